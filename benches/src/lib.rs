@@ -1,0 +1,1 @@
+//! Benchmarks of prewire, one file a subsystem.

@@ -1,0 +1,1 @@
+//! The a5 chip: topology, registers, limits.

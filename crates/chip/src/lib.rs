@@ -1,0 +1,1 @@
+//! One chip's runtime: orchestrator, scheduler, kernels and runs on a platform.

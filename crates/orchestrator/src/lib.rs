@@ -1,0 +1,1 @@
+//! Submit, scopes, hazards to edges: wires a task before it is published.

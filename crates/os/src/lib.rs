@@ -1,0 +1,1 @@
+//! The system calls of prewire: anonymous memory, futex events, process statistics.

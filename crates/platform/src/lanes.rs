@@ -1,0 +1,106 @@
+//! Lanes: what runs one piece of work at a time.
+
+use crate::Token;
+use core::fmt;
+
+/// A core of a chip, by its number (see [`ChipSpec`](crate::ChipSpec) for the order).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct LaneId(pub u16);
+
+/// The work of one dispatch: a sub-task of a task. Plain words, so that a payload of atomics can hold it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Work {
+    /// The slot of the task (`prewire_ring::SlotRef` as its raw word).
+    pub slot: u32,
+    /// Which block of the task, from 0.
+    pub block: u32,
+    /// Which place of the cluster: 0 the AIC, 1 and 2 the AIV cores.
+    pub place: u32,
+}
+
+/// What the condition word of a core says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LaneStatus {
+    /// Has never run, or was reset.
+    Idle,
+    /// Has taken up this token and is running it. Everything before it has finished.
+    Running(Token),
+    /// Has finished this token and everything before it.
+    Finished(Token),
+    /// Has left its loop.
+    Exited,
+}
+
+/// A set of lanes, by number: at most 128.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+pub struct LaneSet(pub u128);
+
+impl LaneSet {
+    /// No lane.
+    pub const EMPTY: Self = Self(0);
+
+    /// Whether no lane is in it.
+    #[must_use]
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// With `lane` in it.
+    pub const fn insert(&mut self, lane: LaneId) {
+        self.0 |= 1 << lane.0;
+    }
+
+    /// Takes the lowest lane out.
+    pub const fn pop(&mut self) -> Option<LaneId> {
+        if self.0 == 0 {
+            return None;
+        }
+        let lane = self.0.trailing_zeros() as u16;
+        self.0 &= self.0 - 1;
+        Some(LaneId(lane))
+    }
+}
+
+impl fmt::Debug for LaneSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut rest = *self;
+        f.debug_set().entries(core::iter::from_fn(|| rest.pop().map(|l| l.0))).finish()
+    }
+}
+
+/// The cores of a chip as a scheduler domain drives them.
+///
+/// A lane takes up to two dispatches: one that it runs and one that waits behind it, in the payload buffer that the
+/// low bit of the token names. The scheduler dispatches a third only after the first was seen finished.
+pub trait Lanes: Sync {
+    /// Hands `work` to `lane` under `token`: the payload first, then the dispatch word. Everything that the caller
+    /// wrote before is visible to whoever runs the work.
+    fn dispatch(&self, lane: LaneId, token: Token, work: Work);
+
+    /// What the condition word of `lane` says. What the core wrote before it is visible to the caller.
+    fn status(&self, lane: LaneId) -> LaneStatus;
+
+    /// The lanes of `domain` that may have changed since this was last asked; each change is reported at least
+    /// once. Hardware that cannot tell answers with all of them.
+    fn take_news(&self, domain: u16) -> LaneSet;
+
+    /// Called once after a batch of dispatches: there is work, whoever runs it should wake. Cheap where nobody
+    /// sleeps.
+    fn kick(&self);
+}
+
+/// What the cores of a chip call back into. The chip's runtime implements it.
+pub trait Host: Send + Sync {
+    /// Runs one sub-task to its end on the calling thread. Its failure is recorded in the task; it does not unwind.
+    fn execute(&self, lane: LaneId, work: Work);
+
+    /// Drives a scheduler domain: reap, complete, dispatch. Returns at once if another thread is at it; that
+    /// thread then looks once more.
+    fn poll(&self, domain: u16);
+
+    /// Whether a [`poll`](Host::poll) of `domain` could dispatch something now. A runner asks before it parks.
+    fn has_ready(&self, domain: u16) -> bool;
+
+    /// The last runner is about to park: whoever waits for progress should look at how far it came.
+    fn quiescent(&self);
+}

@@ -1,0 +1,36 @@
+//! How a thread that drives the engine waits.
+
+/// What a look at the awaited condition says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Poll {
+    /// It holds: go on.
+    Ready,
+    /// Not yet, and somebody else may bring it about.
+    Pending,
+    /// It cannot come about: nobody but the caller could, and the caller is waiting.
+    Impossible,
+}
+
+/// How a wait ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum WaitEnd {
+    /// The condition holds.
+    Ready,
+    /// The condition cannot come about.
+    Impossible,
+    /// The run was ended by something else: a fatal error, a cancellation, a deadline.
+    Ended,
+}
+
+/// Waiting, handed to the engine from above: it parks a thread, or steps a simulation.
+pub trait Wait {
+    /// Waits until `look` says something else than [`Poll::Pending`], or the run ends. `look` is called at once and
+    /// again after every progress of the engine.
+    fn wait(&mut self, look: &mut dyn FnMut() -> Poll) -> WaitEnd;
+
+    /// Something became ready: whoever dispatches should look. Called by the orchestrator after each publication;
+    /// cheap where nobody sleeps.
+    fn published(&mut self);
+}

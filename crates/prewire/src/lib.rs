@@ -1,0 +1,1 @@
+//! Task graphs on NPU chips, and on their simulators.

@@ -1,0 +1,1 @@
+//! Task slots, their edges and holds, and the rings that hold them.

@@ -1,0 +1,1 @@
+//! Real programs for the chips, each with an independent golden.

@@ -1,0 +1,1 @@
+//! Ready routing, placement, dispatch, completion and reclaim.

@@ -1,0 +1,28 @@
+//! Atomics, cells, threads and hints: the one crate of prewire that names them.
+//!
+//! Every other crate says `prewire_sync::atomic::AtomicU32` where it would say `core::sync::atomic::AtomicU32`.
+//! Built as usual these are the standard ones; built with `--cfg prewire_loom` they are loom's, so the code that a
+//! model explores is the code that ships. The switch is the cfg alone, never `test`: a crate below the one under
+//! test is built without `test`, and would stay on the standard atomics without a word.
+//!
+//! The names are aliases, not re-exports: the `disallowed_types` lint follows a re-export to its origin, and would
+//! fire in every crate that uses this one. [`Ordering`](atomic::Ordering) must be a re-export, because variants
+//! cannot be named through an alias.
+//!
+//! ```
+//! use prewire_sync::atomic::{AtomicU32, Ordering};
+//!
+//! let word = AtomicU32::new(1);
+//! assert_eq!(word.fetch_add(1, Ordering::Relaxed), 1);
+//! ```
+#![cfg_attr(not(prewire_loom), no_std)]
+
+pub mod atomic;
+pub mod cell;
+pub mod hint;
+
+mod backoff;
+mod padded;
+
+pub use backoff::Backoff;
+pub use padded::Padded;

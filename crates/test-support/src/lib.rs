@@ -1,0 +1,1 @@
+//! What the tests of prewire share: watchdogs, and counts of what a process holds.
