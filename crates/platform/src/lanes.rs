@@ -94,6 +94,13 @@ pub trait Host: Send + Sync {
     /// Runs one sub-task to its end on the calling thread. Its failure is recorded in the task; it does not unwind.
     fn execute(&self, lane: LaneId, work: Work);
 
+    /// Whether running `work` may wait for another lane. A platform that runs all lanes on one thread gives such work
+    /// a stack of its own.
+    fn may_block(&self, work: Work) -> bool {
+        let _ = work;
+        false
+    }
+
     /// Drives a scheduler domain: reap, complete, dispatch. Returns at once if another thread is at it; that
     /// thread then looks once more.
     fn poll(&self, domain: u16);

@@ -5,6 +5,7 @@
 //! [`DeviceMemory`]. An orchestrator that must wait does so through [`Wait`], so that the engine itself owns no
 //! thread and no clock. [`ChipSpec`] is the description of a chip, as data.
 #![no_std]
+#![forbid(unsafe_code)]
 
 extern crate alloc;
 

@@ -8,7 +8,7 @@ pub enum Poll {
     Ready,
     /// Not yet, and somebody else may bring it about.
     Pending,
-    /// It cannot come about: nobody but the caller could, and the caller is waiting.
+    /// It cannot come about: nobody but the caller could bring it about, and the caller is waiting; or the run is over.
     Impossible,
 }
 
@@ -20,14 +20,12 @@ pub enum WaitEnd {
     Ready,
     /// The condition cannot come about.
     Impossible,
-    /// The run was ended by something else: a fatal error, a cancellation, a deadline.
-    Ended,
 }
 
 /// Waiting, handed to the engine from above: it parks a thread, or steps a simulation.
 pub trait Wait {
-    /// Waits until `look` says something else than [`Poll::Pending`], or the run ends. `look` is called at once and
-    /// again after every progress of the engine.
+    /// Waits until `look` says something else than [`Poll::Pending`]. `look` is called at once and again after every
+    /// progress of the engine, and when the run is ended: it sees to that itself.
     fn wait(&mut self, look: &mut dyn FnMut() -> Poll) -> WaitEnd;
 
     /// Something became ready: whoever dispatches should look. Called by the orchestrator after each publication;

@@ -1,1 +1,65 @@
-//! Task slots, their edges and holds, and the rings that hold them.
+//! Task slots, the edges between them, and the rings that hold them.
+//!
+//! This crate is the state of a task graph while it runs: what the orchestrator writes before it publishes a task,
+//! and what the scheduler domains change until the task is consumed. It owns no thread, no clock and no memory but
+//! its own tables.
+//!
+//! # Who writes what
+//!
+//! 1. The **orchestrator** is one thread. It alone allocates ([`Allocator`]), fills and wires slots, and moves the
+//!    scope floor of a ring. A slot is reset by it on reuse, by nobody else.
+//! 2. **Completers** are any threads. A completer closes the fanout list of a task with one swap, takes one wait from
+//!    each consumer on it, and gives back holds ([`Rings::complete`]).
+//! 3. A producer's fanout list is a stack that only the orchestrator pushes to and that one swap closes. A push onto
+//!    a closed list fails, which tells the orchestrator that this wait is over: no wake-up is lost, none is doubled.
+//! 4. `pending` counts the waits of a task and, while it is being wired, one guard. It reaches zero once; whoever
+//!    brings it there routes the task. Ready-once is the counter's doing, not a flag's.
+//! 5. `holds` counts why a slot may not be reclaimed: the task itself until it is complete, and each consumer that
+//!    retains its output. An open scope holds by position: nothing at or above the ring's *scope floor* is reclaimed,
+//!    so that closing a scope is one store however many tasks it has.
+//! 6. The **watermark** of a ring is the oldest live task. It moves in order over consumed slots, under a
+//!    [`CombiningLock`]: the winner walks, a loser leaves a note that the winner reads before it leaves.
+//!
+//! ```
+//! use prewire_abi::{Shape, TaskId};
+//! use prewire_ring::{Cold, Need, RingSizes, Rings, Routed};
+//!
+//! let (rings, mut allocator) = Rings::new(&RingSizes::default().with_window(4)).unwrap();
+//! // One task without producers, published and completed.
+//! allocator.try_reserve(0, &Need::default()).unwrap();
+//! let placed = allocator.commit(0, &Need::default(), &Cold::default());
+//! assert_eq!(placed.id, TaskId::new(0, 0));
+//! rings.publish_unwired(placed.slot);
+//! let mut stack = vec![placed.slot];
+//! let routed = rings.complete(&mut stack, &mut |_ready| {});
+//! assert_eq!(routed, Routed { completed: 1, failed: 0, rings: 1 });
+//! rings.advance(0);
+//! assert_eq!(rings.watermark(0), 1);
+//! ```
+#![no_std]
+
+extern crate alloc;
+
+mod allocator;
+mod complete;
+mod deps;
+mod fanout;
+mod heap;
+mod lock;
+mod ready;
+mod ring;
+mod route;
+mod sizes;
+mod slot;
+mod table;
+
+pub use allocator::{Allocator, Blocked, Need, Placed, Shortage};
+pub use complete::Routed;
+pub use deps::{Dep, DepRef};
+pub use fanout::{Fanout, Pushed};
+pub use lock::CombiningLock;
+pub use ready::ReadyQueue;
+pub use ring::{RING_COUNT, Rings, Usage};
+pub use route::{Class, Ready};
+pub use sizes::{RingSizes, SizeError};
+pub use slot::{Attrs, Cold, Slot, SlotRef, Verdict};

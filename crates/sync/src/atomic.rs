@@ -20,6 +20,8 @@ pub type AtomicU32 = imp::AtomicU32;
 pub type AtomicU64 = imp::AtomicU64;
 /// A `usize` that threads share.
 pub type AtomicUsize = imp::AtomicUsize;
+/// A pointer that threads share.
+pub type AtomicPtr<T> = imp::AtomicPtr<T>;
 
 /// A fence between threads, as [`core::sync::atomic::fence`].
 ///

@@ -1,0 +1,59 @@
+//! Host accesses: waiting for the tasks that an element belongs to.
+
+use prewire_abi::{ChipTensor, EdgeKind};
+use prewire_platform::{Poll, Wait, WaitEnd};
+use prewire_tensormap::{Access, Region};
+
+use crate::error::SubmitError;
+use crate::orchestrator::Orchestrator;
+use crate::scope::ScopeKey;
+use crate::submit::life;
+
+impl Orchestrator {
+    /// Waits until the host may access `tensor` as `access` says: for a read, until everything that writes it is
+    /// complete; for a write, until everything that reads it is complete too.
+    ///
+    /// # Errors
+    ///
+    /// The tensor is stale; a task that writes it failed; or the run ended.
+    pub fn wait_for(
+        &mut self,
+        wait: &mut impl Wait,
+        tensor: &ChipTensor,
+        scope: ScopeKey,
+        access: Access,
+    ) -> Result<(), SubmitError> {
+        tensor.validate().map_err(|error| SubmitError::Tensor { arg: 0, error })?;
+        self.check_open(0, tensor, &scope)?;
+        self.edges.clear();
+        let owner = tensor.owner_task_id();
+        if owner.is_valid() && self.is_of_this_run(owner) {
+            self.edges.push((owner, EdgeKind::WAIT));
+        }
+        let (edges, allocator) = (&mut self.edges, &self.allocator);
+        self.map.find(&Region::from(tensor), access, &|id| life(allocator, id), &mut |id| {
+            edges.push((id, EdgeKind::WAIT));
+        });
+        let mut rest = self.edges.as_slice();
+        let mut failed = None;
+        let end = wait.wait(&mut || {
+            if allocator.rings().is_ended() {
+                return Poll::Impossible;
+            }
+            while let [(first, _), others @ ..] = rest {
+                match allocator.completed(*first) {
+                    None => return Poll::Pending,
+                    Some(true) => failed = failed.or(Some(*first)),
+                    Some(false) => {}
+                }
+                rest = others;
+            }
+            Poll::Ready
+        });
+        match (end, failed) {
+            (WaitEnd::Ready, None) => Ok(()),
+            (WaitEnd::Ready, Some(id)) => Err(SubmitError::ProducerFailed { id }),
+            (WaitEnd::Impossible, _) => Err(SubmitError::RunEnded),
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! The orchestrator: its state, its scopes, and the beginning and end of a run.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::panic::Location;
+
+use prewire_abi::{ChipTensor, EdgeKind, ScopeMode, Shape, TaskId};
+use prewire_platform::{Limits, Poll, Wait, WaitEnd};
+use prewire_ring::{Allocator, RING_COUNT, Ready, Rings};
+use prewire_tensormap::{Hazards, TensorMap};
+
+use crate::error::SubmitError;
+use crate::scope::{ScopeKey, Scopes};
+
+/// How many blocks a chip can start together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Capacity {
+    /// Clusters, which is also cube cores.
+    pub clusters: u32,
+    /// Vector cores.
+    pub aiv: u32,
+}
+
+impl Capacity {
+    pub(crate) const fn of(&self, shape: Shape) -> u32 {
+        match shape {
+            Shape::Aiv => self.aiv,
+            _ => self.clusters,
+        }
+    }
+}
+
+/// What an orchestrator is made of.
+#[derive(Debug)]
+pub struct Setup {
+    /// The only allocator of its rings.
+    pub allocator: Allocator,
+    /// Where ready tasks go.
+    pub ready: Arc<Ready>,
+    /// The addresses of the four heaps.
+    pub heaps: [u64; RING_COUNT],
+    /// What a task may ask for.
+    pub limits: Limits,
+    /// What starts together.
+    pub capacity: Capacity,
+    /// Entries of the tensor map.
+    pub tensor_map: u32,
+    /// Which hazards become edges.
+    pub hazards: Hazards,
+}
+
+/// The one thread that submits, as a value. See the crate's doc for what it promises.
+#[derive(Debug)]
+pub struct Orchestrator {
+    pub(crate) allocator: Allocator,
+    pub(crate) ready: Arc<Ready>,
+    pub(crate) map: TensorMap,
+    pub(crate) heaps: [u64; RING_COUNT],
+    pub(crate) limits: Limits,
+    pub(crate) capacity: Capacity,
+    pub(crate) hazards: Hazards,
+    pub(crate) scopes: Scopes,
+    /// Producers of the task being submitted.
+    pub(crate) edges: Vec<(TaskId, EdgeKind)>,
+    /// Its outputs.
+    pub(crate) outputs: Vec<ChipTensor>,
+    /// The first local number of this run, by ring.
+    first: [u32; RING_COUNT],
+    /// Something in this run is ordered by nothing but its submitter's word: from here on accesses are checked.
+    pub(crate) unordered: bool,
+    /// Tasks submitted in this run.
+    tasks: u64,
+}
+
+impl Orchestrator {
+    /// An orchestrator on drained rings.
+    #[must_use]
+    pub fn new(setup: Setup) -> Self {
+        let Setup { allocator, ready, heaps, limits, capacity, tensor_map, hazards } = setup;
+        Self {
+            allocator,
+            ready,
+            map: TensorMap::new(tensor_map, hazards),
+            heaps,
+            limits,
+            capacity,
+            hazards,
+            scopes: Scopes::default(),
+            edges: Vec::new(),
+            outputs: Vec::new(),
+            first: [0; RING_COUNT],
+            unordered: false,
+            tasks: 0,
+        }
+    }
+
+    /// The rings.
+    #[must_use]
+    pub fn rings(&self) -> &Arc<Rings> {
+        self.allocator.rings()
+    }
+
+    /// Starts a run: everything of the run before is forgotten.
+    pub fn start_run(&mut self) {
+        self.allocator.start_run();
+        self.map.clear();
+        self.first = core::array::from_fn(|ring| self.allocator.next(ring));
+        self.unordered = self.hazards != Hazards::All;
+        self.tasks = 0;
+    }
+
+    /// How many tasks were submitted since the run started.
+    #[must_use]
+    pub const fn tasks(&self) -> u64 {
+        self.tasks
+    }
+
+    pub(crate) const fn count_task(&mut self) {
+        self.tasks += 1;
+    }
+
+    /// Whether `id` is a task that was submitted in this run.
+    #[must_use]
+    pub fn is_of_this_run(&self, id: TaskId) -> bool {
+        let ring = id.ring() as usize;
+        ring < RING_COUNT && {
+            let submitted = self.allocator.next(ring).wrapping_sub(self.first[ring]);
+            id.local().wrapping_sub(self.first[ring]) < submitted
+        }
+    }
+
+    /// Opens a scope. What is submitted in it goes to ring `min(depth, 3)` and is held until it closes.
+    ///
+    /// # Errors
+    ///
+    /// Scopes nest too deep; or an auto scope inside a manual one.
+    pub fn open_scope(
+        &mut self,
+        wait: &mut impl Wait,
+        mode: ScopeMode,
+        site: &'static Location<'static>,
+    ) -> Result<(), SubmitError> {
+        if self.scopes.is_full() {
+            return Err(SubmitError::ScopeTooDeep { allowed: Scopes::DEPTH });
+        }
+        if mode == ScopeMode::Auto && self.scopes.mode() == ScopeMode::Manual {
+            return Err(SubmitError::AutoInManual);
+        }
+        if mode == ScopeMode::Manual {
+            self.give_up_order(wait)?;
+        }
+        self.scopes.push(mode, site);
+        Ok(())
+    }
+
+    /// From here on something may conflict with what was not ordered against it. Every task so far ran in the
+    /// certainty that its accesses are ordered; so they end first, and the accesses of all later ones are checked.
+    pub(crate) fn give_up_order(&mut self, wait: &mut impl Wait) -> Result<(), SubmitError> {
+        if self.unordered {
+            return Ok(());
+        }
+        let allocator = &self.allocator;
+        let rings = allocator.rings();
+        let live: Vec<TaskId> = rings.live().map(|slot| rings.slot(slot).id()).collect();
+        let mut rest = live.as_slice();
+        match wait.wait(&mut || {
+            if rings.is_ended() {
+                return Poll::Impossible;
+            }
+            while let [first, others @ ..] = rest {
+                if allocator.completed(*first).is_none() {
+                    return Poll::Pending;
+                }
+                rest = others;
+            }
+            Poll::Ready
+        }) {
+            WaitEnd::Ready => self.unordered = true,
+            WaitEnd::Impossible => return Err(SubmitError::RunEnded),
+        }
+        Ok(())
+    }
+
+    /// Closes the innermost scope: what it held is held no longer. One store, however many tasks it has.
+    ///
+    /// # Errors
+    ///
+    /// No scope is open.
+    pub fn close_scope(&mut self) -> Result<(), SubmitError> {
+        let ring = self.scopes.ring();
+        let scope = self.scopes.pop().ok_or(SubmitError::NoScope)?;
+        if scope.pin.is_some() {
+            if !scope.nested_in_ring {
+                self.allocator.set_floor(ring, None);
+            }
+            self.rings().advance(ring);
+        }
+        Ok(())
+    }
+
+    /// How many scopes are open.
+    #[must_use]
+    pub fn depth(&self) -> usize {
+        self.scopes.depth()
+    }
+
+    /// The innermost scope.
+    #[must_use]
+    pub fn scope(&self) -> ScopeKey {
+        self.scopes.current().map_or(ScopeKey::NONE, |scope| scope.key)
+    }
+
+    /// Closes what is open and waits until every task is retired, whether the run was ended or not.
+    pub fn finish_run(&mut self, wait: &mut impl Wait) {
+        while self.close_scope().is_ok() {}
+        let allocator = &self.allocator;
+        // A run that was ended drains too: its tasks complete without running.
+        let _ = wait.wait(&mut || {
+            for ring in 0..RING_COUNT {
+                allocator.rings().advance(ring);
+            }
+            if allocator.is_drained() { Poll::Ready } else { Poll::Pending }
+        });
+    }
+}

@@ -1,0 +1,210 @@
+//! The argument record: the arguments of a published task, as words in its ring.
+//!
+//! | words | content |
+//! |---|---|
+//! | 0 | tensors, scalars, and whether there is a predicate |
+//! | 3 | the predicate: address, operator and dtype, target |
+//! | 4 or 7 a tensor | address of the first element; shape; dtype, dimensions, tag; and strides, unless it is packed |
+//! | 1 a scalar | its bits |
+//!
+//! It is as long as the arguments, not a fixed record: four packed inputs and an output are 21 words.
+
+use prewire_abi::{ChipTensor, DataType, MAX_TENSOR_DIMS, PredicateOp, TensorArgType};
+use prewire_ring::{Rings, SlotRef};
+
+use crate::args::{Args, Predicate};
+
+const PREDICATE_WORDS: u32 = 3;
+const PACKED_WORDS: u32 = 4;
+const STRIDED_WORDS: u32 = 7;
+const STRIDED: u64 = 1 << 56;
+
+/// A tensor argument of a published task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ArgTensor {
+    /// The address of the first element.
+    pub addr: u64,
+    /// What the elements are.
+    pub dtype: DataType,
+    /// What the task does with it.
+    pub tag: TensorArgType,
+    /// How many dimensions there are.
+    pub ndims: usize,
+    /// Elements by dimension.
+    pub shape: [u32; MAX_TENSOR_DIMS],
+    /// Elements from one to the next, by dimension.
+    pub strides: [u32; MAX_TENSOR_DIMS],
+    /// Whether the elements lie row after row without gaps.
+    pub packed: bool,
+}
+
+fn pair(low: u32, high: u32) -> u64 {
+    u64::from(low) | u64::from(high) << 32
+}
+
+fn at(values: &[u32], i: usize) -> u32 {
+    values.get(i).copied().unwrap_or(0)
+}
+
+/// The words that `args` take. Outputs are always packed.
+pub(crate) fn words(args: &Args) -> u32 {
+    let tensors: u32 = args
+        .tensors
+        .iter()
+        .map(|arg| match arg {
+            crate::Arg::Existing { tensor, .. } if !tensor.is_contiguous() => STRIDED_WORDS,
+            _ => PACKED_WORDS,
+        })
+        .sum();
+    let predicate = if args.predicate.is_some() { PREDICATE_WORDS } else { 0 };
+    1 + predicate + tensors + args.scalars.len() as u32
+}
+
+/// Writes the record of a task that is being submitted, word after word.
+pub(crate) struct Writer<'a> {
+    rings: &'a Rings,
+    slot: SlotRef,
+    at: u32,
+}
+
+impl<'a> Writer<'a> {
+    pub(crate) fn new(rings: &'a Rings, slot: SlotRef, args: &Args) -> Self {
+        let mut writer = Self { rings, slot, at: 0 };
+        let predicate = args.predicate.is_some();
+        writer
+            .word(args.tensors.len() as u64 | (args.scalars.len() as u64) << 16 | u64::from(predicate) << 32);
+        if let Some(predicate) = args.predicate {
+            writer.word(predicate.addr);
+            writer.word(u64::from(predicate.op.code()) | u64::from(predicate.dtype.code()) << 8);
+            writer.word(predicate.target as u64);
+        }
+        writer
+    }
+
+    fn word(&mut self, word: u64) {
+        self.rings.set_arg(self.slot, self.at, word);
+        self.at += 1;
+    }
+
+    pub(crate) fn tensor(&mut self, tensor: &ChipTensor, tag: TensorArgType) {
+        // Validated at submit: the code is known.
+        let dtype = tensor.dtype().unwrap_or(DataType::U8);
+        let (shape, strides) = (tensor.shape(), tensor.strides());
+        let strided = if tensor.is_contiguous() { 0 } else { STRIDED };
+        self.word(tensor.start_addr());
+        self.word(pair(at(shape, 0), at(shape, 1)));
+        self.word(pair(at(shape, 2), at(shape, 3)));
+        let kind = u64::from(dtype.code()) | (shape.len() as u64) << 8 | (tag.code() as u64 & 0xFF) << 16;
+        self.word(u64::from(at(shape, 4)) | kind << 32 | strided);
+        if strided != 0 {
+            self.word(pair(at(strides, 0), at(strides, 1)));
+            self.word(pair(at(strides, 2), at(strides, 3)));
+            self.word(u64::from(at(strides, 4)));
+        }
+    }
+
+    pub(crate) fn scalars(mut self, scalars: &[u64]) {
+        for &scalar in scalars {
+            self.word(scalar);
+        }
+    }
+}
+
+/// The arguments of a published task, read in place. Valid while the task is not complete.
+#[derive(Clone, Copy, Debug)]
+pub struct Record<'a> {
+    rings: &'a Rings,
+    slot: SlotRef,
+    header: u64,
+}
+
+impl<'a> Record<'a> {
+    /// The arguments of the task in `slot`.
+    #[must_use]
+    pub fn of(rings: &'a Rings, slot: SlotRef) -> Self {
+        Self { rings, slot, header: rings.arg(slot, 0) }
+    }
+
+    fn word(&self, at: u32) -> u64 {
+        self.rings.arg(self.slot, at)
+    }
+
+    /// How many tensors there are.
+    #[must_use]
+    pub const fn tensors(&self) -> usize {
+        (self.header & 0xFFFF) as usize
+    }
+
+    /// How many scalars there are.
+    #[must_use]
+    pub const fn scalars(&self) -> usize {
+        (self.header >> 16 & 0xFFFF) as usize
+    }
+
+    /// The condition for running, if there is one.
+    #[must_use]
+    pub fn predicate(&self) -> Option<Predicate> {
+        if self.header >> 32 & 1 == 0 {
+            return None;
+        }
+        let kind = self.word(2);
+        Some(Predicate {
+            addr: self.word(1),
+            dtype: DataType::try_from((kind >> 8) as u8).ok()?,
+            op: PredicateOp::try_from(kind as u8).ok()?,
+            target: self.word(3) as i64,
+        })
+    }
+
+    fn first_tensor(&self) -> u32 {
+        if self.header >> 32 & 1 == 0 { 1 } else { 1 + PREDICATE_WORDS }
+    }
+
+    fn after(&self, start: u32) -> u32 {
+        start + if self.word(start + 3) & STRIDED == 0 { PACKED_WORDS } else { STRIDED_WORDS }
+    }
+
+    /// Tensor `i`.
+    #[must_use]
+    pub fn tensor(&self, i: usize) -> Option<ArgTensor> {
+        if i >= self.tensors() {
+            return None;
+        }
+        let start = (0..i).fold(self.first_tensor(), |start, _| self.after(start));
+        let (w1, w2, w3) = (self.word(start + 1), self.word(start + 2), self.word(start + 3));
+        let shape = [w1 as u32, (w1 >> 32) as u32, w2 as u32, (w2 >> 32) as u32, w3 as u32];
+        let ndims = ((w3 >> 40 & 0xFF) as usize).min(MAX_TENSOR_DIMS);
+        let packed = w3 & STRIDED == 0;
+        let strides = if packed {
+            let mut strides = [0; MAX_TENSOR_DIMS];
+            let mut step = 1u32;
+            for dim in (0..ndims).rev() {
+                strides[dim] = step;
+                step = step.wrapping_mul(shape[dim].max(1));
+            }
+            strides
+        } else {
+            let (s0, s1, s2) = (self.word(start + 4), self.word(start + 5), self.word(start + 6));
+            [s0 as u32, (s0 >> 32) as u32, s1 as u32, (s1 >> 32) as u32, s2 as u32]
+        };
+        Some(ArgTensor {
+            addr: self.word(start),
+            dtype: DataType::try_from((w3 >> 32) as u8).ok()?,
+            tag: TensorArgType::try_from((w3 >> 48 & 0x7F) as i32).ok()?,
+            ndims,
+            shape,
+            strides,
+            packed,
+        })
+    }
+
+    /// Scalar `i`, as bits.
+    #[must_use]
+    pub fn scalar(&self, i: usize) -> Option<u64> {
+        if i >= self.scalars() {
+            return None;
+        }
+        let start = (0..self.tensors()).fold(self.first_tensor(), |start, _| self.after(start));
+        Some(self.word(start + i as u32))
+    }
+}

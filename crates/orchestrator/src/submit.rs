@@ -1,0 +1,385 @@
+//! One submit, step by step.
+
+use core::panic::Location;
+
+use prewire_abi::{ChipTensor, EdgeKind, ScopeMode, TaskId, TensorArgType};
+use prewire_platform::{Poll, Wait, WaitEnd};
+use prewire_ring::{Allocator, Attrs, Blocked, Cold, Need, Placed, Shortage};
+use prewire_tensormap::{Access, Life, Region};
+
+use crate::args::{Arg, Args};
+use crate::error::{Oldest, SubmitError};
+use crate::orchestrator::Orchestrator;
+use crate::record::{self, Writer};
+use crate::scope::ScopeKey;
+
+/// A task that was submitted.
+#[derive(Clone, Copy, Debug)]
+pub struct Submitted<'a> {
+    /// Its id.
+    pub id: TaskId,
+    /// The tensors that it was asked to create, in order.
+    pub outputs: &'a [ChipTensor],
+    /// The scope that they live in.
+    pub scope: ScopeKey,
+}
+
+/// What the tensor map wants to know of a task.
+pub(crate) fn life(allocator: &Allocator, id: TaskId) -> Life {
+    match allocator.retired(id) {
+        None => Life::Live,
+        Some(false) => Life::Retired,
+        Some(true) => Life::Failed,
+    }
+}
+
+/// What a tag does to memory that exists.
+const fn access(tag: TensorArgType) -> Option<Access> {
+    match tag {
+        TensorArgType::Input => Some(Access::Read),
+        TensorArgType::InOut | TensorArgType::OutputExisting | TensorArgType::Output => Some(Access::Write),
+        TensorArgType::NoDep => None,
+    }
+}
+
+const fn writes(arg: &Arg) -> bool {
+    !matches!(arg, Arg::Existing { tag: TensorArgType::Input | TensorArgType::NoDep, .. })
+}
+
+impl Orchestrator {
+    /// Submits a task: what it is, with which arguments, and where the program says so.
+    ///
+    /// When this returns, the task is queued ready or linked to every producer that it waits for.
+    ///
+    /// # Errors
+    ///
+    /// See [`SubmitError`]; nothing of the task exists then.
+    pub fn submit(
+        &mut self,
+        wait: &mut impl Wait,
+        mut cold: Cold,
+        args: &Args,
+        site: &'static Location<'static>,
+    ) -> Result<Submitted<'_>, SubmitError> {
+        self.check(&cold, args)?;
+        if args.tensors.iter().any(|arg| matches!(arg, Arg::Existing { tag: TensorArgType::NoDep, .. })) {
+            self.give_up_order(wait)?;
+        }
+        cold.attrs = Attrs { unordered: self.unordered, predicated: args.predicate.is_some(), ..cold.attrs };
+        self.collect(args)?;
+        let need = self.need(args);
+        let ring = self.scopes.ring();
+        self.reserve(wait, ring, &need, args)?;
+
+        let placed = self.place(ring, &need, &cold, site);
+        self.record_accesses(&placed, args);
+        self.fill(&placed, args);
+        let ready = if self.edges.is_empty() {
+            self.rings().publish_unwired(placed.slot);
+            true
+        } else {
+            self.allocator.wire(&placed, &self.edges)
+        };
+        if ready {
+            self.ready.route(self.allocator.rings(), placed.slot);
+            wait.published();
+        }
+        Ok(Submitted { id: placed.id, outputs: &self.outputs, scope: self.scope() })
+    }
+
+    /// Memory without a task: a task that is complete from birth and whose outputs live as long as the scope.
+    ///
+    /// # Errors
+    ///
+    /// As [`submit`](Orchestrator::submit), for a task whose arguments all create.
+    pub fn alloc(
+        &mut self,
+        wait: &mut impl Wait,
+        args: &Args,
+        site: &'static Location<'static>,
+    ) -> Result<Submitted<'_>, SubmitError> {
+        let cold = Cold::default();
+        self.check(&cold, args)?;
+        self.edges.clear();
+        let need = self.need(args);
+        let ring = self.scopes.ring();
+        self.reserve(wait, ring, &need, args)?;
+        let placed = self.place(ring, &need, &cold, site);
+        self.fill(&placed, args);
+        self.allocator.complete_unwired(&placed);
+        Ok(Submitted { id: placed.id, outputs: &self.outputs, scope: self.scope() })
+    }
+
+    /// Step 1: the arguments make sense on their own.
+    fn check(&mut self, cold: &Cold, args: &Args) -> Result<(), SubmitError> {
+        self.outputs.clear();
+        let (tensors, scalars) =
+            (usize::from(self.limits.task_tensors), usize::from(self.limits.task_scalars));
+        if args.tensors.len() > tensors {
+            return Err(SubmitError::TooManyTensors { observed: args.tensors.len(), allowed: tensors });
+        }
+        if args.scalars.len() > scalars {
+            return Err(SubmitError::TooManyScalars { observed: args.scalars.len(), allowed: scalars });
+        }
+        if cold.blocks == 0 || cold.blocks > self.limits.blocks {
+            let (observed, allowed) = (u32::from(cold.blocks), u32::from(self.limits.blocks));
+            return Err(SubmitError::Blocks { observed, allowed });
+        }
+        let allowed = self.capacity.of(cold.shape);
+        if cold.attrs.sync_start && u32::from(cold.blocks) > allowed {
+            return Err(SubmitError::SyncStartTooWide { blocks: u32::from(cold.blocks), allowed });
+        }
+        for (arg, tensor) in args.tensors.iter().enumerate() {
+            match tensor {
+                Arg::Existing { tensor, scope, .. } => {
+                    tensor.validate().map_err(|error| SubmitError::Tensor { arg, error })?;
+                    self.check_open(arg, tensor, scope)?;
+                }
+                Arg::Create(info) => {
+                    // Made here, where it may fail; its address and owner are filled in once it has them.
+                    let made = info.materialize(0, TaskId::INVALID);
+                    self.outputs.push(made.map_err(|error| SubmitError::Tensor { arg, error })?);
+                }
+            }
+        }
+        for (tensor, scope) in &args.reads {
+            self.check_open(args.tensors.len(), tensor, scope)?;
+        }
+        self.check_overlaps(args)?;
+        match args.after.iter().find(|(id, _)| !self.is_of_this_run(*id)) {
+            Some(&(id, _)) => Err(SubmitError::UnknownProducer { id }),
+            None => Ok(()),
+        }
+    }
+
+    /// The scope that a tensor was made in is open.
+    pub(crate) fn check_open(
+        &self,
+        arg: usize,
+        tensor: &ChipTensor,
+        scope: &ScopeKey,
+    ) -> Result<(), SubmitError> {
+        if self.scopes.is_open(scope) {
+            return Ok(());
+        }
+        Err(SubmitError::StaleTensor { arg, owner: tensor.owner_task_id(), scope: scope.site() })
+    }
+
+    /// No two arguments touch the same bytes if one of them is written: a kernel could not tell them apart.
+    fn check_overlaps(&self, args: &Args) -> Result<(), SubmitError> {
+        for (second, b) in args.tensors.iter().enumerate() {
+            let Arg::Existing { tensor: tb, .. } = b else { continue };
+            for (first, a) in args.tensors[..second].iter().enumerate() {
+                let Arg::Existing { tensor: ta, .. } = a else { continue };
+                if ta.buffer_addr() == tb.buffer_addr()
+                    && (writes(a) || writes(b))
+                    && Region::from(ta).overlap(&Region::from(tb)) != prewire_tensormap::Overlap::None
+                {
+                    return Err(SubmitError::ArgsOverlap { first, second });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Step 2: the distinct producers, with the kinds of their edges.
+    fn collect(&mut self, args: &Args) -> Result<(), SubmitError> {
+        self.edges.clear();
+        let (edges, allocator, map) = (&mut self.edges, &self.allocator, &mut self.map);
+        let mut add = |id: TaskId, kind: EdgeKind| {
+            // A retired producer is done; one that failed still poisons, and so stays an edge.
+            if allocator.retired(id) == Some(false) {
+                return;
+            }
+            // Few are compared in place; many are sorted at the end.
+            if edges.len() < 16
+                && let Some(edge) = edges.iter_mut().find(|edge| edge.0 == id)
+            {
+                edge.1 |= kind;
+                return;
+            }
+            edges.push((id, kind));
+        };
+        for &(id, kind) in &args.after {
+            add(id, kind);
+        }
+        let infer = self.scopes.mode() == ScopeMode::Auto;
+        let existing = args.tensors.iter().filter_map(|arg| match arg {
+            Arg::Existing { tensor, tag, .. } => Some((tensor, access(*tag))),
+            Arg::Create(_) => None,
+        });
+        let reads = args.reads.iter().map(|(tensor, _)| (tensor, Some(Access::Read)));
+        for (tensor, access) in existing.chain(reads) {
+            let owner = tensor.owner_task_id();
+            if owner.is_valid() {
+                add(owner, EdgeKind::BOTH);
+            }
+            if let Some(access) = access
+                && infer
+                && !tensor.is_manual_dep()
+            {
+                let region = Region::from(tensor);
+                map.find(&region, access, &|id| life(allocator, id), &mut |id| add(id, EdgeKind::WAIT));
+            }
+        }
+        if self.edges.len() >= 16 {
+            self.edges.sort_unstable_by_key(|edge| edge.0.raw());
+            self.edges.dedup_by(|later, kept| {
+                let same = later.0 == kept.0;
+                if same {
+                    kept.1 |= later.1;
+                }
+                same
+            });
+        }
+        Ok(())
+    }
+
+    fn need(&self, args: &Args) -> Need {
+        let heap = self.outputs.iter().fold(0u64, |sum, made| sum.saturating_add(slab(made.buffer_size())));
+        Need { heap, deps: self.edges.len() as u32, args: record::words(args) }
+    }
+
+    /// Step 3: everything that the task takes is there.
+    fn reserve(
+        &mut self,
+        wait: &mut impl Wait,
+        ring: usize,
+        need: &Need,
+        args: &Args,
+    ) -> Result<(), SubmitError> {
+        let entries = (args.tensors.len() + args.reads.len()) as u32;
+        if entries > self.map.capacity() {
+            return Err(SubmitError::TensorMapDeadlock { wanted: entries, capacity: self.map.capacity() });
+        }
+        loop {
+            let blocked = match self.allocator.try_reserve(ring, need) {
+                Ok(()) => None,
+                Err(blocked) if blocked.is_hopeless() => return Err(SubmitError::TooLarge { ring, blocked }),
+                Err(blocked) => Some(blocked),
+            };
+            let allocator = &self.allocator;
+            if let Some(blocked) = blocked {
+                let end = wait.wait(&mut || match allocator.try_reserve(ring, need) {
+                    _ if allocator.rings().is_ended() => Poll::Impossible,
+                    Ok(()) => Poll::Ready,
+                    Err(_) if allocator.is_stuck(ring) && allocator.try_reserve(ring, need).is_err() => {
+                        Poll::Impossible
+                    }
+                    Err(_) => Poll::Pending,
+                });
+                match end {
+                    WaitEnd::Ready => continue,
+                    WaitEnd::Impossible if self.rings().is_ended() => return Err(SubmitError::RunEnded),
+                    WaitEnd::Impossible => return Err(self.deadlock(ring, blocked, need)),
+                }
+            }
+            if self.map.reserve(entries, &|id| life(allocator, id)) {
+                return Ok(());
+            }
+            let map = &mut self.map;
+            let end = wait.wait(&mut || {
+                let every_ring_is_stuck = (0..prewire_ring::RING_COUNT)
+                    .all(|ring| allocator.rings().usage(ring).live == 0 || allocator.is_stuck(ring));
+                if allocator.rings().is_ended() {
+                    Poll::Impossible
+                } else if map.reserve(entries, &|id| life(allocator, id)) {
+                    Poll::Ready
+                } else if every_ring_is_stuck {
+                    Poll::Impossible
+                } else {
+                    Poll::Pending
+                }
+            });
+            match end {
+                WaitEnd::Ready => {}
+                WaitEnd::Impossible if self.rings().is_ended() => return Err(SubmitError::RunEnded),
+                WaitEnd::Impossible => {
+                    return Err(SubmitError::TensorMapDeadlock {
+                        wanted: entries,
+                        capacity: self.map.capacity(),
+                    });
+                }
+            }
+        }
+    }
+
+    /// The message for a ring that only closing a scope can free.
+    fn deadlock(&self, ring: usize, before: Blocked, need: &Need) -> SubmitError {
+        let blocked = self.allocator.try_reserve(ring, need).err().unwrap_or(before);
+        let oldest = self.rings().usage(ring).oldest;
+        if let Some(scope) = self.scopes.current()
+            && blocked.shortage == Shortage::Window
+            && scope.pin.is_some()
+            && scope.pin == oldest.map(TaskId::local)
+        {
+            let (window, scope) = (blocked.capacity, scope.key.site());
+            return SubmitError::ScopeDeadlock { ring, window, scope };
+        }
+        let oldest = oldest.map(|id| Oldest { id, site: self.rings().site(self.rings().slot_of(id)) });
+        SubmitError::RingDeadlock { ring, blocked, oldest }
+    }
+
+    /// Step 4: takes what was reserved. From here on nothing fails.
+    fn place(&mut self, ring: usize, need: &Need, cold: &Cold, site: &'static Location<'static>) -> Placed {
+        self.count_task();
+        let next = self.allocator.next(ring);
+        if need.heap > 0
+            && let Some(scope) = self.scopes.current_mut()
+            && scope.pin.is_none()
+        {
+            scope.pin = Some(next);
+            if !scope.nested_in_ring {
+                // Before the commit: whoever sees the slot sees the floor.
+                self.allocator.set_floor(ring, Some(next));
+            }
+        }
+        self.allocator.commit_at(ring, need, cold, site)
+    }
+
+    /// What the task reads and writes, for those that come after it.
+    fn record_accesses(&mut self, placed: &Placed, args: &Args) {
+        if self.scopes.mode() != ScopeMode::Auto {
+            return;
+        }
+        let allocator = &self.allocator;
+        let existing = args.tensors.iter().filter_map(|arg| match arg {
+            Arg::Existing { tensor, tag, .. } => Some((tensor, access(*tag)?)),
+            Arg::Create(_) => None,
+        });
+        let reads = args.reads.iter().map(|(tensor, _)| (tensor, Access::Read));
+        for (tensor, access) in existing.chain(reads) {
+            if tensor.is_manual_dep() {
+                continue;
+            }
+            let recorded =
+                self.map.record(&Region::from(tensor), access, placed.id, &|id| life(allocator, id));
+            debug_assert!(recorded.is_ok(), "room was reserved");
+        }
+    }
+
+    /// Stores the arguments, and gives the outputs their memory.
+    fn fill(&mut self, placed: &Placed, args: &Args) {
+        let rings = self.allocator.rings();
+        let mut writer = Writer::new(rings, placed.slot, args);
+        let mut addr = self.heaps[placed.slot.ring()] + placed.heap;
+        let mut made = self.outputs.iter_mut();
+        for arg in &args.tensors {
+            match arg {
+                Arg::Existing { tensor, tag, .. } => writer.tensor(tensor, *tag),
+                Arg::Create(_) => {
+                    let Some(made) = made.next() else { continue };
+                    *made = made.with_buffer_addr(addr).with_owner(placed.id);
+                    addr += slab(made.buffer_size());
+                    writer.tensor(made, TensorArgType::Output);
+                }
+            }
+        }
+        writer.scalars(&args.scalars);
+    }
+}
+
+/// What an output of `bytes` takes of the heap: outputs start at multiples of 1024 bytes.
+const fn slab(bytes: u64) -> u64 {
+    bytes.div_ceil(1024).saturating_mul(1024)
+}

@@ -1,0 +1,382 @@
+//! The orchestrator's side of the rings: reserving, committing and wiring, and the scope floors.
+
+use alloc::collections::BTreeSet;
+use alloc::sync::Arc;
+use core::fmt;
+use core::panic::Location;
+
+use prewire_abi::{EdgeKind, TaskId};
+use prewire_sync::atomic::Ordering;
+
+use crate::fanout::Pushed;
+use crate::heap::Heap;
+use crate::ring::{RING_COUNT, Ring, Rings, is_before};
+use crate::sizes::RingSizes;
+use crate::slot::{Cold, SlotRef};
+
+/// What a task needs of its ring beside a slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Need {
+    /// Bytes of outputs.
+    pub heap: u64,
+    /// Edges.
+    pub deps: u32,
+    /// Argument words.
+    pub args: u32,
+}
+
+/// What a ring is short of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shortage {
+    /// The window has no free slot.
+    Window,
+    /// The heap has no room for the outputs.
+    Heap,
+    /// The dep-list pool has no room for the edges.
+    Deps,
+    /// The argument ring has no room for the arguments.
+    Args,
+}
+
+/// Why nothing could be reserved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Blocked {
+    /// What is short.
+    pub shortage: Shortage,
+    /// How much of it was wanted.
+    pub wanted: u64,
+    /// How much is in use.
+    pub used: u64,
+    /// How much there is.
+    pub capacity: u64,
+}
+
+impl Blocked {
+    /// Whether waiting cannot help: more is wanted than there is.
+    #[must_use]
+    pub const fn is_hopeless(&self) -> bool {
+        self.wanted > self.capacity
+    }
+}
+
+impl fmt::Display for Blocked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (what, unit) = match self.shortage {
+            Shortage::Window => ("window", "slots"),
+            Shortage::Heap => ("heap", "bytes"),
+            Shortage::Deps => ("dep-list pool", "entries"),
+            Shortage::Args => ("argument ring", "words"),
+        };
+        write!(f, "{what}: {} {unit} wanted, {} of {} in use", self.wanted, self.used, self.capacity)
+    }
+}
+
+/// A task that has its slot, and is not published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Placed {
+    /// Its id.
+    pub id: TaskId,
+    /// Its slot.
+    pub slot: SlotRef,
+    /// The offset of its outputs in the heap of its ring.
+    pub heap: u64,
+}
+
+#[derive(Debug)]
+struct Cursor {
+    next: u32,
+    heap: Heap,
+    deps_head: u32,
+    deps_capacity: u32,
+    args_head: u32,
+    args_capacity: u32,
+    window: u32,
+}
+
+/// The one writer of the rings' cursors: the orchestrator owns it.
+#[derive(Debug)]
+pub struct Allocator {
+    rings: Arc<Rings>,
+    cursors: [Cursor; RING_COUNT],
+    /// Failed tasks whose slots were reused in this run.
+    failed: BTreeSet<u64>,
+}
+
+/// What became of a task that was submitted before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    Live,
+    Done,
+    Failed,
+}
+
+impl Allocator {
+    pub(crate) fn new(rings: Arc<Rings>, sizes: &RingSizes) -> Self {
+        let cursors = core::array::from_fn(|ring| Cursor {
+            next: 0,
+            heap: Heap::new(sizes.heap[ring].next_multiple_of(Heap::ALIGN)),
+            deps_head: 0,
+            deps_capacity: sizes.deps[ring],
+            args_head: 0,
+            args_capacity: rings.rings[ring].args.len() as u32,
+            window: sizes.window[ring],
+        });
+        Self { rings, cursors, failed: BTreeSet::new() }
+    }
+
+    /// The rings it fills.
+    #[must_use]
+    pub fn rings(&self) -> &Arc<Rings> {
+        &self.rings
+    }
+
+    /// The local number that the next task of `ring` gets.
+    #[must_use]
+    pub fn next(&self, ring: usize) -> u32 {
+        self.cursors[ring].next
+    }
+
+    /// The bytes of the heap of `ring`.
+    #[must_use]
+    pub fn heap_size(&self, ring: usize) -> u64 {
+        self.cursors[ring].heap.size()
+    }
+
+    /// The slots of the window of `ring`.
+    #[must_use]
+    pub fn window(&self, ring: usize) -> u32 {
+        self.cursors[ring].window
+    }
+
+    /// Checks that `ring` has room for a task that needs `need`. Nothing is taken; while this thread does nothing
+    /// else, [`commit`](Allocator::commit) of the same need cannot fail.
+    ///
+    /// # Errors
+    ///
+    /// What is short, with numbers. The first of window, heap, dep entries, argument words.
+    pub fn try_reserve(&self, ring: usize, need: &Need) -> Result<(), Blocked> {
+        let cursor = &self.cursors[ring];
+        let shared = &self.rings.rings[ring];
+        let watermark = shared.watermark();
+        let live = cursor.next.wrapping_sub(watermark);
+        let blocked = |shortage, wanted, used, capacity| Err(Blocked { shortage, wanted, used, capacity });
+        if live >= cursor.window - 1 {
+            return blocked(Shortage::Window, 1, u64::from(live), u64::from(cursor.window - 1));
+        }
+        // What everything before the watermark used ends where the last retired task's ends. Its slot is not yet
+        // reused: one slot of the window always stays free for that. Before anything was retired it is the last slot
+        // of the table, still zeroed.
+        let (heap_tail, deps_tail, args_tail) = if live == 0 {
+            (cursor.heap.head(), cursor.deps_head, cursor.args_head)
+        } else {
+            let last = shared.slot(watermark.wrapping_sub(1));
+            (
+                last.heap_end.load(Ordering::Relaxed),
+                last.dep_mark.load(Ordering::Relaxed),
+                last.args_end.load(Ordering::Relaxed),
+            )
+        };
+        if !cursor.heap.fits(need.heap.next_multiple_of(Heap::ALIGN), heap_tail) {
+            return blocked(Shortage::Heap, need.heap, cursor.heap.used(heap_tail), cursor.heap.size());
+        }
+        let deps = cursor.deps_head.wrapping_sub(deps_tail);
+        if deps + need.deps > cursor.deps_capacity {
+            return blocked(Shortage::Deps, need.deps.into(), deps.into(), cursor.deps_capacity.into());
+        }
+        let args = cursor.args_head.wrapping_sub(args_tail);
+        if args + need.args > cursor.args_capacity {
+            return blocked(Shortage::Args, need.args.into(), args.into(), cursor.args_capacity.into());
+        }
+        Ok(())
+    }
+
+    /// Takes a slot of `ring` and what `need` asks for, which [`try_reserve`](Allocator::try_reserve) has just found
+    /// to be there. The caller then fills arguments and edges and publishes.
+    #[track_caller]
+    pub fn commit(&mut self, ring: usize, need: &Need, cold: &Cold) -> Placed {
+        let site = Location::caller();
+        self.commit_at(ring, need, cold, site)
+    }
+
+    /// As [`commit`](Allocator::commit), for a task that was submitted at `site`.
+    pub fn commit_at(
+        &mut self,
+        ring: usize,
+        need: &Need,
+        cold: &Cold,
+        site: &'static Location<'static>,
+    ) -> Placed {
+        let cursor = &mut self.cursors[ring];
+        let shared = &self.rings.rings[ring];
+        let local = cursor.next;
+        let id = TaskId::new(ring as u32, local);
+        let slot = self.rings.slot_of(id);
+        let state = shared.slot(local);
+        if self.rings.has_failed() && state.fanout.closed() == Some(Pushed::ClosedFailed) {
+            self.failed.insert(state.id().raw());
+        }
+        state.reset(id, cold);
+        self.rings.set_site(slot, site);
+        let heap = cursor.heap.take(need.heap.next_multiple_of(Heap::ALIGN));
+        state.heap_end.store(cursor.heap.head(), Ordering::Relaxed);
+        cursor.deps_head = cursor.deps_head.wrapping_add(need.deps);
+        state.dep_mark.store(cursor.deps_head, Ordering::Relaxed);
+        state.dep_count.store(need.deps, Ordering::Relaxed);
+        state.args.store(cursor.args_head, Ordering::Relaxed);
+        cursor.args_head = cursor.args_head.wrapping_add(need.args);
+        state.args_end.store(cursor.args_head, Ordering::Relaxed);
+        cursor.next = local.wrapping_add(1);
+        // ORDERING: Release, "ring-head"; pairs with the load in `Ring::advance`: the slot is initialised before it is
+        // walked over.
+        shared.head.store(cursor.next, Ordering::Release);
+        Placed { id, slot, heap }
+    }
+
+    /// What became of `id`, a task of this run. `Done` may be answered late, as `Live`.
+    fn fate(&self, id: TaskId) -> Fate {
+        let ring = id.ring() as usize & 3;
+        let shared = &self.rings.rings[ring];
+        if !is_before(id.local(), shared.watermark()) {
+            return Fate::Live;
+        }
+        if !self.rings.has_failed() {
+            return Fate::Done;
+        }
+        let state = shared.slot(id.local());
+        let failed = if state.id() == id {
+            state.fanout.closed() == Some(Pushed::ClosedFailed)
+        } else {
+            self.failed.contains(&id.raw())
+        };
+        if failed { Fate::Failed } else { Fate::Done }
+    }
+
+    /// Whether `id`, a task of this run, is retired; and if so, whether it failed.
+    #[must_use]
+    pub fn retired(&self, id: TaskId) -> Option<bool> {
+        match self.fate(id) {
+            Fate::Live => None,
+            Fate::Done => Some(false),
+            Fate::Failed => Some(true),
+        }
+    }
+
+    /// Whether `id`, a task of this run, is complete; and if so, whether it failed.
+    #[must_use]
+    pub fn completed(&self, id: TaskId) -> Option<bool> {
+        self.retired(id).or_else(|| {
+            self.rings.slot(self.rings.slot_of(id)).fanout.closed().map(|how| how == Pushed::ClosedFailed)
+        })
+    }
+
+    /// Wires the task just committed to `edges`, distinct producers of this run, and says whether it is ready now:
+    /// then the caller routes it. Otherwise whoever completes its last producer does. As many edges as the need had
+    /// said, or fewer: dep entries that are left over carry nothing.
+    #[must_use]
+    pub fn wire(&self, placed: &Placed, edges: &[(TaskId, EdgeKind)]) -> bool {
+        let shared = &self.rings.rings[placed.slot.ring()];
+        let state = self.rings.slot(placed.slot);
+        let waits = edges.iter().filter(|(_, kind)| kind.waits()).count() as u32;
+        // The push onto each list publishes this.
+        state.pending.store(waits + 1, Ordering::Relaxed);
+        let mark = state.dep_mark.load(Ordering::Relaxed);
+        let first = mark.wrapping_sub(state.dep_count.load(Ordering::Relaxed));
+        let mut used = 0;
+        let mut over = 1;
+        for &(producer, kind) in edges {
+            let entry = shared.deps.name(first.wrapping_add(used));
+            used += 1;
+            let dep = shared.deps.at(entry);
+            let slot = self.rings.slot_of(producer);
+            let fate = self.fate(producer);
+            let retained = kind.retains() && fate == Fate::Live && self.retain(slot, producer);
+            let mut kept = EdgeKind::NONE;
+            if retained {
+                kept |= EdgeKind::RETAIN;
+            }
+            if !kind.waits() {
+                dep.fill(slot, placed.slot, kept);
+                continue;
+            }
+            dep.fill(slot, placed.slot, kept | EdgeKind::WAIT);
+            let pushed = match fate {
+                Fate::Live => self.rings.slot(slot).fanout.push(entry, dep),
+                Fate::Done => Pushed::ClosedOk,
+                Fate::Failed => Pushed::ClosedFailed,
+            };
+            match pushed {
+                Pushed::Linked => {}
+                Pushed::ClosedOk => over += 1,
+                Pushed::ClosedFailed => {
+                    state.poison();
+                    over += 1;
+                }
+            }
+        }
+        for unused in used..state.dep_count.load(Ordering::Relaxed) {
+            shared.deps.at(shared.deps.name(first.wrapping_add(unused))).fill(
+                placed.slot,
+                placed.slot,
+                EdgeKind::NONE,
+            );
+        }
+        // ORDERING: AcqRel, "pending"; pairs with the fetch_sub in `Rings::complete`: whoever takes the last wait sees
+        // what each producer wrote and its poison.
+        state.pending.fetch_sub(over, Ordering::AcqRel) == over
+    }
+
+    /// Takes a hold on a producer; false if it is consumed. A task that an open scope holds is not consumed, whatever
+    /// its count says: the watermark cannot pass it before this thread closes the scope.
+    fn retain(&self, slot: SlotRef, id: TaskId) -> bool {
+        let state = self.rings.slot(slot);
+        if self.rings.rings[slot.ring()].is_pinned(id.local()) {
+            state.holds.fetch_add(1, Ordering::Relaxed);
+            return true;
+        }
+        let mut holds = state.holds.load(Ordering::Relaxed);
+        while holds > 0 {
+            match state.holds.compare_exchange_weak(holds, holds + 1, Ordering::Relaxed, Ordering::Relaxed) {
+                Ok(_) => return true,
+                Err(now) => holds = now,
+            }
+        }
+        false
+    }
+
+    /// Makes the task just committed complete from birth, without a producer or a run.
+    pub fn complete_unwired(&self, placed: &Placed) {
+        let state = self.rings.slot(placed.slot);
+        let _ = state.fanout.close(false);
+        state.holds.store(0, Ordering::Relaxed);
+    }
+
+    /// Sets the oldest task of `ring` that an open scope holds.
+    pub fn set_floor(&self, ring: usize, oldest: Option<u32>) {
+        let floor = oldest.map_or(Ring::NO_FLOOR, u64::from);
+        // ORDERING: Release, "scope-floor"; pairs with the load in `Ring::is_pinned`.
+        self.rings.rings[ring].floor.store(floor, Ordering::Release);
+    }
+
+    /// Whether the oldest live task of `ring` is complete and held by an open scope alone: then only this thread can
+    /// free it.
+    #[must_use]
+    pub fn is_stuck(&self, ring: usize) -> bool {
+        let shared = &self.rings.rings[ring];
+        shared.advance();
+        let oldest = shared.watermark();
+        oldest != self.cursors[ring].next && shared.slot(oldest).holds() == 0 && shared.is_pinned(oldest)
+    }
+
+    /// Whether every task is retired.
+    #[must_use]
+    pub fn is_drained(&self) -> bool {
+        (0..RING_COUNT).all(|ring| self.rings.watermark(ring) == self.cursors[ring].next)
+    }
+
+    /// Forgets the failures of the run before. Only when drained.
+    pub fn start_run(&mut self) {
+        debug_assert!(self.is_drained(), "a run starts on drained rings");
+        self.failed.clear();
+        self.rings.clear_flags();
+    }
+}

@@ -1,0 +1,90 @@
+//! Completion: closing a task's fanout, taking the waits of its consumers, and giving back holds.
+
+use alloc::vec::Vec;
+
+use prewire_sync::atomic::Ordering;
+
+use crate::ring::Rings;
+use crate::slot::{SlotRef, Verdict};
+
+/// What a completion did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[must_use]
+pub struct Routed {
+    /// Tasks that completed, those without a lane included.
+    pub completed: u32,
+    /// How many of them failed or were poisoned.
+    pub failed: u32,
+    /// Bit `r` is set where a slot of ring `r` was consumed: its watermark may move.
+    pub rings: u32,
+}
+
+impl Routed {
+    /// Adds what another completion did.
+    pub fn add(&mut self, other: Self) {
+        self.completed += other.completed;
+        self.failed += other.failed;
+        self.rings |= other.rings;
+    }
+}
+
+impl Rings {
+    /// Publishes a committed task that waits for nothing. The caller routes it.
+    pub fn publish_unwired(&self, slot: SlotRef) {
+        // `pending` stays 0: nobody counts it down. The push onto a ready queue publishes the slot.
+        debug_assert_eq!(self.slot(slot).waits(), 0);
+    }
+
+    /// Completes the tasks on `stack`, whose sub-tasks have all finished or are not to run, and everything that this
+    /// makes ready and that completes without a lane. The others are handed to `ready`. Each task is completed by one
+    /// caller, once. The stack is left empty.
+    ///
+    /// The stack takes the place of recursion: a poisoned chain of any length completes in constant call depth.
+    pub fn complete(&self, stack: &mut Vec<SlotRef>, ready: &mut impl FnMut(SlotRef)) -> Routed {
+        let mut routed = Routed::default();
+        while let Some(slot) = stack.pop() {
+            let state = self.slot(slot);
+            let failed = state.verdict() != Verdict::Sound;
+            routed.completed += 1;
+            if failed {
+                routed.failed += 1;
+                self.note_failure();
+            }
+            let mut entry = state.fanout.close(failed);
+            while let Some(at) = entry {
+                let dep = self.rings[at.ring()].deps.at(at);
+                let consumer = dep.consumer();
+                // Read before the wait is taken: afterwards the consumer may run and retire, and its entries be reused.
+                entry = dep.next();
+                let waiting = self.slot(consumer);
+                if failed {
+                    waiting.poison();
+                }
+                // ORDERING: AcqRel, "pending"; pairs with itself here and with the fetch_sub in `Allocator::wire`:
+                // whoever takes the last wait sees what each producer wrote, and the poison stored just above.
+                if waiting.pending.fetch_sub(1, Ordering::AcqRel) == 1 {
+                    if waiting.is_inline() {
+                        stack.push(consumer);
+                    } else {
+                        ready(consumer);
+                    }
+                }
+            }
+            for dep in self.deps(slot) {
+                if dep.kind().retains() {
+                    routed.rings |= self.release(dep.producer());
+                }
+            }
+            // Its own hold is the last: until here the slot and its entries are not reused.
+            routed.rings |= self.release(slot);
+        }
+        routed
+    }
+
+    /// Gives one hold back; the ring's bit if that was the last.
+    fn release(&self, slot: SlotRef) -> u32 {
+        // ORDERING: Release, "hold-released"; pairs with the load in `Slot::holds`.
+        let last = self.slot(slot).holds.fetch_sub(1, Ordering::Release) == 1;
+        u32::from(last) << slot.ring()
+    }
+}

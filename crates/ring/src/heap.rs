@@ -1,0 +1,122 @@
+//! The heap ring: output bytes, handed out in order and reclaimed in order.
+
+/// The cursor of a heap ring of `size` bytes. Positions are counted up for ever; the place of a position is its
+/// offset modulo the size. What does not fit before the end skips to the start, and the skipped bytes count as used
+/// until the task that skipped them is retired.
+#[derive(Debug)]
+pub(crate) struct Heap {
+    size: u64,
+    /// The next position.
+    head: u64,
+    /// `head` modulo `size`.
+    offset: u64,
+}
+
+impl Heap {
+    /// What tasks' outputs are rounded up to, and aligned to.
+    pub(crate) const ALIGN: u64 = 1024;
+
+    pub(crate) fn new(size: u64) -> Self {
+        Self { size, head: 0, offset: 0 }
+    }
+
+    pub(crate) fn size(&self) -> u64 {
+        self.size
+    }
+
+    pub(crate) fn head(&self) -> u64 {
+        self.head
+    }
+
+    /// The bytes in use when everything before `tail` is reclaimed.
+    pub(crate) fn used(&self, tail: u64) -> u64 {
+        self.head - tail
+    }
+
+    fn skip(&self, bytes: u64) -> u64 {
+        if self.offset + bytes > self.size { self.size - self.offset } else { 0 }
+    }
+
+    /// Whether `bytes` fit now. `tail` is the position up to which everything is reclaimed. An empty ring takes
+    /// anything up to its size, wherever its head stands: what it would skip is nobody's.
+    pub(crate) fn fits(&self, bytes: u64, tail: u64) -> bool {
+        if bytes == 0 {
+            return true;
+        }
+        if tail == self.head {
+            return bytes <= self.size;
+        }
+        self.used(tail) + self.skip(bytes) + bytes <= self.size
+    }
+
+    /// Takes `bytes` that fit: the offset of the first.
+    pub(crate) fn take(&mut self, bytes: u64) -> u64 {
+        if bytes == 0 {
+            return self.offset;
+        }
+        let skip = self.skip(bytes);
+        self.head += skip + bytes;
+        let start = if skip > 0 { 0 } else { self.offset };
+        self.offset = start + bytes;
+        if self.offset == self.size {
+            self.offset = 0;
+        }
+        start
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_ring_takes_its_full_size_wherever_the_head_is_parked() {
+        let mut heap = Heap::new(4096);
+        assert_eq!(heap.take(3072), 0);
+        let tail = heap.head();
+        assert!(heap.fits(4096, tail));
+        assert_eq!(heap.take(4096), 0);
+        assert!(!heap.fits(1, tail));
+        assert!(heap.fits(4096, heap.head()));
+    }
+
+    #[test]
+    fn what_does_not_fit_before_the_end_skips_to_the_start() {
+        let mut heap = Heap::new(4096);
+        let _ = heap.take(2048);
+        let first_end = heap.head();
+        let _ = heap.take(1024);
+        // 1024 are left at the end; 2048 fit only at the start, once the first task is gone.
+        assert!(!heap.fits(2048, 0));
+        assert!(heap.fits(2048, first_end));
+        assert_eq!(heap.take(2048), 0);
+        assert_eq!(heap.used(first_end), 4096);
+        assert!(!heap.fits(1, first_end));
+    }
+
+    #[test]
+    fn live_blocks_never_overlap() {
+        // (offset, bytes, end position) of live blocks, oldest first; a small generator drives sizes and retirement.
+        let mut heap = Heap::new(16 * 1024);
+        let mut live = alloc::collections::VecDeque::new();
+        let mut tail = 0;
+        let mut seed = 7u64;
+        for _ in 0..20_000 {
+            seed = seed.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            let bytes = (1 + (seed >> 33) % 16) * 1024;
+            while !heap.fits(bytes, tail) {
+                let (_, _, end) = live.pop_front().expect("an empty ring takes everything");
+                tail = end;
+            }
+            let start = heap.take(bytes);
+            assert!(start + bytes <= heap.size());
+            for &(other, len, _) in &live {
+                assert!(
+                    start + bytes <= other || other + len <= start,
+                    "{start}+{bytes} overlaps {other}+{len}"
+                );
+            }
+            live.push_back((start, bytes, heap.head()));
+        }
+    }
+}

@@ -1,0 +1,260 @@
+//! The rings of a graph: slots, edges, arguments and heap positions by scope depth, and their watermarks.
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use core::fmt;
+use core::panic::Location;
+use core::ptr;
+
+use prewire_abi::TaskId;
+use prewire_sync::Padded;
+use prewire_sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering};
+
+use crate::allocator::Allocator;
+use crate::deps::{Dep, Deps};
+use crate::lock::CombiningLock;
+use crate::sizes::{RingSizes, SizeError};
+use crate::slot::{Slot, SlotRef};
+use crate::table::zeroed;
+
+/// How many rings there are: one for each scope depth, the last one for all deeper ones.
+pub const RING_COUNT: usize = 4;
+
+/// One ring.
+#[derive(Debug)]
+pub(crate) struct Ring {
+    slots: Box<[Slot]>,
+    /// Where each task was submitted. Written by the orchestrator with the slot.
+    sites: Box<[AtomicPtr<Location<'static>>]>,
+    pub(crate) deps: Deps,
+    /// Argument words. Written by the orchestrator before publication.
+    pub(crate) args: Box<[AtomicU64]>,
+    pub(crate) mask: u32,
+    /// The next local number. Written by the orchestrator.
+    pub(crate) head: Padded<AtomicU32>,
+    /// The local number of the oldest task that an open scope holds, or [`Ring::NO_FLOOR`]. Written by the
+    /// orchestrator.
+    pub(crate) floor: AtomicU64,
+    /// The oldest live task. Written under `walk`.
+    watermark: Padded<AtomicU32>,
+    /// Who moves the watermark.
+    walk: CombiningLock<()>,
+}
+
+impl Ring {
+    /// No open scope holds a task.
+    pub(crate) const NO_FLOOR: u64 = u64::MAX;
+
+    fn new(ring: usize, sizes: &RingSizes) -> Self {
+        let window = sizes.window[ring];
+        let args = RingSizes::args_words(window).next_power_of_two();
+        Self {
+            slots: zeroed(window as usize),
+            sites: (0..window).map(|_| AtomicPtr::new(ptr::null_mut())).collect(),
+            deps: Deps::new(ring as u32, sizes.deps[ring]),
+            args: zeroed(args as usize),
+            mask: window - 1,
+            head: Padded::new(AtomicU32::new(0)),
+            floor: AtomicU64::new(Self::NO_FLOOR),
+            watermark: Padded::new(AtomicU32::new(0)),
+            walk: CombiningLock::new(()),
+        }
+    }
+
+    pub(crate) fn slot(&self, local: u32) -> &Slot {
+        &self.slots[(local & self.mask) as usize]
+    }
+
+    pub(crate) fn watermark(&self) -> u32 {
+        // ORDERING: Acquire, "watermark"; pairs with the store in `Ring::advance`: what the retired tasks' completers
+        // did happened before their slots, entries and bytes are used again.
+        self.watermark.load(Ordering::Acquire)
+    }
+
+    /// Whether an open scope holds the task `local`.
+    pub(crate) fn is_pinned(&self, local: u32) -> bool {
+        // ORDERING: Acquire, "scope-floor"; pairs with the store in `Allocator::set_floor`: a floor that was raised
+        // is seen together with what the scope did before it closed.
+        let floor = self.floor.load(Ordering::Acquire);
+        floor != Self::NO_FLOOR && !is_before(local, floor as u32)
+    }
+
+    /// Moves the watermark over consumed slots. Returns without waiting if another thread is at it; that thread looks
+    /// again.
+    pub(crate) fn advance(&self) {
+        self.walk.combine(|()| {
+            // ORDERING: Acquire, "ring-head"; pairs with the store in `Allocator::commit`: a slot below the head is
+            // initialised.
+            let head = self.head.load(Ordering::Acquire);
+            let start = self.watermark.load(Ordering::Relaxed);
+            let mut at = start;
+            // The holds are read before the floor: a task that a scope holds has its floor stored before it is
+            // published, so whoever sees it completed sees the floor.
+            while at != head && self.slot(at).holds() == 0 && !self.is_pinned(at) {
+                at = at.wrapping_add(1);
+            }
+            if at != start {
+                // ORDERING: Release, "watermark"; pairs with the load in `Ring::watermark`.
+                self.watermark.store(at, Ordering::Release);
+            }
+        });
+    }
+}
+
+/// What a ring holds at a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Usage {
+    /// Tasks that are not retired.
+    pub live: u32,
+    /// The oldest of them, if there is one.
+    pub oldest: Option<TaskId>,
+}
+
+/// The four rings of a graph, shared by its orchestrator and its completers.
+pub struct Rings {
+    pub(crate) rings: [Ring; RING_COUNT],
+    /// A task of this run failed or was poisoned. Set by completers and runners, cleared by the orchestrator between runs.
+    failed: AtomicBool,
+    /// The run was ended: what is not running yet completes without running. Set by anyone, cleared by the
+    /// orchestrator between runs.
+    ended: AtomicBool,
+}
+
+impl fmt::Debug for Rings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries((0..RING_COUNT).map(|ring| self.usage(ring))).finish()
+    }
+}
+
+impl Rings {
+    /// Empty rings, and the one allocator that fills them.
+    ///
+    /// # Errors
+    ///
+    /// A size that is not legal.
+    pub fn new(sizes: &RingSizes) -> Result<(Arc<Self>, Allocator), SizeError> {
+        sizes.validate()?;
+        let rings = Arc::new(Self {
+            rings: core::array::from_fn(|ring| Ring::new(ring, sizes)),
+            failed: AtomicBool::new(false),
+            ended: AtomicBool::new(false),
+        });
+        let allocator = Allocator::new(Arc::clone(&rings), sizes);
+        Ok((rings, allocator))
+    }
+
+    /// The slot that `slot` names.
+    #[must_use]
+    #[inline]
+    pub fn slot(&self, slot: SlotRef) -> &Slot {
+        &self.rings[slot.ring() & 3].slots[slot.index()]
+    }
+
+    /// The slot that a task has, or had.
+    #[must_use]
+    pub fn slot_of(&self, id: TaskId) -> SlotRef {
+        let ring = id.ring() as usize & 3;
+        SlotRef::new(ring as u32, id.local() & self.rings[ring].mask)
+    }
+
+    /// Where the task in `slot` was submitted.
+    #[must_use]
+    pub fn site(&self, slot: SlotRef) -> Option<&'static Location<'static>> {
+        let site = self.rings[slot.ring() & 3].sites[slot.index()].load(Ordering::Relaxed);
+        // SAFETY: the word is null or was stored by `set_site` from a `&'static Location`, and nothing else writes it;
+        // the location is immutable static data, so no ordering is needed to read it.
+        unsafe { site.as_ref() }
+    }
+
+    pub(crate) fn set_site(&self, slot: SlotRef, site: &'static Location<'static>) {
+        self.rings[slot.ring() & 3].sites[slot.index()]
+            .store(ptr::from_ref(site).cast_mut(), Ordering::Relaxed);
+    }
+
+    /// The argument words of the task in `slot`, from word `at` on.
+    #[must_use]
+    #[inline]
+    pub fn arg(&self, slot: SlotRef, at: u32) -> u64 {
+        let ring = &self.rings[slot.ring() & 3];
+        let start = ring.slots[slot.index()].args.load(Ordering::Relaxed);
+        ring.args[start.wrapping_add(at) as usize & (ring.args.len() - 1)].load(Ordering::Relaxed)
+    }
+
+    /// Stores argument word `at` of the task in `slot`. The orchestrator's, between commit and publication.
+    #[inline]
+    pub fn set_arg(&self, slot: SlotRef, at: u32, word: u64) {
+        let ring = &self.rings[slot.ring() & 3];
+        let start = ring.slots[slot.index()].args.load(Ordering::Relaxed);
+        ring.args[start.wrapping_add(at) as usize & (ring.args.len() - 1)].store(word, Ordering::Relaxed);
+    }
+
+    /// The edges of the task in `slot`: what it waits for and retains.
+    pub fn deps(&self, slot: SlotRef) -> impl Iterator<Item = &Dep> {
+        let state = self.slot(slot);
+        let count = state.dep_count.load(Ordering::Relaxed);
+        self.rings[slot.ring() & 3].deps.before(state.dep_mark.load(Ordering::Relaxed), count)
+    }
+
+    /// The local number of the oldest live task of `ring`: everything before it is retired.
+    #[must_use]
+    #[inline]
+    pub fn watermark(&self, ring: usize) -> u32 {
+        self.rings[ring].watermark()
+    }
+
+    /// Moves the watermark of `ring` over what is consumed.
+    pub fn advance(&self, ring: usize) {
+        self.rings[ring].advance();
+    }
+
+    /// What `ring` holds.
+    #[must_use]
+    pub fn usage(&self, ring: usize) -> Usage {
+        let watermark = self.rings[ring].watermark();
+        let live = self.rings[ring].head.load(Ordering::Relaxed).wrapping_sub(watermark);
+        Usage { live, oldest: (live > 0).then(|| TaskId::new(ring as u32, watermark)) }
+    }
+
+    /// The tasks that are not retired, oldest first, by ring.
+    pub fn live(&self) -> impl Iterator<Item = SlotRef> {
+        (0..RING_COUNT).flat_map(move |ring| {
+            let Usage { live, oldest } = self.usage(ring);
+            let first = oldest.map_or(0, TaskId::local);
+            (0..live).map(move |i| self.slot_of(TaskId::new(ring as u32, first.wrapping_add(i))))
+        })
+    }
+
+    /// Whether a task of this run failed.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        self.failed.load(Ordering::Relaxed)
+    }
+
+    /// Notes that a task failed. Whoever notes it completes the task afterwards, which publishes the note.
+    pub fn note_failure(&self) {
+        self.failed.store(true, Ordering::Relaxed);
+    }
+
+    /// Ends the run: what is not running yet completes without running.
+    pub fn end(&self) {
+        self.ended.store(true, Ordering::Relaxed);
+        self.failed.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the run was ended.
+    #[must_use]
+    pub fn is_ended(&self) -> bool {
+        self.ended.load(Ordering::Relaxed)
+    }
+
+    /// Forgets failure and end. The orchestrator's, when nothing is alive.
+    pub(crate) fn clear_flags(&self) {
+        self.failed.store(false, Ordering::Relaxed);
+        self.ended.store(false, Ordering::Relaxed);
+    }
+}
+
+/// Whether local number `a` comes before `b`, when they are less than 2^31 tasks apart.
+pub(crate) const fn is_before(a: u32, b: u32) -> bool {
+    a.wrapping_sub(b) >= 1 << 31
+}

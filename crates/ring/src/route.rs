@@ -1,0 +1,76 @@
+//! Where a ready task goes: a queue for each kind of placement.
+
+use prewire_abi::Shape;
+
+use crate::ready::ReadyQueue;
+use crate::ring::{RING_COUNT, Rings};
+use crate::sizes::RingSizes;
+use crate::slot::SlotRef;
+
+/// The kinds of placement, in the order in which a scheduler serves them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Class {
+    /// Needs no lane: a dummy, or a task that must not run.
+    Inline = 0,
+    /// All blocks start together.
+    SyncStart = 1,
+    /// Each block takes a cluster.
+    Mix = 2,
+    /// Each block takes a cube core.
+    Aic = 3,
+    /// Each block takes a vector core.
+    Aiv = 4,
+}
+
+impl Class {
+    /// All of them, in serving order.
+    pub const ALL: [Self; 5] = [Self::Inline, Self::SyncStart, Self::Mix, Self::Aic, Self::Aiv];
+}
+
+/// The ready queues of a graph, shared by all who publish and all who dispatch.
+#[derive(Debug)]
+pub struct Ready {
+    queues: [ReadyQueue; 5],
+}
+
+impl Ready {
+    /// Empty queues, each with a place for every slot that rings of these sizes have.
+    #[must_use]
+    pub fn new(sizes: &RingSizes) -> Self {
+        let slots = (0..RING_COUNT).map(|ring| sizes.window[ring]).sum();
+        Self { queues: core::array::from_fn(|_| ReadyQueue::new(slots)) }
+    }
+
+    /// The queue of `class`.
+    #[must_use]
+    #[inline]
+    pub fn queue(&self, class: Class) -> &ReadyQueue {
+        &self.queues[class as usize]
+    }
+
+    /// Puts a ready task where it belongs. For whoever took its last wait.
+    #[inline]
+    pub fn route(&self, rings: &Rings, slot: SlotRef) {
+        let state = rings.slot(slot);
+        let cold = state.cold();
+        let class = if state.is_inline() || rings.is_ended() {
+            Class::Inline
+        } else if cold.attrs.sync_start && cold.blocks > 1 {
+            Class::SyncStart
+        } else {
+            match cold.shape {
+                Shape::Mix => Class::Mix,
+                Shape::Aic => Class::Aic,
+                Shape::Aiv => Class::Aiv,
+                Shape::Dummy => Class::Inline,
+            }
+        };
+        self.queue(class).push(slot);
+    }
+
+    /// Whether any queue seems to hold a task.
+    #[must_use]
+    pub fn any(&self) -> bool {
+        self.queues.iter().any(|queue| !queue.is_empty())
+    }
+}

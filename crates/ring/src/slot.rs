@@ -1,0 +1,318 @@
+//! A slot: the state of one task while it is alive, on one cache line.
+
+use core::fmt;
+
+use prewire_abi::{LaneMask, Shape, TaskId};
+use prewire_sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use crate::fanout::Fanout;
+
+/// Names a slot: the ring in the high two bits, the index in its window in the rest.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SlotRef(u32);
+
+impl SlotRef {
+    pub(crate) const INDEX_BITS: u32 = 30;
+
+    /// The slot at `index` of `ring`.
+    pub(crate) const fn new(ring: u32, index: u32) -> Self {
+        Self(ring << Self::INDEX_BITS | index)
+    }
+
+    /// From the word that [`raw`](SlotRef::raw) gave.
+    #[must_use]
+    pub const fn from_raw(raw: u32) -> Self {
+        Self(raw)
+    }
+
+    /// As one word, for a queue or a payload.
+    #[must_use]
+    pub const fn raw(self) -> u32 {
+        self.0
+    }
+
+    /// Which ring, 0 to 3.
+    #[must_use]
+    pub const fn ring(self) -> usize {
+        (self.0 >> Self::INDEX_BITS) as usize
+    }
+
+    /// Which place of its window.
+    #[must_use]
+    pub const fn index(self) -> usize {
+        (self.0 & ((1 << Self::INDEX_BITS) - 1)) as usize
+    }
+}
+
+impl fmt::Debug for SlotRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "slot {}/{}", self.ring(), self.index())
+    }
+}
+
+/// How a task stands, as far as failure goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Nothing is wrong with it.
+    Sound,
+    /// It failed itself.
+    Failed,
+    /// A task it depends on failed, or the run was ended: it completes without running.
+    Poisoned,
+}
+
+/// What a task asks for beyond its shape.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Attrs {
+    /// All its blocks start together or not at all.
+    pub sync_start: bool,
+    /// Its arguments carry a predicate that is evaluated at dispatch.
+    pub predicated: bool,
+    /// Nothing but explicit edges, or opted-out arguments, order it: its tensor accesses are checked while it runs.
+    pub unordered: bool,
+}
+
+/// What is written once, before a task is published, and read by whoever dispatches, runs and completes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cold {
+    /// The kind of cores it needs.
+    pub shape: Shape,
+    /// Which places of a cluster run, for each block.
+    pub lanes: LaneMask,
+    /// How many blocks, at least 1.
+    pub blocks: u16,
+    /// What else it asks for.
+    pub attrs: Attrs,
+    /// What it runs; meaningless for dummies.
+    pub callable: u32,
+}
+
+impl Default for Cold {
+    fn default() -> Self {
+        Self {
+            shape: Shape::Dummy,
+            lanes: LaneMask::NONE,
+            blocks: 1,
+            attrs: Attrs::default(),
+            callable: u32::MAX,
+        }
+    }
+}
+
+impl Cold {
+    /// Sub-tasks in all: blocks times places.
+    #[must_use]
+    pub fn total(&self) -> u32 {
+        u32::from(self.blocks) * self.lanes.count()
+    }
+
+    fn kind(&self) -> u32 {
+        let attrs = u32::from(self.attrs.sync_start)
+            | u32::from(self.attrs.predicated) << 1
+            | u32::from(self.attrs.unordered) << 2;
+        self.shape as u32 | u32::from(self.lanes.bits()) << 4 | attrs << 8 | u32::from(self.blocks) << 16
+    }
+
+    fn from_kind(kind: u32, callable: u32) -> Self {
+        Self {
+            shape: Shape::try_from((kind & 0xF) as u8).unwrap_or(Shape::Dummy),
+            lanes: LaneMask::from_bits((kind >> 4 & 0x7) as u8).unwrap_or(LaneMask::NONE),
+            blocks: (kind >> 16) as u16,
+            attrs: Attrs {
+                sync_start: kind >> 8 & 1 != 0,
+                predicated: kind >> 9 & 1 != 0,
+                unordered: kind >> 10 & 1 != 0,
+            },
+            callable,
+        }
+    }
+}
+
+/// The state of one task. Every word is atomic, those that are written once before publication too: they are stored
+/// and loaded relaxed, and ordered by what published the task.
+#[derive(Debug)]
+#[cfg_attr(not(prewire_loom), derive(bytemuck::Zeroable))]
+#[cfg_attr(prewire_loom, derive(Default))]
+#[repr(C, align(64))]
+pub struct Slot {
+    /// The list of waiting consumers. Pushed to by the orchestrator, closed by the completer.
+    pub(crate) fanout: Fanout,
+    /// Waits left, plus one guard while the orchestrator wires. Set by the orchestrator; taken from by it and by the
+    /// completers of the producers.
+    pub(crate) pending: AtomicU32,
+    /// Holds left; 0 = consumed once the scope floor is above. Raised by the orchestrator, lowered by completers.
+    pub(crate) holds: AtomicU32,
+    /// Sub-tasks that have finished. Raised by whoever reaps a lane.
+    done: AtomicU32,
+    /// A [`Verdict`]. Set by completers of producers before they take their wait, and by the runner of a sub-task
+    /// before it reports.
+    verdict: AtomicU32,
+    /// The next block to dispatch. Written by whoever took the task from a ready queue.
+    cursor: AtomicU32,
+    /// The task in this slot: the slot's generation. Written by the orchestrator.
+    id: AtomicU64,
+    /// The heap position after this task's outputs. Written by the orchestrator.
+    pub(crate) heap_end: AtomicU64,
+    /// The dep-list position after this task's edges. Written by the orchestrator, on every path.
+    pub(crate) dep_mark: AtomicU32,
+    /// How many dep entries it has, just before the mark. Written by the orchestrator.
+    pub(crate) dep_count: AtomicU32,
+    /// Where its argument words start. Written by the orchestrator.
+    pub(crate) args: AtomicU32,
+    /// The argument position after them. Written by the orchestrator.
+    pub(crate) args_end: AtomicU32,
+    /// Shape, lanes, attributes and blocks, packed. Written by the orchestrator.
+    kind: AtomicU32,
+    /// What it runs. Written by the orchestrator.
+    callable: AtomicU32,
+}
+
+#[cfg(not(prewire_loom))]
+const _: () = assert!(size_of::<Slot>() == 64 && align_of::<Slot>() == 64);
+
+impl Slot {
+    const SOUND: u32 = 0;
+    const FAILED: u32 = 1;
+    const POISONED: u32 = 2;
+
+    /// Makes the slot `id`'s. The orchestrator's alone; the slot's former task is retired.
+    pub(crate) fn reset(&self, id: TaskId, cold: &Cold) {
+        self.fanout.open();
+        self.pending.store(0, Ordering::Relaxed);
+        self.holds.store(1, Ordering::Relaxed);
+        self.done.store(0, Ordering::Relaxed);
+        self.verdict.store(Self::SOUND, Ordering::Relaxed);
+        self.cursor.store(0, Ordering::Relaxed);
+        self.id.store(id.raw(), Ordering::Relaxed);
+        self.kind.store(cold.kind(), Ordering::Relaxed);
+        self.callable.store(cold.callable, Ordering::Relaxed);
+    }
+
+    /// The task in this slot.
+    #[must_use]
+    pub fn id(&self) -> TaskId {
+        TaskId::from_raw(self.id.load(Ordering::Relaxed))
+    }
+
+    /// What was written before publication.
+    #[must_use]
+    pub fn cold(&self) -> Cold {
+        Cold::from_kind(self.kind.load(Ordering::Relaxed), self.callable.load(Ordering::Relaxed))
+    }
+
+    /// How the task stands.
+    #[must_use]
+    pub fn verdict(&self) -> Verdict {
+        match self.verdict.load(Ordering::Relaxed) {
+            Self::SOUND => Verdict::Sound,
+            Self::FAILED => Verdict::Failed,
+            _ => Verdict::Poisoned,
+        }
+    }
+
+    /// Records that a sub-task failed. The caller reports the sub-task afterwards, and that report publishes this.
+    pub fn fail(&self) {
+        self.verdict.store(Self::FAILED, Ordering::Relaxed);
+    }
+
+    /// Records that the task must not run, or not go on. The caller takes a wait from it afterwards, or owns it.
+    pub fn poison(&self) {
+        if self.verdict.load(Ordering::Relaxed) == Self::SOUND {
+            self.verdict.store(Self::POISONED, Ordering::Relaxed);
+        }
+    }
+
+    /// Counts `n` finished, or skipped, sub-tasks; true if these are the last ones.
+    #[must_use]
+    pub fn finish(&self, n: u32) -> bool {
+        let total = self.cold().total();
+        if total == n {
+            // Nobody else counts.
+            self.done.store(n, Ordering::Relaxed);
+            return true;
+        }
+        // ORDERING: AcqRel, "subtask-done"; pairs with itself in `Slot::finish`: what each sub-task wrote, and its
+        // verdict, is visible to whoever counts the last one.
+        let done = self.done.fetch_add(n, Ordering::AcqRel) + n;
+        done == total
+    }
+
+    /// How many sub-tasks have finished, for reports.
+    #[must_use]
+    pub fn done(&self) -> u32 {
+        self.done.load(Ordering::Relaxed)
+    }
+
+    /// The waits left, for reports.
+    #[must_use]
+    pub fn waits(&self) -> u32 {
+        self.pending.load(Ordering::Relaxed)
+    }
+
+    /// Holds left, for reports and for the structural test of a blocked orchestrator.
+    #[must_use]
+    pub fn holds(&self) -> u32 {
+        // ORDERING: Acquire, "hold-released"; pairs with Release in `Rings::release`: what the releaser did to the
+        // task's memory happened before it is reused.
+        self.holds.load(Ordering::Acquire)
+    }
+
+    /// Claims up to `want` blocks from the cursor on: the first one and how many. Only for whoever took the task from
+    /// a ready queue and has not given it back.
+    #[must_use]
+    pub fn claim_blocks(&self, want: u32) -> (u32, u32) {
+        let first = self.cursor.load(Ordering::Relaxed);
+        let blocks = (self.kind.load(Ordering::Relaxed) >> 16).saturating_sub(first).min(want);
+        self.cursor.store(first + blocks, Ordering::Relaxed);
+        (first, blocks)
+    }
+
+    /// Blocks that nobody has claimed. For whoever took the task from a ready queue.
+    #[must_use]
+    pub fn blocks_left(&self) -> u32 {
+        (self.kind.load(Ordering::Relaxed) >> 16) - self.cursor.load(Ordering::Relaxed)
+    }
+
+    /// Whether it completes without a lane: a dummy, or one that must not run.
+    #[must_use]
+    pub fn is_inline(&self) -> bool {
+        self.kind.load(Ordering::Relaxed) & 0xF == Shape::Dummy as u32
+            || self.verdict.load(Ordering::Relaxed) != Self::SOUND
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cold_survives_packing() {
+        let cold = Cold {
+            shape: Shape::Mix,
+            lanes: LaneMask::AIC | LaneMask::AIV1,
+            blocks: 32767,
+            attrs: Attrs { sync_start: true, predicated: false, unordered: true },
+            callable: 77,
+        };
+        assert_eq!(Cold::from_kind(cold.kind(), 77), cold);
+        assert_eq!(cold.total(), 2 * 32767);
+    }
+
+    #[test]
+    fn blocks_are_claimed_once_and_in_order() {
+        let slot: &Slot = &crate::table::zeroed(1)[0];
+        let cold = Cold { shape: Shape::Aiv, lanes: LaneMask::AIV0, blocks: 5, ..Cold::default() };
+        slot.reset(TaskId::new(0, 1), &cold);
+        assert_eq!(slot.claim_blocks(2), (0, 2));
+        assert_eq!(slot.blocks_left(), 3);
+        assert_eq!(slot.claim_blocks(9), (2, 3));
+        assert_eq!(slot.claim_blocks(1), (5, 0));
+    }
+
+    #[test]
+    fn a_slot_ref_is_its_word() {
+        let slot = SlotRef::new(3, 16383);
+        assert_eq!(SlotRef::from_raw(slot.raw()), slot);
+        assert_eq!((slot.ring(), slot.index()), (3, 16383));
+    }
+}

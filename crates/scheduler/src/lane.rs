@@ -1,0 +1,137 @@
+//! What a domain knows of one lane: what runs on it, and what waits behind.
+
+use prewire_platform::{LaneStatus, Token, Tokens, Work};
+
+/// A lane's two places. Touched by its domain's poller alone.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Lane {
+    last: Token,
+    running: Option<(Token, Work)>,
+    pending: Option<(Token, Work)>,
+}
+
+/// What has finished on a lane, oldest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub(crate) struct Reaped {
+    pub(crate) first: Option<Work>,
+    pub(crate) second: Option<Work>,
+}
+
+impl Lane {
+    pub(crate) fn new(tokens: &Tokens) -> Self {
+        Self { last: tokens.none(), running: None, pending: None }
+    }
+
+    pub(crate) fn is_idle(&self) -> bool {
+        self.running.is_none()
+    }
+
+    pub(crate) fn has_room(&self) -> bool {
+        self.pending.is_none()
+    }
+
+    /// Puts work in the first free place: the token to dispatch it under. Only on a lane that has room.
+    pub(crate) fn place(&mut self, tokens: &Tokens, work: Work) -> Token {
+        debug_assert!(self.has_room());
+        let token = tokens.after(self.last);
+        self.last = token;
+        let place = if self.running.is_none() { &mut self.running } else { &mut self.pending };
+        *place = Some((token, work));
+        token
+    }
+
+    /// What the condition word says has finished. A pending token that was taken up, or has finished, implies that
+    /// the running one has finished, whether or not that was seen.
+    pub(crate) fn reap(&mut self, status: LaneStatus) -> Reaped {
+        let running_has = |token| self.running.is_some_and(|(t, _)| t == token);
+        let pending_has = |token| self.pending.is_some_and(|(t, _)| t == token);
+        match status {
+            LaneStatus::Finished(token) if running_has(token) => {
+                let first = self.running.take();
+                self.running = self.pending.take();
+                Reaped { first: first.map(|(_, work)| work), second: None }
+            }
+            LaneStatus::Running(token) if pending_has(token) => {
+                let first = self.running.take();
+                self.running = self.pending.take();
+                Reaped { first: first.map(|(_, work)| work), second: None }
+            }
+            LaneStatus::Finished(token) if pending_has(token) => {
+                let (first, second) = (self.running.take(), self.pending.take());
+                Reaped { first: first.map(|(_, work)| work), second: second.map(|(_, work)| work) }
+            }
+            _ => Reaped::default(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TOKENS: Tokens = Tokens {
+        finished_bit: 1 << 31,
+        exit: 0x7FFF_FFF0,
+        dispatch_idle: 0x7FFF_FFFD,
+        core_idle: 0x7FFF_FFFF,
+        core_exited: 0x7FFF_FFFE,
+    };
+
+    fn work(slot: u32) -> Work {
+        Work { slot, block: 0, place: 0 }
+    }
+
+    fn loaded() -> (Lane, Token, Token) {
+        let mut lane = Lane::new(&TOKENS);
+        let a = lane.place(&TOKENS, work(1));
+        let b = lane.place(&TOKENS, work(2));
+        assert!(!lane.has_room() && !lane.is_idle());
+        assert_ne!(a.0 & 1, b.0 & 1, "two payload buffers");
+        (lane, a, b)
+    }
+
+    #[test]
+    fn the_running_one_finishes() {
+        let (mut lane, a, _) = loaded();
+        assert_eq!(lane.reap(LaneStatus::Running(a)), Reaped::default());
+        assert_eq!(lane.reap(LaneStatus::Finished(a)), Reaped { first: Some(work(1)), second: None });
+        assert!(!lane.is_idle() && lane.has_room());
+    }
+
+    #[test]
+    fn the_pending_one_taken_up_implies_that_the_running_one_finished() {
+        let (mut lane, _, b) = loaded();
+        assert_eq!(lane.reap(LaneStatus::Running(b)), Reaped { first: Some(work(1)), second: None });
+        assert_eq!(lane.reap(LaneStatus::Running(b)), Reaped::default());
+        assert_eq!(lane.reap(LaneStatus::Finished(b)), Reaped { first: Some(work(2)), second: None });
+        assert!(lane.is_idle());
+    }
+
+    #[test]
+    fn the_pending_one_finished_implies_both() {
+        let (mut lane, _, b) = loaded();
+        assert_eq!(
+            lane.reap(LaneStatus::Finished(b)),
+            Reaped { first: Some(work(1)), second: Some(work(2)) }
+        );
+        assert!(lane.is_idle() && lane.has_room());
+    }
+
+    #[test]
+    fn nothing_new_is_nothing() {
+        let (mut lane, _, _) = loaded();
+        assert_eq!(lane.reap(LaneStatus::Idle), Reaped::default());
+        assert_eq!(lane.reap(LaneStatus::Finished(TOKENS.none())), Reaped::default());
+    }
+
+    #[test]
+    fn tokens_skip_the_exit_word_and_keep_alternating() {
+        let mut token = Token(TOKENS.exit - 3);
+        for _ in 0..6 {
+            let next = TOKENS.after(token);
+            assert!(next.0 < TOKENS.exit);
+            assert_ne!(next.0 & 1, token.0 & 1);
+            token = next;
+        }
+    }
+}
