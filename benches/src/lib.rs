@@ -1,1 +1,2 @@
 //! Benchmarks of prewire, one file a subsystem.
+#![forbid(unsafe_code)]

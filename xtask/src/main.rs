@@ -1,2 +1,29 @@
-//! The tasks of the prewire workspace.
-fn main() {}
+//! The tasks of the prewire workspace, as `cargo xtask <task>`: this file reads the command line and dispatches.
+//!
+//! The checks of the workspace's structure (layers, lints, orderings, documents) are tests of this package, in
+//! `tidy`: `cargo test --package xtask` runs them alone.
+#![forbid(unsafe_code)]
+
+mod cli;
+mod layers;
+mod models;
+mod sim_test;
+mod suite;
+#[cfg(test)]
+mod tidy;
+mod workspace;
+
+use clap::Parser;
+use cli::{Cli, Task};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let ended = match Cli::parse().task {
+        Task::Test { fast } => suite::run(fast),
+        Task::SimTest { args } => sim_test::run(&args),
+    };
+    ended.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}

@@ -1,1 +1,73 @@
-//! One chip's runtime: orchestrator, scheduler, kernels and runs on a platform.
+//! One chip's runtime: what a program uses.
+//!
+//! A [`Chip`] is built on a simulator, kernels are registered with it, buffers are made, and runs submit tasks:
+//!
+//! ```
+//! use prewire_chip::{Chip, Core, DataType};
+//!
+//! let chip = Chip::sim(prewire_a2a3::a2a3()).build()?;
+//! let add = chip.kernel("add", Core::Aiv, |k| {
+//!     let (a, b) = (k.input::<f32>(0)?, k.input::<f32>(1)?);
+//!     let mut c = k.output::<f32>(2)?;
+//!     for (c, (a, b)) in c.as_mut_slice()?.iter_mut().zip(a.iter().zip(b.iter())) {
+//!         *c = a + b;
+//!     }
+//!     Ok(())
+//! })?;
+//! let x = chip.tensor(&[1.0f32; 64], &[8, 8])?;
+//! let out = chip.zeros::<f32>(&[8, 8])?;
+//! chip.run(|orch| {
+//!     let twice = orch.submit(&add).input(&x).input(&x).output(&[8, 8], DataType::F32).go()?;
+//!     orch.submit(&add).input(&twice).input(&x).output_into(&out).go()?;
+//!     Ok(())
+//! })?;
+//! assert_eq!(chip.read::<f32>(&out)?, [3.0; 64]);
+//! # Ok::<(), prewire_chip::Error>(())
+//! ```
+//!
+//! # What keeps kernels apart
+//!
+//! **Invariant: no two threads hold conflicting references to the same bytes.** A kernel reaches memory only through
+//! its task's arguments, and only as they were passed. In an auto scope edges order whatever conflicts, and arguments of
+//! one task that overlap are refused, so a view is exclusive by structure. Where that is not so (sub-tasks that share
+//! arguments, manual scopes, `no_dep`, weaker hazards), every view takes a lease, and one that conflicts is an error.
+//! A buffer lives at least as long as the run that it is used in, and an output as long as its scope and its consumers.
+//! A kernel that goes around this with pointers answers for it in its own `unsafe`.
+
+mod barrier;
+mod buffer;
+mod builder;
+mod chip;
+mod context;
+mod element;
+mod engine;
+mod error;
+mod kernel;
+mod lease;
+mod orch;
+mod span;
+mod submit;
+mod task;
+mod tensor;
+mod view;
+mod waiter;
+
+pub use buffer::Buffer;
+pub use builder::ChipBuilder;
+pub use chip::{Chip, RunReport};
+pub use context::{KernelCtx, Place};
+pub use element::{Element, Scalar};
+pub use error::{Error, Failure, KernelError, Refusal, Refused, Result};
+pub use kernel::{Kernel, Mix};
+pub use orch::Orch;
+pub use submit::Submit;
+pub use task::Task;
+pub use tensor::{AsTensor, Tensor};
+pub use view::{View, ViewMut};
+
+pub use half::{bf16, f16};
+pub use prewire_abi::{DataType, EdgeKind, ErrorCode, PredicateOp, TaskId};
+pub use prewire_orchestrator::SubmitError;
+pub use prewire_platform::{ChipSpec, Core};
+pub use prewire_ring::RingSizes;
+pub use prewire_tensormap::Hazards;

@@ -1,1 +1,23 @@
 //! What the tests of prewire share: watchdogs, and counts of what a process holds.
+//!
+//! ```
+//! use core::time::Duration;
+//! use prewire_test_support::{Held, Watchdog};
+//!
+//! let _dog = Watchdog::new(Duration::from_secs(60));
+//! let before = Held::now();
+//! drop(std::fs::read("/proc/self/status")?);
+//! before.assert_same(&Held::now());
+//! # Ok::<(), std::io::Error>(())
+//! ```
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+mod cpu;
+mod held;
+mod watchdog;
+
+pub use cpu::{CpuUse, cpu_time_of, idle_for};
+pub use held::Held;
+pub use watchdog::Watchdog;

@@ -1,0 +1,142 @@
+//! How a chip is set up.
+
+use std::sync::Arc;
+
+use prewire_orchestrator::{Capacity, Orchestrator, Setup};
+use prewire_platform::{ChipSpec, DeviceMemory};
+use prewire_ring::{RING_COUNT, Ready, RingSizes, Rings};
+use prewire_sim::{Mode, Sim, SimConfig};
+use prewire_tensormap::Hazards;
+
+use crate::chip::Chip;
+use crate::context::MAX_TENSORS;
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+
+/// The vendor library that a hardware driver needs.
+const VENDOR_LIBRARY: &str = "libascendcl.so";
+
+/// Sets a chip up. Made by [`Chip::sim`]; every setting has a default.
+///
+/// ```
+/// use prewire_chip::{Chip, RingSizes};
+///
+/// let chip = Chip::sim(prewire_a2a3::a2a3())
+///     .clusters(8)
+///     .rings(RingSizes::default().with_window(256))
+///     .build()?;
+/// assert_eq!(chip.spec().cores(), 24);
+/// # Ok::<(), prewire_chip::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "a chip is made by build()"]
+pub struct ChipBuilder {
+    spec: ChipSpec,
+    sim: SimConfig,
+    rings: RingSizes,
+    hazards: Hazards,
+}
+
+impl Chip {
+    /// Begins a simulated chip.
+    pub fn sim(spec: ChipSpec) -> ChipBuilder {
+        ChipBuilder { spec, sim: SimConfig::default(), rings: RingSizes::default(), hazards: Hazards::All }
+    }
+
+    /// Begins a chip on hardware.
+    ///
+    /// # Errors
+    ///
+    /// Always [`Error::NoDriver`] so far, which says what is missing and names the simulator of the same chip.
+    pub fn hardware(spec: ChipSpec) -> Result<ChipBuilder> {
+        // SAFETY: loading a library runs its initialisers; this one is the vendor's runtime, whose initialisers are
+        // meant to be run by whoever links it, on any thread.
+        let library = unsafe { libloading::Library::new(VENDOR_LIBRARY) };
+        let why = match library {
+            Err(error) => format!("its vendor library {VENDOR_LIBRARY} cannot be loaded ({error})"),
+            Ok(_) => {
+                format!("{VENDOR_LIBRARY} is here, but this version of prewire has no hardware driver yet")
+            }
+        };
+        Err(Error::NoDriver { platform: spec.name, why })
+    }
+}
+
+impl ChipBuilder {
+    /// Only this many clusters of the chip, 1 to as many as it has. All unless said.
+    pub fn clusters(mut self, clusters: u16) -> Self {
+        self.spec = self.spec.with_clusters(clusters);
+        self
+    }
+
+    /// How many scheduler domains drive the clusters: 1 to 8. The chip's number unless said.
+    pub fn domains(mut self, domains: u16) -> Self {
+        self.spec = self.spec.with_domains(domains);
+        self
+    }
+
+    /// How many threads run the simulated cores. One a processor unless said; more are added while kernels block.
+    pub fn threads(mut self, threads: u16) -> Self {
+        self.sim = self.sim.threads(threads);
+        self
+    }
+
+    /// The sizes of the rings.
+    pub fn rings(mut self, sizes: RingSizes) -> Self {
+        self.rings = sizes;
+        self
+    }
+
+    /// Which hazards become edges. All unless said: read after write, write after write, write after read.
+    pub fn hazards(mut self, hazards: Hazards) -> Self {
+        self.hazards = hazards;
+        self
+    }
+
+    /// Runs everything one step at a time, in an order drawn from `seed`: the same seed, the same order.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.sim = self.sim.mode(Mode::Seeded { seed });
+        self
+    }
+
+    /// Bytes of device memory, the heaps of the rings included. 64 GiB unless said; what is not touched costs nothing.
+    pub fn memory_limit(mut self, bytes: u64) -> Self {
+        self.sim = self.sim.memory_limit(bytes);
+        self
+    }
+
+    /// Makes the chip and starts its cores.
+    ///
+    /// # Errors
+    ///
+    /// A number that is out of its range; or memory or threads that cannot be had.
+    pub fn build(self) -> Result<Chip> {
+        let Self { spec, sim: config, rings: sizes, hazards } = self;
+        spec.validate().map_err(Error::Spec)?;
+        if usize::from(spec.limits.task_tensors) > MAX_TENSORS {
+            return Err(Error::Spec("a task can have at most 64 tensors"));
+        }
+        let mode = config.mode;
+        let (rings, allocator) = Rings::new(&sizes)?;
+        let ready = Arc::new(Ready::new(&sizes));
+        let sim = Sim::new(spec, config)?;
+        let mut heaps = [0; RING_COUNT];
+        for (ring, heap) in heaps.iter_mut().enumerate() {
+            *heap = sim.allocate(allocator.heap_size(ring))?;
+        }
+        let capacity = Capacity { clusters: spec.clusters.into(), aiv: spec.aiv_cores().into() };
+        let (limits, tensor_map) = (spec.limits, sizes.tensor_map);
+        let orchestrator = Orchestrator::new(Setup {
+            allocator,
+            ready: Arc::clone(&ready),
+            heaps,
+            limits,
+            capacity,
+            tensor_map,
+            hazards,
+        });
+        let engine = Arc::new(Engine::new(spec, rings, ready, Arc::clone(&sim)));
+        sim.start(Arc::clone(&engine) as Arc<_>)?;
+        Ok(Chip::new(engine, sim, orchestrator, mode))
+    }
+}

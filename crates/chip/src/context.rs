@@ -1,0 +1,314 @@
+//! What a kernel is given: its arguments, and its place among the sub-tasks of its task.
+
+use std::cell::Cell;
+use std::fmt;
+
+use prewire_abi::{LaneMask, TaskId, TensorArgType, ViewError};
+use prewire_orchestrator::{ArgTensor, Record};
+use prewire_platform::{Core, Work};
+use prewire_ring::{Cold, SlotRef};
+
+use crate::barrier::Meeting;
+use crate::element::{Element, Scalar};
+use crate::engine::Engine;
+use crate::error::KernelError;
+use crate::lease::Holder;
+use crate::span::Span;
+use crate::view::{Guard, View, ViewMut};
+
+/// The place of a cluster that a sub-task runs in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// The cube core.
+    Aic,
+    /// The first vector core.
+    Aiv0,
+    /// The second vector core.
+    Aiv1,
+}
+
+/// As many tensors as a task can have, whatever the chip says.
+pub(crate) const MAX_TENSORS: usize = 64;
+
+/// One run of a kernel on a core: its arguments, and who it is among its peers.
+pub struct KernelCtx<'k> {
+    engine: &'k Engine,
+    record: Record<'k>,
+    work: Work,
+    cold: Cold,
+    task: TaskId,
+    /// Whether edges keep everybody else away from its tensors; otherwise leases do.
+    exclusive: bool,
+    /// By argument: above 0 readers, -1 a writer.
+    marks: [Cell<i8>; MAX_TENSORS],
+}
+
+impl fmt::Debug for KernelCtx<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KernelCtx")
+            .field("task", &self.task)
+            .field("block", &self.work.block)
+            .field("place", &self.place())
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'k> KernelCtx<'k> {
+    pub(crate) fn new(engine: &'k Engine, work: Work) -> Self {
+        let slot = SlotRef::from_raw(work.slot);
+        let state = engine.rings().slot(slot);
+        let cold = state.cold();
+        Self {
+            engine,
+            record: Record::of(engine.rings(), slot),
+            work,
+            cold,
+            task: state.id(),
+            exclusive: cold.total() == 1 && !cold.attrs.unordered,
+            marks: [const { Cell::new(0) }; MAX_TENSORS],
+        }
+    }
+
+    fn slot(&self) -> SlotRef {
+        SlotRef::from_raw(self.work.slot)
+    }
+
+    pub(crate) fn holder(&self) -> Holder {
+        Holder { task: self.task, block: self.work.block, place: self.work.place }
+    }
+
+    /// The task that this is a part of.
+    #[must_use]
+    pub const fn task(&self) -> TaskId {
+        self.task
+    }
+
+    /// Which block this is, from 0.
+    #[must_use]
+    pub const fn block(&self) -> u32 {
+        self.work.block
+    }
+
+    /// How many blocks the task has.
+    #[must_use]
+    pub fn blocks(&self) -> u32 {
+        u32::from(self.cold.blocks)
+    }
+
+    /// The place of the cluster that this runs in. A task for single vector cores runs in either.
+    #[must_use]
+    pub const fn place(&self) -> Place {
+        match self.work.place {
+            0 => Place::Aic,
+            1 => Place::Aiv0,
+            _ => Place::Aiv1,
+        }
+    }
+
+    /// The kind of core that this runs on.
+    #[must_use]
+    pub const fn core(&self) -> Core {
+        if self.work.place == 0 { Core::Aic } else { Core::Aiv }
+    }
+
+    /// How many tensors the task has.
+    #[must_use]
+    pub fn tensors(&self) -> usize {
+        self.record.tensors()
+    }
+
+    /// How many scalars the task has.
+    #[must_use]
+    pub fn scalars(&self) -> usize {
+        self.record.scalars()
+    }
+
+    /// The shape of argument `arg`.
+    ///
+    /// # Errors
+    ///
+    /// There is no such argument.
+    pub fn shape(&self, arg: usize) -> Result<Vec<u32>, KernelError> {
+        let tensor = self.tensor(arg)?;
+        Ok(tensor.shape[..tensor.ndims].to_vec())
+    }
+
+    /// Scalar `i`, counted from 0 among the scalars. It must have been passed as the same type, or one as wide.
+    ///
+    /// # Errors
+    ///
+    /// There is no such scalar.
+    pub fn scalar<T: Scalar>(&self, i: usize) -> Result<T, KernelError> {
+        let bits = self.record.scalar(i);
+        bits.map(T::from_bits).ok_or(KernelError::NoScalar { scalar: i, scalars: self.record.scalars() })
+    }
+
+    fn tensor(&self, arg: usize) -> Result<ArgTensor, KernelError> {
+        self.record.tensor(arg).ok_or(KernelError::NoTensor { arg, tensors: self.record.tensors() })
+    }
+
+    /// The span of argument `arg`, if a kernel may access it so as elements of `T`.
+    fn span<T: Element>(&self, arg: usize, write: bool) -> Result<Span, KernelError> {
+        let tensor = self.tensor(arg)?;
+        let allowed = match tensor.tag {
+            TensorArgType::Input => !write,
+            _ => true,
+        };
+        if !allowed {
+            let access = if write { "write" } else { "read" };
+            return Err(KernelError::Access { arg, tag: tensor.tag, access });
+        }
+        if tensor.dtype != T::DTYPE {
+            return Err(KernelError::Dtype { arg, tensor: tensor.dtype, wanted: T::DTYPE });
+        }
+        if tensor.addr % align_of::<T>() as u64 != 0 {
+            return Err(KernelError::Misaligned { arg, addr: tensor.addr, size: size_of::<T>() });
+        }
+        Ok(Span {
+            addr: tensor.addr,
+            size: size_of::<T>() as u64,
+            ndims: tensor.ndims,
+            shape: tensor.shape,
+            strides: tensor.strides,
+        })
+    }
+
+    /// Keeps others away from `span` for as long as the guard lives.
+    fn guard(&self, arg: usize, span: &Span, write: bool) -> Result<Guard<'_>, KernelError> {
+        if !self.exclusive {
+            return match self.engine.leases().take(span, write, self.holder()) {
+                Ok(id) => Ok(Guard::Lease(self.engine.leases(), id)),
+                Err(other) => Err(KernelError::Conflict { arg, other: other.to_string() }),
+            };
+        }
+        let mark = &self.marks[arg];
+        match mark.get() {
+            0 if write => mark.set(-1),
+            readers @ 0..=126 if !write => mark.set(readers + 1),
+            _ => return Err(KernelError::Borrowed { arg }),
+        }
+        Ok(Guard::Mark(mark))
+    }
+
+    /// Argument `arg`, to read. Tensors are counted in the order in which they were passed, from 0.
+    ///
+    /// # Errors
+    ///
+    /// There is no such argument; its elements are not of type `T`; or somebody holds a view of it to write.
+    pub fn input<T: Element>(&self, arg: usize) -> Result<View<'_, T>, KernelError> {
+        let span = self.span::<T>(arg, false)?;
+        Ok(View::new(span, self.guard(arg, &span, false)?))
+    }
+
+    /// Argument `arg`, to write. In a task of several sub-tasks all of them share it: take parts with
+    /// [`output_at`](KernelCtx::output_at).
+    ///
+    /// # Errors
+    ///
+    /// There is no such argument; it is an input; its elements are not of type `T`; or somebody holds a view of it.
+    pub fn output<T: Element>(&self, arg: usize) -> Result<ViewMut<'_, T>, KernelError> {
+        let span = self.span::<T>(arg, true)?;
+        Ok(ViewMut::new(span, self.guard(arg, &span, true)?))
+    }
+
+    /// The part of argument `arg` that starts at `offsets` and has `shape`, to read.
+    ///
+    /// # Errors
+    ///
+    /// As [`input`](KernelCtx::input); and a part that is not inside the argument.
+    pub fn input_at<T: Element>(
+        &self,
+        arg: usize,
+        offsets: &[u32],
+        shape: &[u32],
+    ) -> Result<View<'_, T>, KernelError> {
+        let span = part(arg, self.span::<T>(arg, false)?, offsets, shape)?;
+        Ok(View::new(span, self.guard(arg, &span, false)?))
+    }
+
+    /// The part of argument `arg` that starts at `offsets` and has `shape`, to write.
+    ///
+    /// # Errors
+    ///
+    /// As [`output`](KernelCtx::output); and a part that is not inside the argument.
+    pub fn output_at<T: Element>(
+        &self,
+        arg: usize,
+        offsets: &[u32],
+        shape: &[u32],
+    ) -> Result<ViewMut<'_, T>, KernelError> {
+        let span = part(arg, self.span::<T>(arg, true)?, offsets, shape)?;
+        Ok(ViewMut::new(span, self.guard(arg, &span, true)?))
+    }
+
+    /// Waits until all places of this block have come here. What they wrote before is visible after. Drop views that a
+    /// peer needs first.
+    ///
+    /// # Errors
+    ///
+    /// The block has one place only; or a peer ended without coming here.
+    pub fn cluster_barrier(&self) -> Result<(), KernelError> {
+        let members = self.cold.lanes.count();
+        if members < 2 {
+            return Err(KernelError::NoBarrier("a task with one place a block has no cluster barrier"));
+        }
+        let meeting = Meeting::of_block(self.slot(), self.work.block);
+        self.engine.barriers().meet(self.engine.sim(), meeting, members)
+    }
+
+    /// Waits until all sub-tasks of the task have come here: they run at the same time, as it starts them together.
+    ///
+    /// # Errors
+    ///
+    /// The task was not submitted with `sync_start`; or a peer ended without coming here.
+    pub fn cohort_barrier(&self) -> Result<(), KernelError> {
+        if !self.cold.attrs.sync_start {
+            return Err(KernelError::NoBarrier(
+                "blocks that do not start together have no cohort barrier: submit the task with sync_start",
+            ));
+        }
+        self.engine.barriers().meet(self.engine.sim(), Meeting::of_cohort(self.slot()), self.cold.total())
+    }
+
+    /// This sub-task has ended: its peers must not wait for it.
+    pub(crate) fn leave(&self) {
+        let members = self.cold.lanes.count();
+        let (barriers, sim) = (self.engine.barriers(), self.engine.sim());
+        if members > 1 {
+            barriers.leave(sim, Meeting::of_block(self.slot(), self.work.block), members);
+        }
+        if self.cold.attrs.sync_start && self.cold.total() > 1 {
+            barriers.leave(sim, Meeting::of_cohort(self.slot()), self.cold.total());
+        }
+        if !self.exclusive {
+            self.engine.leases().give_back_all(self.holder());
+        }
+    }
+}
+
+/// Whether sub-tasks of such a task may wait for each other.
+pub(crate) fn may_meet(cold: &Cold) -> bool {
+    (cold.lanes != LaneMask::NONE && cold.lanes.count() > 1) || (cold.attrs.sync_start && cold.total() > 1)
+}
+
+/// A part of a span.
+fn part(arg: usize, mut span: Span, offsets: &[u32], shape: &[u32]) -> Result<Span, KernelError> {
+    let refuse = |error| Err(KernelError::View { arg, error });
+    for (what, list) in [("offsets", offsets), ("shape", shape)] {
+        if list.len() != span.ndims {
+            return refuse(ViewError::Rank { what, got: list.len(), ndims: span.ndims });
+        }
+    }
+    let mut at = 0;
+    for dim in 0..span.ndims {
+        let (start, length, size) = (offsets[dim], shape[dim], span.shape[dim]);
+        let end = u64::from(start) + u64::from(length);
+        if end > u64::from(size) {
+            return refuse(ViewError::OutOfBounds { dim, start, end, size });
+        }
+        at += u64::from(start) * u64::from(span.strides[dim]);
+        span.shape[dim] = length;
+    }
+    span.addr += at * span.size;
+    Ok(span)
+}

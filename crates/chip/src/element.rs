@@ -1,0 +1,103 @@
+//! The Rust types that tensor elements and scalars have.
+
+use prewire_abi::DataType;
+
+/// A type that tensor elements can have.
+///
+/// Plain bytes: every bit pattern is a value, so memory that no kernel wrote yet can be read.
+pub trait Element: bytemuck::Pod + Send + Sync {
+    /// The dtype of such elements.
+    const DTYPE: DataType;
+}
+
+macro_rules! elements {
+    ($($type:ty => $dtype:ident),+ $(,)?) => {$(
+        impl Element for $type {
+            const DTYPE: DataType = DataType::$dtype;
+        }
+        const _: () = assert!(size_of::<$type>() == DataType::$dtype.size() as usize);
+    )+};
+}
+
+elements!(
+    f32 => F32,
+    half::f16 => F16,
+    half::bf16 => Bf16,
+    i64 => I64,
+    i32 => I32,
+    i16 => I16,
+    i8 => I8,
+    u64 => U64,
+    u32 => U32,
+    u16 => U16,
+    u8 => U8,
+);
+
+/// A type that scalar arguments can have. A scalar travels as 64 bits: integers extended, `f32` in the low half.
+pub trait Scalar: Copy {
+    /// As bits.
+    fn to_bits(self) -> u64;
+    /// From bits that [`to_bits`](Scalar::to_bits) made of the same type.
+    fn from_bits(bits: u64) -> Self;
+}
+
+macro_rules! integers {
+    ($($type:ty),+) => {$(
+        impl Scalar for $type {
+            fn to_bits(self) -> u64 {
+                self as u64
+            }
+            fn from_bits(bits: u64) -> Self {
+                bits as Self
+            }
+        }
+    )+};
+}
+
+integers!(u8, u16, u32, u64, usize, i8, i16, i32, i64, isize);
+
+impl Scalar for bool {
+    fn to_bits(self) -> u64 {
+        u64::from(self)
+    }
+    fn from_bits(bits: u64) -> Self {
+        bits != 0
+    }
+}
+
+impl Scalar for f32 {
+    fn to_bits(self) -> u64 {
+        u64::from(Self::to_bits(self))
+    }
+    fn from_bits(bits: u64) -> Self {
+        Self::from_bits(bits as u32)
+    }
+}
+
+impl Scalar for f64 {
+    fn to_bits(self) -> u64 {
+        Self::to_bits(self)
+    }
+    fn from_bits(bits: u64) -> Self {
+        Self::from_bits(bits)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Scalar;
+
+    fn survives<T: Scalar + PartialEq + std::fmt::Debug>(value: T) {
+        assert_eq!(T::from_bits(value.to_bits()), value);
+    }
+
+    #[test]
+    fn scalars_survive_the_trip() {
+        survives(-1i8);
+        survives(i64::MIN);
+        survives(u64::MAX);
+        survives(-2.5f32);
+        survives(f64::MIN_POSITIVE);
+        survives(true);
+    }
+}

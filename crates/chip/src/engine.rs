@@ -1,0 +1,243 @@
+//! The engine of a chip: what its cores call back into.
+
+use std::any::Any;
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use prewire_orchestrator::Record;
+use prewire_os::Event;
+use prewire_platform::{ChipSpec, Core, DeviceMemory, Host, LaneId, Work};
+use prewire_ring::{Ready, Rings, SlotRef};
+use prewire_scheduler::{Env, Progress, Scheduler};
+use prewire_sim::Sim;
+use prewire_sync::atomic::{AtomicU64, Ordering};
+
+use crate::barrier::Barriers;
+use crate::context::{KernelCtx, may_meet};
+use crate::error::{Error, Failure, KernelError};
+use crate::kernel::Kernels;
+use crate::lease::{Holder, Leases};
+use crate::span::Span;
+
+thread_local! {
+    /// Whether this thread is inside a run's orchestration or a kernel: then it must not wait for a chip.
+    static INSIDE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Marks this thread as inside of a run or kernel while it lives.
+#[derive(Debug)]
+pub(crate) struct Inside(bool);
+
+impl Inside {
+    pub(crate) fn enter() -> Self {
+        Self(INSIDE.replace(true))
+    }
+
+    pub(crate) fn is_here() -> bool {
+        INSIDE.get()
+    }
+}
+
+impl Drop for Inside {
+    fn drop(&mut self) {
+        INSIDE.set(self.0);
+    }
+}
+
+/// One chip at work: rings, scheduler, cores, kernels.
+#[derive(Debug)]
+pub(crate) struct Engine {
+    spec: ChipSpec,
+    rings: Arc<Rings>,
+    scheduler: Scheduler<Sim>,
+    sim: Arc<Sim>,
+    kernels: Kernels,
+    leases: Leases,
+    barriers: Barriers,
+    /// Notified when tasks have completed and when a runner parks.
+    progress: Event,
+    /// Tasks of this run that failed or were poisoned. Raised by pollers, read and cleared between runs.
+    failed: AtomicU64,
+    /// The first error of the run: its root cause. Written once a run.
+    cause: Mutex<Option<Error>>,
+}
+
+impl Engine {
+    pub(crate) fn new(spec: ChipSpec, rings: Arc<Rings>, ready: Arc<Ready>, sim: Arc<Sim>) -> Self {
+        Self {
+            spec,
+            rings: Arc::clone(&rings),
+            scheduler: Scheduler::new(spec, rings, ready, Arc::clone(&sim)),
+            sim,
+            kernels: Kernels::new(),
+            leases: Leases::default(),
+            barriers: Barriers::default(),
+            progress: Event::new(),
+            failed: AtomicU64::new(0),
+            cause: Mutex::new(None),
+        }
+    }
+
+    pub(crate) const fn spec(&self) -> &ChipSpec {
+        &self.spec
+    }
+
+    pub(crate) fn rings(&self) -> &Rings {
+        &self.rings
+    }
+
+    pub(crate) fn sim(&self) -> &Sim {
+        &self.sim
+    }
+
+    pub(crate) const fn kernels(&self) -> &Kernels {
+        &self.kernels
+    }
+
+    pub(crate) const fn leases(&self) -> &Leases {
+        &self.leases
+    }
+
+    pub(crate) const fn barriers(&self) -> &Barriers {
+        &self.barriers
+    }
+
+    pub(crate) const fn progress(&self) -> &Event {
+        &self.progress
+    }
+
+    /// Keeps `error` if it is the first of the run.
+    pub(crate) fn note_cause(&self, error: impl FnOnce() -> Error) {
+        let mut cause = self.cause.lock().unwrap_or_else(PoisonError::into_inner);
+        if cause.is_none() {
+            *cause = Some(error());
+        }
+    }
+
+    pub(crate) fn take_cause(&self) -> Option<Error> {
+        self.cause.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// How many tasks failed or were poisoned since this was last asked.
+    pub(crate) fn take_failed(&self) -> u64 {
+        self.failed.swap(0, Ordering::Relaxed)
+    }
+
+    /// Ends the run: what is not running yet completes without running.
+    pub(crate) fn end_run(&self) {
+        self.rings.end();
+        for domain in 0..self.spec.domains {
+            self.poll(domain);
+        }
+    }
+
+    fn fail(&self, lane: LaneId, work: Work, error: KernelError) {
+        let slot = SlotRef::from_raw(work.slot);
+        let state = self.rings.slot(slot);
+        let core = if lane.0 < self.spec.clusters { Core::Aic } else { Core::Aiv };
+        let cold = state.cold();
+        self.note_cause(|| {
+            Error::Task(Box::new(Failure {
+                task: state.id(),
+                kernel: self.kernels.name(cold.callable),
+                core: (core, lane.0),
+                block: (work.block, u32::from(cold.blocks)),
+                site: self.rings.site(slot),
+                error,
+            }))
+        });
+        state.fail();
+    }
+
+    fn run_kernel(&self, work: Work) -> Result<(), KernelError> {
+        let state = self.rings.slot(SlotRef::from_raw(work.slot));
+        let callable = self.kernels.get(state.cold().callable);
+        let Some(body) = callable.and_then(|callable| callable.body(work.place)) else {
+            return Err(KernelError::new("the task names no kernel for this core"));
+        };
+        let mut ctx = KernelCtx::new(self, work);
+        let result = catch_unwind(AssertUnwindSafe(|| body(&mut ctx)))
+            .unwrap_or_else(|panic| Err(KernelError::Panicked(message(&*panic))));
+        ctx.leave();
+        result
+    }
+}
+
+/// What a panic said.
+pub(crate) fn message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("(no message)").into()
+}
+
+impl Host for Engine {
+    fn execute(&self, lane: LaneId, work: Work) {
+        let _inside = Inside::enter();
+        if let Err(error) = self.run_kernel(work) {
+            self.fail(lane, work, error);
+        }
+    }
+
+    fn may_block(&self, work: Work) -> bool {
+        may_meet(&self.rings.slot(SlotRef::from_raw(work.slot)).cold())
+    }
+
+    fn poll(&self, domain: u16) {
+        let Progress { completed, failed, .. } = self.scheduler.poll(domain, self);
+        if failed > 0 {
+            self.failed.fetch_add(u64::from(failed), Ordering::Relaxed);
+        }
+        if completed > 0 {
+            self.progress.notify_all();
+        }
+    }
+
+    fn has_ready(&self, domain: u16) -> bool {
+        self.scheduler.has_ready(domain)
+    }
+
+    fn quiescent(&self) {
+        self.progress.notify_all();
+    }
+}
+
+impl Env for Engine {
+    fn predicate_holds(&self, slot: SlotRef) -> bool {
+        let Some(predicate) = Record::of(&self.rings, slot).predicate() else { return true };
+        let mut bytes = [0; 8];
+        let size = (predicate.dtype.size() as usize).min(bytes.len());
+        let state = self.rings.slot(slot);
+        if state.cold().attrs.unordered {
+            // Nothing but its submitter's word says that nobody writes the element now.
+            let span =
+                Span { addr: predicate.addr, size: size as u64, ndims: 1, shape: [1; 5], strides: [1; 5] };
+            let holder = Holder { task: state.id(), block: 0, place: 0 };
+            match self.leases.take(&span, false, holder) {
+                Ok(lease) => self.leases.give_back(lease),
+                Err(other) => {
+                    let error =
+                        KernelError::new(format!("its predicate reads what {other} writes; add an edge"));
+                    self.fail(LaneId(0), Work { slot: slot.raw(), ..Work::default() }, error);
+                    return false;
+                }
+            }
+        }
+        if self.sim.read(predicate.addr, &mut bytes[..size]).is_err() {
+            // The tensor was checked at submit, and lives as long as the task.
+            return true;
+        }
+        predicate.op.holds(integer(bytes, predicate.dtype), predicate.target)
+    }
+}
+
+/// An integer element as `i64`: its sign is its dtype's.
+pub(crate) fn integer(bytes: [u8; 8], dtype: prewire_abi::DataType) -> i64 {
+    use prewire_abi::DataType as D;
+    let raw = u64::from_le_bytes(bytes);
+    match dtype {
+        D::I8 => i64::from(raw as i8),
+        D::I16 => i64::from(raw as i16),
+        D::I32 => i64::from(raw as i32),
+        _ => raw as i64,
+    }
+}

@@ -1,0 +1,236 @@
+//! The orchestration of a run: what the program calls to submit tasks.
+
+use std::panic::Location;
+
+use prewire_abi::{DataType, ScopeMode, TaskId, TensorCreateInfo};
+use prewire_orchestrator::{Arg, Args, Orchestrator};
+use prewire_platform::DeviceMemory;
+use prewire_tensormap::Access;
+
+use crate::buffer::Buffers;
+use crate::element::Element;
+use crate::engine::Engine;
+use crate::error::{Error, Refusal, Refused, Result};
+use crate::kernel::Kernel;
+use crate::lease::Holder;
+use crate::span::Span;
+use crate::submit::Submit;
+use crate::tensor::{AsTensor, Origin, Tensor};
+use crate::waiter::Waiter;
+
+/// A run, from the inside: submits tasks, opens scopes, reads and writes elements.
+///
+/// What is submitted reads and writes tensors; the edges between tasks follow from that. Nothing here waits for a task
+/// but [`read`](Orch::read) and [`write`](Orch::write), and a submit whose ring is full.
+#[derive(Debug)]
+pub struct Orch<'r> {
+    pub(crate) engine: &'r Engine,
+    pub(crate) orchestrator: &'r mut Orchestrator,
+    pub(crate) waiter: Waiter<'r>,
+    pub(crate) buffers: &'r Buffers,
+    /// Kept between submits, so that none allocates.
+    pub(crate) args: &'r mut Args,
+    /// Buffers that were seen alive in this run, by index: their generation.
+    pub(crate) seen: Vec<u32>,
+    pub(crate) chip: u64,
+    pub(crate) run: u64,
+}
+
+impl<'r> Orch<'r> {
+    /// Begins a task that runs `kernel`: add arguments, then [`go`](Submit::go).
+    #[track_caller]
+    pub fn submit<'o>(&'o mut self, kernel: &'o Kernel) -> Submit<'o, 'r> {
+        Submit::new(self, Some(kernel), Location::caller())
+    }
+
+    /// Begins a task that runs nothing: it completes when what it depends on has.
+    #[track_caller]
+    pub fn dummy<'o>(&'o mut self) -> Submit<'o, 'r> {
+        Submit::new(self, None, Location::caller())
+    }
+
+    /// Memory from the heap of the open scope, good until it closes. Its content is whatever was there.
+    ///
+    /// # Errors
+    ///
+    /// Not a shape; or the heap, or the scope's window, is full for good.
+    #[track_caller]
+    pub fn alloc(&mut self, shape: &[u32], dtype: DataType) -> Result<Tensor> {
+        let site = Location::caller();
+        let refused = |why: Refusal| refused("an allocation", site, why);
+        let info = TensorCreateInfo::new(shape, dtype)
+            .map_err(|error| refused(Refusal::Tensor { arg: 0, error }))?;
+        self.args.clear();
+        self.args.tensors.push(Arg::Create(info));
+        let (chip, run) = (self.chip, self.run);
+        let made = self
+            .orchestrator
+            .alloc(&mut self.waiter, self.args, site)
+            .map_err(|error| refused(error.into()))?;
+        let origin = Origin::Scope { run, scope: made.scope };
+        let inner = made.outputs.first().copied();
+        inner
+            .map(|inner| Tensor { inner, chip, origin })
+            .ok_or_else(|| refused(Refusal::NotOneOutput { arg: 0, task: made.id, outputs: 0 }))
+    }
+
+    /// Runs `body` in a scope of its own. What is submitted in it is held until it ends, and its outputs are good until
+    /// then; its ring is the one of its depth. The scope closes however `body` ends.
+    ///
+    /// # Errors
+    ///
+    /// What `body` returns; scopes nest more than 64 deep; or this is inside a manual scope.
+    #[track_caller]
+    pub fn scope<T>(&mut self, body: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        self.scoped(ScopeMode::Auto, Location::caller(), body)
+    }
+
+    /// Runs `body` in a scope in which accesses make no edges: only [`after`](Submit::after), and the creator of an
+    /// output for those who use it, do. From its first manual scope on, a run checks the accesses of its tasks while
+    /// they run: two that conflict at the same time are an error of the later one, not a race. Before the first one
+    /// opens, everything submitted earlier completes.
+    ///
+    /// # Errors
+    ///
+    /// As [`scope`](Orch::scope).
+    #[track_caller]
+    pub fn manual_scope<T>(&mut self, body: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        self.scoped(ScopeMode::Manual, Location::caller(), body)
+    }
+
+    fn scoped<T>(
+        &mut self,
+        mode: ScopeMode,
+        site: &'static Location<'static>,
+        body: impl FnOnce(&mut Self) -> Result<T>,
+    ) -> Result<T> {
+        let depth = self.orchestrator.depth();
+        self.orchestrator
+            .open_scope(&mut self.waiter, mode, site)
+            .map_err(|error| refused("a scope", site, error.into()))?;
+        let result = body(self);
+        // As many as were open: a panic in `body` leaves the closing to the end of the run.
+        while self.orchestrator.depth() > depth && self.orchestrator.close_scope().is_ok() {}
+        result
+    }
+
+    /// Reads one element, after everything that writes it is complete.
+    ///
+    /// # Errors
+    ///
+    /// There is no such element, or it is not of type `T`; the tensor is not good any more; or a task that writes it
+    /// failed.
+    #[track_caller]
+    pub fn read<T: Element>(&mut self, tensor: &impl AsTensor, index: &[u32]) -> Result<T> {
+        let mut value = T::zeroed();
+        self.access::<T>(tensor, index, Access::Read, Location::caller(), |memory, addr| {
+            memory.read(addr, bytemuck::bytes_of_mut(&mut value)).map_err(Error::Memory)
+        })?;
+        Ok(value)
+    }
+
+    /// Writes one element, after everything that writes or reads it is complete.
+    ///
+    /// # Errors
+    ///
+    /// As [`read`](Orch::read).
+    #[track_caller]
+    pub fn write<T: Element>(&mut self, tensor: &impl AsTensor, index: &[u32], value: T) -> Result<()> {
+        self.access::<T>(tensor, index, Access::Write, Location::caller(), |memory, addr| {
+            memory.write(addr, bytemuck::bytes_of(&value)).map_err(Error::Memory)
+        })
+    }
+
+    fn access<T: Element>(
+        &mut self,
+        tensor: &impl AsTensor,
+        index: &[u32],
+        access: Access,
+        site: &'static Location<'static>,
+        body: impl FnOnce(&dyn DeviceMemory, u64) -> Result<()>,
+    ) -> Result<()> {
+        let write = access == Access::Write;
+        let refused = |why: Refusal| refused(if write { "a host write" } else { "a host read" }, site, why);
+        let tensor = *tensor.as_tensor(0).map_err(refused)?;
+        self.check(0, &tensor).map_err(refused)?;
+        if tensor.dtype() != T::DTYPE {
+            return Err(refused(
+                tensor.bad_element(index, "the element is not of the type that was asked for"),
+            ));
+        }
+        let addr = tensor.element(index).map_err(refused)?;
+        let ones = [1; prewire_abi::MAX_TENSOR_DIMS];
+        let element = tensor.inner.view(&ones[..index.len()], index).map_err(Error::View)?;
+        let scope = self.scope_of(&tensor);
+        self.orchestrator
+            .wait_for(&mut self.waiter, &element, scope, access)
+            .map_err(|error| refused(error.into()))?;
+        let span = Span { addr, size: size_of::<T>() as u64, ndims: 1, shape: [1; 5], strides: [1; 5] };
+        let holder = Holder { task: TaskId::INVALID, block: 0, place: 0 };
+        let leases = self.engine.leases();
+        let lease = leases.take(&span, write, holder).map_err(|other| {
+            refused(Refusal::Conflict(format!(
+                "{other} holds a view of the element, and nothing orders it before this access; make it a dependency \
+                 of a task in an auto scope, or read after the run"
+            )))
+        })?;
+        let result = body(self.engine.sim(), addr);
+        leases.give_back(lease);
+        result
+    }
+
+    /// How many clusters the chip has.
+    #[must_use]
+    pub fn clusters(&self) -> u32 {
+        u32::from(self.engine.spec().clusters)
+    }
+
+    /// How many vector cores the chip has.
+    #[must_use]
+    pub fn aiv_cores(&self) -> u32 {
+        u32::from(self.engine.spec().aiv_cores())
+    }
+
+    /// How many tasks were submitted so far.
+    #[must_use]
+    pub fn tasks(&self) -> u64 {
+        self.orchestrator.tasks()
+    }
+
+    pub(crate) fn scope_of(&self, tensor: &Tensor) -> prewire_orchestrator::ScopeKey {
+        match tensor.origin {
+            Origin::Buffer { .. } => prewire_orchestrator::ScopeKey::NONE,
+            Origin::Scope { scope, .. } => scope,
+        }
+    }
+
+    /// A tensor is this chip's, and its memory is there.
+    pub(crate) fn check(&mut self, arg: usize, tensor: &Tensor) -> Result<(), Refusal> {
+        if tensor.chip != self.chip {
+            return Err(Refusal::OtherChip { arg });
+        }
+        match tensor.origin {
+            Origin::Scope { run, .. } if run != self.run => Err(Refusal::OtherRun { arg }),
+            Origin::Scope { .. } => Ok(()),
+            Origin::Buffer { index, generation } => {
+                let at = index as usize;
+                if self.seen.get(at) == Some(&generation) {
+                    return Ok(());
+                }
+                if !self.buffers.is_live(index, generation) {
+                    return Err(Refusal::Dropped { arg });
+                }
+                // What is alive now stays until the run has ended, dropped or not.
+                if self.seen.len() <= at {
+                    self.seen.resize(at + 1, 0);
+                }
+                self.seen[at] = generation;
+                Ok(())
+            }
+        }
+    }
+}
+
+pub(crate) fn refused(what: impl Into<String>, site: &'static Location<'static>, why: Refusal) -> Error {
+    Error::Submit(Box::new(Refused { what: what.into(), site, why }))
+}

@@ -1,0 +1,183 @@
+//! One submit, as the program writes it.
+
+use std::panic::Location;
+
+use prewire_abi::{DataType, EdgeKind, LaneMask, PredicateOp, Shape, TensorArgType, TensorCreateInfo};
+use prewire_orchestrator::{Arg, Predicate};
+use prewire_ring::{Attrs, Cold};
+
+use crate::element::Scalar;
+use crate::error::{Refusal, Result};
+use crate::kernel::Kernel;
+use crate::orch::{Orch, refused};
+use crate::task::Task;
+use crate::tensor::{AsTensor, Origin, Tensor};
+
+/// A task in the making. Arguments are added in the order in which the kernel counts them: tensors from 0, scalars from
+/// 0 on their own. A mistake is kept and told by [`go`](Submit::go); nothing exists before that.
+#[derive(Debug)]
+#[must_use = "a task is submitted by go()"]
+pub struct Submit<'o, 'r> {
+    orch: &'o mut Orch<'r>,
+    kernel: Option<&'o Kernel>,
+    site: &'static Location<'static>,
+    blocks: u32,
+    sync_start: bool,
+    mistake: Option<Refusal>,
+}
+
+impl<'o, 'r> Submit<'o, 'r> {
+    pub(crate) fn new(
+        orch: &'o mut Orch<'r>,
+        kernel: Option<&'o Kernel>,
+        site: &'static Location<'static>,
+    ) -> Self {
+        orch.args.clear();
+        let mistake = match kernel {
+            Some(kernel) if kernel.chip != orch.chip => Some(Refusal::OtherChipKernel),
+            _ => None,
+        };
+        Self { orch, kernel, site, blocks: 1, sync_start: false, mistake }
+    }
+
+    fn try_to(mut self, add: impl FnOnce(&mut Self) -> Result<(), Refusal>) -> Self {
+        if self.mistake.is_none()
+            && let Err(mistake) = add(&mut self)
+        {
+            self.mistake = Some(mistake);
+        }
+        self
+    }
+
+    fn existing(self, tensor: &impl AsTensor, tag: TensorArgType) -> Self {
+        self.try_to(|this| {
+            let arg = this.orch.args.tensors.len();
+            let tensor = tensor.as_tensor(arg)?;
+            this.orch.check(arg, tensor)?;
+            let scope = this.orch.scope_of(tensor);
+            this.orch.args.tensors.push(Arg::Existing { tensor: tensor.inner, tag, scope });
+            Ok(())
+        })
+    }
+
+    /// A tensor that the task reads. It waits for what writes it.
+    pub fn input(self, tensor: &impl AsTensor) -> Self {
+        self.existing(tensor, TensorArgType::Input)
+    }
+
+    /// A tensor that the task reads and writes. It waits for what writes and what reads it.
+    pub fn inout(self, tensor: &impl AsTensor) -> Self {
+        self.existing(tensor, TensorArgType::InOut)
+    }
+
+    /// A tensor that exists and that the task overwrites. It waits for what writes and what reads it.
+    pub fn output_into(self, tensor: &impl AsTensor) -> Self {
+        self.existing(tensor, TensorArgType::OutputExisting)
+    }
+
+    /// A tensor that makes no edges, but for the one to the task that created it. From the first such task on, a run
+    /// checks the accesses of its tasks while they run, as in a [manual scope](Orch::manual_scope).
+    pub fn no_dep(self, tensor: &impl AsTensor) -> Self {
+        self.existing(tensor, TensorArgType::NoDep)
+    }
+
+    /// A tensor that the task is given memory for, good until the scope closes; see [`Task::tensor`].
+    pub fn output(self, shape: &[u32], dtype: DataType) -> Self {
+        self.try_to(|this| {
+            let arg = this.orch.args.tensors.len();
+            let info = TensorCreateInfo::new(shape, dtype).map_err(|error| Refusal::Tensor { arg, error })?;
+            this.orch.args.tensors.push(Arg::Create(info));
+            Ok(())
+        })
+    }
+
+    /// A scalar.
+    pub fn scalar(self, value: impl Scalar) -> Self {
+        self.orch.args.scalars.push(value.to_bits());
+        self
+    }
+
+    /// A task that this one waits for, and whose outputs it keeps alive, whatever they access.
+    pub fn after(self, task: &Task) -> Self {
+        self.after_kind(task, EdgeKind::BOTH)
+    }
+
+    /// As [`after`](Submit::after), with an edge that only waits or only keeps alive.
+    pub fn after_kind(self, task: &Task, kind: EdgeKind) -> Self {
+        self.try_to(|this| {
+            if task.run() != this.orch.run {
+                return Err(Refusal::OtherRunTask { task: task.id() });
+            }
+            this.orch.args.after.push((task.id(), kind));
+            Ok(())
+        })
+    }
+
+    /// How many blocks the task has: the kernel runs once for each. 1 unless said.
+    pub fn blocks(mut self, blocks: u32) -> Self {
+        self.blocks = blocks;
+        self
+    }
+
+    /// All blocks start together, or none does yet.
+    pub fn sync_start(mut self) -> Self {
+        self.sync_start = true;
+        self
+    }
+
+    /// Looks, when the task is ready, whether the integer element at `index` compares so with `target`; if not, the task
+    /// completes without running. The task waits for what writes the tensor.
+    pub fn predicate(self, tensor: &impl AsTensor, index: &[u32], op: PredicateOp, target: i64) -> Self {
+        self.try_to(|this| {
+            let arg = this.orch.args.tensors.len();
+            let tensor: &Tensor = tensor.as_tensor(arg)?;
+            this.orch.check(arg, tensor)?;
+            let dtype = tensor.dtype();
+            let addr = tensor.element(index)?;
+            if !is_integer(dtype) {
+                return Err(tensor.bad_element(index, "a predicate compares integers"));
+            }
+            let scope = this.orch.scope_of(tensor);
+            this.orch.args.predicate = Some(Predicate { addr, dtype, op, target });
+            this.orch.args.reads.push((tensor.inner, scope));
+            Ok(())
+        })
+    }
+
+    /// Submits the task. When this returns, it is queued, or linked to every task that it waits for.
+    ///
+    /// # Errors
+    ///
+    /// A mistake in what was added; too many tensors or scalars; more blocks than there may be, or start together; a
+    /// tensor that is not good any more; a scope that outgrows its ring; or a request larger than the ring. Nothing of
+    /// the task exists then.
+    pub fn go(self) -> Result<Task> {
+        let Self { orch, kernel, site, blocks, sync_start, mistake } = self;
+        let what = || kernel.map_or_else(|| "a dummy task".into(), |k| format!("kernel {:?}", k.name));
+        if let Some(mistake) = mistake {
+            return Err(refused(what(), site, mistake));
+        }
+        let lanes = kernel.map_or(LaneMask::NONE, |kernel| kernel.lanes);
+        let cold = Cold {
+            shape: if kernel.is_some() { lanes.shape() } else { Shape::Dummy },
+            lanes,
+            // More than 16 bits hold is more than any chip takes: let the orchestrator say so.
+            blocks: u16::try_from(blocks).unwrap_or(u16::MAX),
+            attrs: Attrs { sync_start, ..Attrs::default() },
+            callable: kernel.map_or(u32::MAX, |kernel| kernel.id),
+        };
+        let (chip, run) = (orch.chip, orch.run);
+        let submitted = orch
+            .orchestrator
+            .submit(&mut orch.waiter, cold, orch.args, site)
+            .map_err(|error| refused(what(), site, error.into()))?;
+        let origin = Origin::Scope { run, scope: submitted.scope };
+        let outputs = submitted.outputs.iter().map(|&inner| Tensor { inner, chip, origin });
+        Ok(Task::new(submitted.id, run, outputs))
+    }
+}
+
+const fn is_integer(dtype: DataType) -> bool {
+    use DataType as D;
+    matches!(dtype, D::I8 | D::I16 | D::I32 | D::I64 | D::U8 | D::U16 | D::U32 | D::U64 | D::Bool)
+}

@@ -1,0 +1,88 @@
+//! A submitted task, as its submitter holds it.
+
+use prewire_abi::TaskId;
+
+use crate::error::{Error, Refusal, Refused, Result};
+use crate::tensor::Tensor;
+
+/// The outputs of a task: most have none or one, which takes no memory.
+#[derive(Clone, Debug)]
+enum Outputs {
+    None,
+    One(Tensor),
+    Many(Box<[Tensor]>),
+}
+
+/// A submitted task: a handle for its outputs and for explicit edges. Passed where a tensor is wanted, it stands for its
+/// only output.
+#[derive(Clone, Debug)]
+pub struct Task {
+    id: TaskId,
+    run: u64,
+    outputs: Outputs,
+}
+
+impl Task {
+    pub(crate) fn new(id: TaskId, run: u64, outputs: impl ExactSizeIterator<Item = Tensor>) -> Self {
+        let mut outputs = outputs;
+        let outputs = match outputs.len() {
+            0 => Outputs::None,
+            1 => outputs.next().map_or(Outputs::None, Outputs::One),
+            _ => Outputs::Many(outputs.collect()),
+        };
+        Self { id, run, outputs }
+    }
+
+    /// Its id.
+    #[must_use]
+    pub const fn id(&self) -> TaskId {
+        self.id
+    }
+
+    pub(crate) const fn run(&self) -> u64 {
+        self.run
+    }
+
+    /// The tensors that it was asked to create, in order.
+    #[must_use]
+    pub fn outputs(&self) -> &[Tensor] {
+        match &self.outputs {
+            Outputs::None => &[],
+            Outputs::One(tensor) => std::slice::from_ref(tensor),
+            Outputs::Many(tensors) => tensors,
+        }
+    }
+
+    /// Its only output.
+    ///
+    /// # Errors
+    ///
+    /// It has none, or several.
+    #[track_caller]
+    pub fn tensor(&self) -> Result<Tensor> {
+        match self.outputs() {
+            [one] => Ok(*one),
+            outputs => Err(self.refused(outputs.len())),
+        }
+    }
+
+    /// Its output `i`, counted from 0 among its outputs.
+    ///
+    /// # Errors
+    ///
+    /// It has fewer.
+    #[track_caller]
+    pub fn output(&self, i: usize) -> Result<Tensor> {
+        let outputs = self.outputs();
+        outputs.get(i).copied().ok_or_else(|| self.refused(outputs.len()))
+    }
+
+    #[track_caller]
+    fn refused(&self, outputs: usize) -> Error {
+        Error::Submit(Box::new(Refused {
+            what: format!("an output of task {}", self.id),
+            site: std::panic::Location::caller(),
+            why: Refusal::NotOneOutput { arg: 0, task: self.id, outputs },
+        }))
+    }
+}

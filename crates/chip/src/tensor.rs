@@ -1,0 +1,169 @@
+//! Tensor handles, and what can be passed where a tensor is wanted.
+
+use std::ops::Range;
+
+use prewire_abi::{ChipTensor, DataType};
+use prewire_orchestrator::ScopeKey;
+
+use crate::buffer::Buffer;
+use crate::error::{Refusal, Result};
+use crate::task::Task;
+
+/// Whose memory a tensor is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// A buffer of the chip.
+    Buffer { index: u32, generation: u32 },
+    /// The heap of a ring, in this run, while the scope is open.
+    Scope { run: u64, scope: ScopeKey },
+}
+
+/// A view of device memory: a handle, which is copied freely and owns nothing.
+///
+/// It comes from a [`Buffer`](crate::Buffer) of the chip, and is good while that lives; or it is the output of a task,
+/// and is good while the scope is open in which the task was submitted. Using it later is an error at submit.
+#[derive(Clone, Copy, Debug)]
+pub struct Tensor {
+    pub(crate) inner: ChipTensor,
+    pub(crate) chip: u64,
+    pub(crate) origin: Origin,
+}
+
+impl Tensor {
+    /// Elements by dimension.
+    #[must_use]
+    pub fn shape(&self) -> &[u32] {
+        self.inner.shape()
+    }
+
+    /// Elements from one to the next, by dimension.
+    #[must_use]
+    pub fn strides(&self) -> &[u32] {
+        self.inner.strides()
+    }
+
+    /// What the elements are.
+    #[must_use]
+    pub fn dtype(&self) -> DataType {
+        // Made by this crate, from a dtype.
+        self.inner.dtype().unwrap_or(DataType::U8)
+    }
+
+    /// How many elements there are.
+    #[must_use]
+    pub fn len(&self) -> u64 {
+        self.inner.numel()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn with(self, inner: ChipTensor) -> Self {
+        Self { inner, ..self }
+    }
+
+    /// The part that starts at `offsets` and has `shape`, in elements.
+    ///
+    /// # Errors
+    ///
+    /// The part is not inside the tensor.
+    pub fn view(&self, offsets: &[u32], shape: &[u32]) -> Result<Self> {
+        Ok(self.with(self.inner.view(shape, offsets)?))
+    }
+
+    /// The part whose index in dimension `dim` is in `range`.
+    ///
+    /// # Errors
+    ///
+    /// The range is not inside the dimension.
+    pub fn slice(&self, dim: usize, range: Range<u32>) -> Result<Self> {
+        Ok(self.with(self.inner.slice(dim, range.start, range.end, 1)?))
+    }
+
+    /// With two dimensions exchanged.
+    ///
+    /// # Errors
+    ///
+    /// There is no such dimension.
+    pub fn transpose(&self, a: usize, b: usize) -> Result<Self> {
+        Ok(self.with(self.inner.transpose(a, b)?))
+    }
+
+    /// With the dimensions in another order.
+    ///
+    /// # Errors
+    ///
+    /// `order` does not name each dimension once.
+    pub fn permute(&self, order: &[usize]) -> Result<Self> {
+        Ok(self.with(self.inner.permute(order)?))
+    }
+
+    /// With another shape of as many elements. Only of a tensor whose elements lie row after row.
+    ///
+    /// # Errors
+    ///
+    /// The elements do not lie row after row, or are not as many.
+    pub fn reshape(&self, shape: &[u32]) -> Result<Self> {
+        Ok(self.with(self.inner.reshape(shape)?))
+    }
+
+    /// The address of the element at `index`.
+    pub(crate) fn element(&self, index: &[u32]) -> std::result::Result<u64, Refusal> {
+        let shape = self.shape();
+        let inside = index.len() == shape.len() && index.iter().zip(shape).all(|(i, n)| i < n);
+        if !inside {
+            return Err(self.bad_element(index, "there is no such element"));
+        }
+        let at: u64 = index.iter().zip(self.strides()).map(|(&i, &s)| u64::from(i) * u64::from(s)).sum();
+        Ok(self.inner.start_addr() + at * u64::from(self.dtype().size()))
+    }
+
+    pub(crate) fn bad_element(&self, index: &[u32], why: &'static str) -> Refusal {
+        Refusal::Element {
+            index: index.to_vec(),
+            shape: self.shape().to_vec(),
+            dtype: self.dtype().to_string(),
+            why,
+        }
+    }
+}
+
+/// What can be passed where a tensor is wanted: a tensor, a buffer, or a task with exactly one output.
+pub trait AsTensor {
+    /// The tensor; `arg` is the argument it is for, for the message.
+    ///
+    /// # Errors
+    ///
+    /// A task that has not exactly one output.
+    fn as_tensor(&self, arg: usize) -> std::result::Result<&Tensor, Refusal>;
+}
+
+impl AsTensor for Tensor {
+    fn as_tensor(&self, _: usize) -> std::result::Result<&Tensor, Refusal> {
+        Ok(self)
+    }
+}
+
+impl AsTensor for Buffer {
+    fn as_tensor(&self, _: usize) -> std::result::Result<&Tensor, Refusal> {
+        Ok(self)
+    }
+}
+
+impl AsTensor for Task {
+    fn as_tensor(&self, arg: usize) -> std::result::Result<&Tensor, Refusal> {
+        match self.outputs() {
+            [one] => Ok(one),
+            outputs => Err(Refusal::NotOneOutput { arg, task: self.id(), outputs: outputs.len() }),
+        }
+    }
+}
+
+impl<T: AsTensor> AsTensor for &T {
+    fn as_tensor(&self, arg: usize) -> std::result::Result<&Tensor, Refusal> {
+        T::as_tensor(self, arg)
+    }
+}

@@ -1,0 +1,151 @@
+//! An event count on a futex: threads that wait for a condition, and a notification that is nearly free when none does.
+
+use crate::parking::Parking;
+use core::time::Duration;
+use prewire_sync::Backoff;
+use prewire_sync::atomic::{AtomicU32, Ordering, fence};
+
+/// Where threads wait for a condition that they check themselves.
+///
+/// A waiter announces itself with [`prepare`](Event::prepare), looks at its condition once more, and parks with
+/// [`wait`](Event::wait). A notifier first makes the condition true, then notifies. As long as nobody waits, a
+/// notification is a fence and one load.
+///
+/// ```
+/// use prewire_os::Event;
+/// use prewire_sync::atomic::{AtomicBool, Ordering};
+///
+/// let (event, flag) = (Event::new(), AtomicBool::new(false));
+/// std::thread::scope(|s| {
+///     s.spawn(|| {
+///         flag.store(true, Ordering::Release);
+///         event.notify_all();
+///     });
+///     while !flag.load(Ordering::Acquire) {
+///         let key = event.prepare();
+///         if !flag.load(Ordering::Acquire) {
+///             event.wait(key, None);
+///         }
+///     }
+/// });
+/// ```
+///
+/// # No wake-up is lost
+///
+/// The waiter (1) adds itself to `sleepers`, (2) reads `epoch`, (3) passes a `SeqCst` fence, (4) reads the condition
+/// and, if it does not hold, (5) parks while `epoch` still has the value of (2). The notifier (a) writes the
+/// condition, (b) passes a `SeqCst` fence, (c) reads `sleepers` and, if it is not 0, (d) changes `epoch` and (e) wakes.
+/// The two fences have an order.
+///
+/// - (b) before (3): the read (4) sees the write (a). The waiter does not park.
+/// - (3) before (b): the read (c) sees the addition (1), so (d) and (e) happen. The read (2) came before the fence
+///   (3), the write (d) after the fence (b), so (2) read a value from before (d). The kernel compares and parks under
+///   one lock: either (5) finds `epoch` changed and does not park, or it was parked before (e), which wakes it.
+///
+/// A thread that returned from `wait` has not looked yet: it must look again, and before it parks again it must
+/// `prepare` again and look after that, as the loop above does.
+#[derive(Debug)]
+pub struct Event {
+    /// Changed by notifiers that saw a sleeper.
+    epoch: Parking,
+    /// How many threads are between `prepare` and the end of `wait`. Written by the waiters, read by the notifiers.
+    sleepers: AtomicU32,
+}
+
+/// A thread that is about to wait: see [`Event::prepare`]. Dropping it takes the announcement back.
+#[derive(Debug)]
+#[must_use = "look at the condition again, then wait with the key or drop it"]
+pub struct Key<'a> {
+    event: &'a Event,
+    epoch: u32,
+}
+
+impl Event {
+    /// Steps of the spin of [`wait_until`](Event::wait_until): some 10 microseconds.
+    const SPINS: u32 = 18;
+
+    /// An event that nobody waits for.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { epoch: Parking::new(), sleepers: AtomicU32::new(0) }
+    }
+
+    /// Announces that this thread is about to wait. Look at the condition after this, then [`wait`](Event::wait).
+    pub fn prepare(&self) -> Key<'_> {
+        self.sleepers.fetch_add(1, Ordering::Relaxed);
+        let epoch = self.epoch.value();
+        // ORDERING: SeqCst, "event-announce"; pairs with the fence in notify. Puts the announcement before the
+        // caller's look at its condition.
+        fence(Ordering::SeqCst);
+        Key { event: self, epoch }
+    }
+
+    /// Parks until a notification that came after `key` was prepared, or until `timeout` has passed. May also return
+    /// for no reason. False when the time passed.
+    pub fn wait(&self, key: Key<'_>, timeout: Option<Duration>) -> bool {
+        debug_assert!(core::ptr::eq(self, key.event), "a key waits for the event that prepared it");
+        key.event.epoch.park(key.epoch, timeout)
+    }
+
+    /// Wakes one waiter, if there is any. What the caller wrote before is visible to a look after
+    /// [`prepare`](Event::prepare) or after `wait`.
+    #[inline]
+    pub fn notify_one(&self) {
+        self.notify(1);
+    }
+
+    /// Wakes all waiters.
+    #[inline]
+    pub fn notify_all(&self) {
+        self.notify(u32::MAX);
+    }
+
+    #[inline]
+    fn notify(&self, how_many: u32) {
+        // ORDERING: SeqCst, "event-announce"; pairs with the fence in prepare. Puts what the caller wrote before the
+        // look at the sleepers.
+        fence(Ordering::SeqCst);
+        if self.sleepers.load(Ordering::Relaxed) != 0 {
+            self.epoch.unpark(how_many);
+        }
+    }
+
+    /// Looks until `look` returns something: at once, then while spinning for some 10 microseconds, then parked, once
+    /// after each notification. `None` when `timeout` has passed, counted from the start of parking; a last look is
+    /// taken after that.
+    pub fn wait_until<T>(&self, timeout: Option<Duration>, mut look: impl FnMut() -> Option<T>) -> Option<T> {
+        let mut backoff = Backoff::new(Self::SPINS);
+        loop {
+            if let Some(found) = look() {
+                return Some(found);
+            }
+            if !backoff.snooze() {
+                break;
+            }
+        }
+        let end = timeout.map(|t| crate::clock::monotonic() + t);
+        loop {
+            let key = self.prepare();
+            if let Some(found) = look() {
+                return Some(found);
+            }
+            let left = end.map(|e| e.saturating_sub(crate::clock::monotonic()));
+            if left == Some(Duration::ZERO) {
+                return None;
+            }
+            self.wait(key, left);
+        }
+    }
+}
+
+impl Default for Event {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Drop for Key<'_> {
+    fn drop(&mut self) {
+        self.event.sleepers.fetch_sub(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,84 @@
+//! A word that threads park on while it keeps its value: a private futex, or under loom a lock and a condition variable.
+
+use core::time::Duration;
+use prewire_sync::atomic::{AtomicU32, Ordering};
+
+/// The word. Changed by [`unpark`](Parking::unpark) only.
+#[derive(Debug)]
+pub(crate) struct Parking {
+    /// Written by whoever unparks.
+    epoch: AtomicU32,
+    #[cfg(prewire_loom)]
+    lock: loom::sync::Mutex<()>,
+    #[cfg(prewire_loom)]
+    changed: loom::sync::Condvar,
+}
+
+impl Parking {
+    pub(crate) fn new() -> Self {
+        Self {
+            epoch: AtomicU32::new(0),
+            #[cfg(prewire_loom)]
+            lock: loom::sync::Mutex::new(()),
+            #[cfg(prewire_loom)]
+            changed: loom::sync::Condvar::new(),
+        }
+    }
+
+    /// The value to park on.
+    pub(crate) fn value(&self) -> u32 {
+        self.epoch.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(not(prewire_loom))]
+impl Parking {
+    /// Parks while the word is `seen`; false when `timeout` passed.
+    pub(crate) fn park(&self, seen: u32, timeout: Option<Duration>) -> bool {
+        use rustix::io::Errno;
+        use rustix::thread::futex;
+
+        // A timeout that the kernel cannot express is centuries away.
+        let limit = timeout.and_then(|t| rustix::time::Timespec::try_from(t).ok());
+        let parked = futex::wait(&self.epoch, futex::Flags::PRIVATE, seen, limit.as_ref());
+        // ORDERING: Acquire, "event-wake"; pairs with the change of the word in unpark. What the notifier wrote is
+        // visible to the look that follows.
+        let _ = self.epoch.load(Ordering::Acquire);
+        parked != Err(Errno::TIMEDOUT)
+    }
+
+    /// Changes the word and wakes up to `how_many` threads.
+    #[cold]
+    pub(crate) fn unpark(&self, how_many: u32) {
+        // ORDERING: Release, "event-wake"; pairs with the load in park.
+        self.epoch.fetch_add(1, Ordering::Release);
+        // The kernel takes a signed count. Waking cannot fail on a word of this process, and there would be nobody to
+        // tell.
+        let most = how_many.min(i32::MAX as u32);
+        let _ = rustix::thread::futex::wake(&self.epoch, rustix::thread::futex::Flags::PRIVATE, most);
+    }
+}
+
+#[cfg(prewire_loom)]
+impl Parking {
+    /// Parks while the word is `seen`. The model has no time: `timeout` never passes.
+    #[expect(clippy::unwrap_used, reason = "a model that panics has failed already")]
+    pub(crate) fn park(&self, seen: u32, _timeout: Option<Duration>) -> bool {
+        let mut held = self.lock.lock().unwrap();
+        // ORDERING: Acquire, "event-wake"; pairs with the change of the word in unpark.
+        while self.epoch.load(Ordering::Acquire) == seen {
+            held = self.changed.wait(held).unwrap();
+        }
+        true
+    }
+
+    /// Changes the word and wakes threads.
+    #[expect(clippy::unwrap_used, reason = "a model that panics has failed already")]
+    pub(crate) fn unpark(&self, how_many: u32) {
+        let held = self.lock.lock().unwrap();
+        // ORDERING: Release, "event-wake"; pairs with the load in park.
+        self.epoch.fetch_add(1, Ordering::Release);
+        drop(held);
+        if how_many == 1 { self.changed.notify_one() } else { self.changed.notify_all() }
+    }
+}

@@ -1,0 +1,120 @@
+//! What a scene is, what it is given and what it hands back. A scene never judges itself: the harness compares.
+
+use core::time::Duration;
+
+use prewire::prelude::ChipBuilder;
+
+/// A program with a golden.
+#[derive(Clone, Copy, Debug)]
+pub struct Scene {
+    /// Its name, as users spell it: lower case and underscores.
+    pub name: &'static str,
+    /// What it does, in one line.
+    pub about: &'static str,
+    /// The largest [`Outcome::max_error`] that passes.
+    pub tolerance: f64,
+    /// The names of its kernels, each of which [`Setup::spoil`] can make wrong.
+    pub kernels: &'static [&'static str],
+    /// Runs it and measures how far its results are from the golden. Fails where the program itself does.
+    pub run: fn(&Setup) -> anyhow::Result<Outcome>,
+}
+
+/// Where and how a scene runs.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Setup {
+    /// The platform.
+    pub platform: Platform,
+    /// How much work.
+    pub size: Size,
+    /// Runs the simulator in one thread, in the order that this seed draws; `None`: on all its threads.
+    pub seed: Option<u64>,
+    /// The kernel that adds one to the first element of its last result, so that the golden has something to find.
+    pub spoil: Option<&'static str>,
+}
+
+impl Setup {
+    /// A run of the usual size on `platform`, on all threads, with no kernel spoilt.
+    #[must_use]
+    pub const fn new(platform: Platform) -> Self {
+        Self { platform, size: Size::Usual, seed: None, spoil: None }
+    }
+
+    /// The same with another size.
+    #[must_use]
+    pub const fn with_size(mut self, size: Size) -> Self {
+        self.size = size;
+        self
+    }
+
+    /// The same with a seed.
+    #[must_use]
+    pub const fn with_seed(mut self, seed: Option<u64>) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// The same with one kernel made wrong.
+    #[must_use]
+    pub const fn with_spoilt(mut self, kernel: &'static str) -> Self {
+        self.spoil = Some(kernel);
+        self
+    }
+
+    /// The chip to build, before a scene sets sizes of its own.
+    ///
+    /// # Errors
+    ///
+    /// The platform cannot be had on this machine.
+    pub(crate) fn builder(&self) -> prewire::Result<ChipBuilder> {
+        let builder = prewire::platform(self.platform.name)?;
+        Ok(match self.seed {
+            Some(seed) => builder.seed(seed),
+            None => builder,
+        })
+    }
+}
+
+/// How much work a scene does. The program is the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Size {
+    /// For a debug build: milliseconds.
+    Small,
+    /// For a release build: mostly below a second.
+    Usual,
+    /// As wide as the real thing: seconds, and some GiB.
+    Full,
+}
+
+impl Size {
+    /// The one of three values that belongs to this size.
+    pub(crate) fn pick<T>(self, small: T, usual: T, full: T) -> T {
+        match self {
+            Self::Small => small,
+            Self::Usual => usual,
+            Self::Full => full,
+        }
+    }
+}
+
+/// A platform that scenes run on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Platform {
+    /// Its name, as users spell it, like `a2a3sim`.
+    pub name: &'static str,
+}
+
+/// What came out of a run of a scene.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Outcome {
+    /// Tasks submitted, over all its runs.
+    pub tasks: u64,
+    /// How long its runs took, without making the inputs and the golden.
+    pub wall: Duration,
+    /// The most threads that the simulator had.
+    pub threads: usize,
+    /// The worst of `|got - want| / (1 + |want|)` over all its results, or what its doc says. Infinite where a result
+    /// is not a number.
+    pub max_error: f64,
+}

@@ -1,0 +1,88 @@
+//! The command line of `prewire-scenes`: what it prints, what it writes, and its exit codes.
+
+use std::process::{Command, Output};
+
+use prewire_scenes::{list, platforms};
+
+fn scenes(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_prewire-scenes")).args(args).output().expect("the binary starts")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).expect("text")
+}
+
+#[test]
+fn the_list_names_every_scene_and_platform_and_runs_none() {
+    let output = scenes(&["--list"]);
+    let printed = text(&output.stdout);
+    assert!(output.status.success(), "{printed}");
+    for scene in list() {
+        assert!(
+            printed
+                .lines()
+                .any(|line| line.trim_start().starts_with(scene.name) && line.contains(scene.about))
+        );
+    }
+    for platform in platforms() {
+        assert!(printed.contains(platform.name), "{printed}");
+    }
+    assert!(!printed.contains("passed"), "{printed}");
+}
+
+#[test]
+fn rows_are_printed_and_written() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("rows.json");
+    let file = path.to_str().expect("a path that is text");
+    let output =
+        scenes(&["--small", "--scene", "vec*", "--scene", "gemm", "--platform", "a5sim", "--json", file]);
+    let printed = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{printed}{}", text(&output.stderr));
+    assert!(printed.contains("2 passed, 0 failed"), "{printed}");
+    assert_eq!(text(&output.stderr), "", "no bar where there is no terminal");
+
+    let rows: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(&path).expect("the file")).expect("JSON");
+    let rows = rows.as_array().expect("an array");
+    assert_eq!(rows.len(), 2);
+    for (row, scene) in rows.iter().zip(["vector", "gemm"]) {
+        assert_eq!(row["scene"], scene);
+        assert_eq!(row["platform"], "a5sim");
+        assert_eq!(row["ok"], true);
+        assert!(row["tasks"].as_u64().is_some_and(|tasks| tasks >= 10), "{row}");
+        assert!(row["wall_ms"].as_f64().is_some_and(|wall| wall > 0.0), "{row}");
+        assert!(row["max_error"].as_f64().is_some_and(|error| (0.0..1e-3).contains(&error)), "{row}");
+        assert!(row["threads"].as_u64().is_some_and(|threads| threads >= 1), "{row}");
+        assert!(row.get("error").is_none(), "{row}");
+    }
+}
+
+#[test]
+fn a_seed_is_taken() {
+    let output = scenes(&["--small", "--scene", "vector", "--seed", "3"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stdout));
+}
+
+#[test]
+fn what_does_not_exist_is_told_what_does() {
+    for (args, there_are) in
+        [(["--scene", "vectors"], list()[0].name), (["--platform", "a2a3"], platforms()[1].name)]
+    {
+        let output = scenes(&args);
+        assert_eq!(output.status.code(), Some(2));
+        let said = text(&output.stderr);
+        assert!(said.contains(args[1]) && said.contains(there_are), "{said}");
+        assert_eq!(text(&output.stdout), "");
+    }
+}
+
+#[test]
+fn rows_that_cannot_be_written_are_an_error() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("missing").join("rows.json");
+    let file = path.to_str().expect("a path that is text");
+    let output = scenes(&["--small", "--scene", "vector", "--json", file]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains(file), "{}", text(&output.stderr));
+}

@@ -1,0 +1,59 @@
+//! Every scene passes on every platform, and fails on each when any of its kernels is wrong.
+
+use prewire_scenes::{Platform, Scene, Setup, Size, list, platforms, run};
+
+fn small(platform: Platform) -> Setup {
+    Setup::new(platform).with_size(Size::Small)
+}
+
+fn named(name: &str) -> &'static Scene {
+    list().iter().find(|scene| scene.name == name).expect("a scene of this name")
+}
+
+#[test]
+fn every_scene_passes_on_every_platform() {
+    for scene in list() {
+        for &platform in platforms() {
+            let row = run(scene, &small(platform));
+            assert!(row.ok, "{row:#?}");
+            assert!(row.tasks > 0 && row.threads > 0, "{row:#?}");
+        }
+    }
+}
+
+#[test]
+fn a_wrong_kernel_is_found() {
+    let setup = small(platforms()[0]);
+    for scene in list() {
+        assert!(!scene.kernels.is_empty(), "{} names no kernel", scene.name);
+        for kernel in scene.kernels {
+            let row = run(scene, &setup.with_spoilt(kernel));
+            let error = row.error.as_deref().unwrap_or_default();
+            assert!(!row.ok && error.contains("differs from the golden"), "{kernel} is spoilt: {row:#?}");
+        }
+    }
+}
+
+#[test]
+fn a_seed_gives_the_same_run_twice() {
+    for name in ["vector", "paged_attention", "spmd", "ring_pressure"] {
+        for &platform in platforms() {
+            let rows = [7, 7, 8].map(|seed| run(named(name), &small(platform).with_seed(Some(seed))));
+            for row in &rows {
+                assert!(row.ok, "{row:#?}");
+                assert_eq!(row.tasks, rows[0].tasks);
+            }
+            assert_eq!(rows[0].max_error, rows[1].max_error, "{rows:#?}");
+        }
+    }
+}
+
+#[test]
+fn a_chip_of_a_hundred_cores_runs_on_a_handful_of_threads() {
+    for name in ["alternating", "paged_attention", "decode_layer"] {
+        for &platform in platforms() {
+            let row = run(named(name), &small(platform));
+            assert!(row.ok && row.threads <= 16, "{row:#?}");
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! A set of lanes that threads share: at most 128. Each bit is put in by one thread and taken out by one.
+
+use prewire_platform::{LaneId, LaneSet};
+use prewire_sync::atomic::{AtomicU64, Ordering};
+
+/// The set. Written by whoever has something to say about a lane, and by whoever takes it.
+#[derive(Debug, Default)]
+pub(crate) struct LaneBits {
+    words: [AtomicU64; 2],
+}
+
+impl LaneBits {
+    fn place(lane: u16) -> (usize, u64) {
+        (usize::from(lane >> 6) & 1, 1 << (lane & 63))
+    }
+
+    /// Puts `lane` in. What the caller wrote before is visible to whoever takes it out.
+    pub(crate) fn insert(&self, lane: u16) {
+        let (word, bit) = Self::place(lane);
+        // ORDERING: Release, "lane-bit"; pairs with remove and take_all.
+        self.words[word].fetch_or(bit, Ordering::Release);
+    }
+
+    /// Takes `lane` out; false if it was not in.
+    pub(crate) fn remove(&self, lane: u16) -> bool {
+        let (word, bit) = Self::place(lane);
+        // ORDERING: Acquire, "lane-bit"; pairs with insert.
+        self.words[word].fetch_and(!bit, Ordering::Acquire) & bit != 0
+    }
+
+    /// Takes all lanes out. Costs two loads when there is none.
+    pub(crate) fn take_all(&self) -> LaneSet {
+        let take = |word: &AtomicU64| {
+            if word.load(Ordering::Relaxed) == 0 {
+                return 0;
+            }
+            // ORDERING: Acquire, "lane-bit"; pairs with insert.
+            word.swap(0, Ordering::Acquire)
+        };
+        LaneSet(u128::from(take(&self.words[0])) | u128::from(take(&self.words[1])) << 64)
+    }
+
+    /// What is in it, at a glance.
+    pub(crate) fn peek(&self) -> u128 {
+        let word = |i: usize| u128::from(self.words[i].load(Ordering::Relaxed));
+        word(0) | word(1) << 64
+    }
+
+    /// Whether nothing is in it, at a glance.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.words.iter().all(|w| w.load(Ordering::Relaxed) == 0)
+    }
+
+    /// Takes out the first lane from `start` on, going around; `None` if the set was empty.
+    pub(crate) fn claim(&self, start: LaneId) -> Option<u16> {
+        loop {
+            let seen = self.peek();
+            if seen == 0 {
+                return None;
+            }
+            let start = u32::from(start.0) & 127;
+            let lane = (seen.rotate_right(start).trailing_zeros() + start) & 127;
+            let lane = lane as u16;
+            if self.remove(lane) {
+                return Some(lane);
+            }
+        }
+    }
+}
+
+#[cfg(all(test, not(prewire_loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn claims_go_around_from_where_they_start() {
+        let bits = LaneBits::default();
+        for lane in [3, 64, 127] {
+            bits.insert(lane);
+        }
+        assert_eq!(bits.claim(LaneId(64)), Some(64));
+        assert_eq!(bits.claim(LaneId(65)), Some(127));
+        assert_eq!(bits.claim(LaneId(65)), Some(3));
+        assert_eq!(bits.claim(LaneId(65)), None);
+    }
+
+    #[test]
+    fn what_is_taken_is_out() {
+        let bits = LaneBits::default();
+        bits.insert(0);
+        bits.insert(100);
+        assert!(bits.remove(100) && !bits.remove(100));
+        assert_eq!(bits.take_all(), LaneSet(1));
+        assert!(bits.is_empty() && bits.take_all().is_empty());
+    }
+}

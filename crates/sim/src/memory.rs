@@ -1,0 +1,150 @@
+//! Device memory of a simulated chip: anonymous memory of this process, an allocation a mapping.
+//!
+//! The addresses are real, so kernels reach their tensors directly. Who may touch which bytes when is settled by the
+//! edges between tasks, as on a chip; this only sees to it that a copy stays inside an allocation that lives.
+
+use alloc::collections::BTreeMap;
+use prewire_os::Mapping;
+use prewire_platform::MemoryError;
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+/// Allocations are charged in steps of this many bytes.
+const STEP: u64 = 1024;
+
+#[derive(Debug)]
+struct Allocation {
+    memory: Mapping,
+    /// Bytes asked for.
+    bytes: u64,
+    /// Bytes charged.
+    charged: u64,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    by_addr: BTreeMap<u64, Allocation>,
+    used: u64,
+}
+
+/// The memory.
+#[derive(Debug)]
+pub(crate) struct Memory {
+    table: RwLock<Table>,
+    limit: u64,
+}
+
+impl Memory {
+    pub(crate) fn new(limit: u64) -> Self {
+        Self { table: RwLock::default(), limit }
+    }
+
+    // A panic while the lock is held leaves the table as it was or as it will be: nothing in here panics in between.
+    fn reading(&self) -> RwLockReadGuard<'_, Table> {
+        self.table.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn writing(&self) -> RwLockWriteGuard<'_, Table> {
+        self.table.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn allocate(&self, bytes: u64) -> Result<u64, MemoryError> {
+        let mut table = self.writing();
+        let exhausted = MemoryError::Exhausted { wanted: bytes, used: table.used, limit: self.limit };
+        let charged = bytes.max(1).checked_next_multiple_of(STEP).ok_or(exhausted)?;
+        let used = table.used.checked_add(charged).filter(|used| *used <= self.limit).ok_or(exhausted)?;
+        let memory = usize::try_from(bytes).ok().and_then(|b| Mapping::new(b).ok()).ok_or(exhausted)?;
+        let addr = memory.as_ptr().expose_provenance() as u64;
+        table.by_addr.insert(addr, Allocation { memory, bytes, charged });
+        table.used = used;
+        Ok(addr)
+    }
+
+    pub(crate) fn free(&self, addr: u64) -> Result<(), MemoryError> {
+        let mut table = self.writing();
+        let gone = table.by_addr.remove(&addr).ok_or(MemoryError::NotAllocated { addr })?;
+        table.used -= gone.charged;
+        Ok(())
+    }
+
+    pub(crate) fn write(&self, addr: u64, from: &[u8]) -> Result<(), MemoryError> {
+        let table = self.reading();
+        let to = table.at(addr, from.len())?;
+        // SAFETY:
+        // - `from` is valid for its length, and `to` for as many bytes: `at` checked them against an allocation, which
+        //   the lock keeps from being freed.
+        // - They do not overlap: `from` is a shared slice, so it does not point into memory that kernels write.
+        // - The bytes are not used by a kernel at the same time: that is the caller's order to keep, as on a chip.
+        unsafe { core::ptr::copy_nonoverlapping(from.as_ptr(), to, from.len()) };
+        Ok(())
+    }
+
+    pub(crate) fn read(&self, addr: u64, to: &mut [u8]) -> Result<(), MemoryError> {
+        let table = self.reading();
+        let from = table.at(addr, to.len())?;
+        // SAFETY:
+        // - `to` is valid for its length, and `from` for as many bytes, as in `write`.
+        // - They do not overlap: `to` is an exclusive slice.
+        // - The bytes are not written by a kernel at the same time: that is the caller's order to keep.
+        unsafe { core::ptr::copy_nonoverlapping(from, to.as_mut_ptr(), to.len()) };
+        Ok(())
+    }
+}
+
+impl Table {
+    /// A pointer to `len` bytes at `addr`, all of one allocation.
+    fn at(&self, addr: u64, len: usize) -> Result<*mut u8, MemoryError> {
+        let outside = MemoryError::OutOfRange { addr, len: len as u64 };
+        let (start, inside) = self.by_addr.range(..=addr).next_back().ok_or(outside)?;
+        let offset = addr - start;
+        let end = offset.checked_add(len as u64).ok_or(outside)?;
+        if end > inside.bytes {
+            return Err(outside);
+        }
+        Ok(inside.memory.as_ptr().wrapping_add(offset as usize))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_zeroed_aligned_and_keeps_what_is_written() {
+        let memory = Memory::new(1 << 20);
+        let addr = memory.allocate(3000).unwrap();
+        assert_eq!(addr % 1024, 0);
+        let mut bytes = [7u8; 4];
+        memory.read(addr + 2996, &mut bytes).unwrap();
+        assert_eq!(bytes, [0; 4]);
+        memory.write(addr + 100, &[1, 2, 3, 4]).unwrap();
+        memory.read(addr + 101, &mut bytes).unwrap();
+        assert_eq!(bytes, [2, 3, 4, 0]);
+        memory.free(addr).unwrap();
+        assert_eq!(memory.free(addr), Err(MemoryError::NotAllocated { addr }));
+    }
+
+    #[test]
+    fn a_copy_that_leaves_its_allocation_is_refused() {
+        let memory = Memory::new(1 << 20);
+        let addr = memory.allocate(100).unwrap();
+        let mut bytes = [0u8; 8];
+        for bad in [addr + 93, addr + 100, addr.wrapping_sub(1), 0, u64::MAX - 2] {
+            assert_eq!(memory.read(bad, &mut bytes), Err(MemoryError::OutOfRange { addr: bad, len: 8 }));
+            assert_eq!(memory.write(bad, &bytes), Err(MemoryError::OutOfRange { addr: bad, len: 8 }));
+        }
+        assert_eq!(memory.read(addr + 92, &mut bytes), Ok(()));
+        assert_eq!(memory.write(addr + 100, &[]), Ok(()));
+    }
+
+    #[test]
+    fn the_limit_holds_and_freed_bytes_come_back() {
+        let memory = Memory::new(4096);
+        let all = memory.allocate(4096).unwrap();
+        let more = MemoryError::Exhausted { wanted: 1, used: 4096, limit: 4096 };
+        assert_eq!(memory.allocate(1), Err(more));
+        assert!(memory.allocate(u64::MAX).is_err());
+        memory.free(all).unwrap();
+        let (a, b) = (memory.allocate(0).unwrap(), memory.allocate(0).unwrap());
+        assert_ne!(a, b, "zero bytes have an address of their own");
+    }
+}

@@ -1,0 +1,67 @@
+//! Kernels that wait for other cores: the thread is counted as blocked, so that the pool runs the others meanwhile.
+
+use crate::local;
+use crate::pool::Pool;
+use prewire_sync::Backoff;
+use prewire_sync::atomic::Ordering;
+
+/// Steps of the spin before a kernel is counted as blocked: some 10 microseconds.
+const SPINS: u32 = 18;
+
+/// How a wait for a peer ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+#[must_use]
+pub enum PeerWait {
+    /// What was waited for has come about.
+    Ready,
+    /// The simulator stops: the kernel should return.
+    Stopped,
+    /// In seeded mode: the host said that this work does not block, so it has no stack of its own, and nobody else can
+    /// run before it returns.
+    CannotWait,
+}
+
+/// Waits on a thread of the pool, or on any other thread.
+pub(crate) fn wait(pool: &Pool, look: &mut dyn FnMut() -> bool) -> PeerWait {
+    if look() {
+        return PeerWait::Ready;
+    }
+    // Peers that run at this moment are not far; those that are queued need a thread first.
+    let mut backoff = Backoff::new(SPINS);
+    while !pool.cores.queued() && backoff.snooze() {
+        if look() {
+            return PeerWait::Ready;
+        }
+    }
+    if !local::is_worker_of(pool.id()) {
+        return park(pool, look);
+    }
+    pool.blocked.fetch_add(1, Ordering::Relaxed);
+    let after = pool.census.block();
+    pool.look_again();
+    if let Some(host) = pool.host() {
+        if pool.has_work(&*host) {
+            pool.wake();
+        } else if after.active() == 0 {
+            host.quiescent();
+        }
+    }
+    let end = park(pool, look);
+    pool.census.unblock();
+    pool.blocked.fetch_sub(1, Ordering::Relaxed);
+    end
+}
+
+fn park(pool: &Pool, look: &mut dyn FnMut() -> bool) -> PeerWait {
+    loop {
+        let key = pool.peers.prepare();
+        if look() {
+            return PeerWait::Ready;
+        }
+        if pool.stopping() {
+            return PeerWait::Stopped;
+        }
+        pool.peers.wait(key, None);
+    }
+}

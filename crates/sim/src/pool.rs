@@ -1,0 +1,260 @@
+//! The pool of threads that run the cores: who wakes whom, who starts whom, and how it ends.
+//!
+//! # No wake-up is lost
+//!
+//! *Work* is a lane in a queue, or a domain of which the host says that it has something ready. Whoever makes work
+//! (1) makes it, (2) passes a `SeqCst` fence, (3) reads the census, and does nothing if a thread searches or as many
+//! are active as may be. A thread that stops being one that will look (a) says so in the census, (b) passes a `SeqCst`
+//! fence, (c) looks for work once more, and goes on or wakes another if there is some.
+//!
+//! - If (2) comes before (b), the look (c) sees the work.
+//! - If (b) comes before (2), the read (3) sees what (a) wrote: that thread is not among those counted.
+//!
+//! So if (3) counts a thread, that thread looks again after the work was there. It looks when it parks, when it ends a
+//! search as the last one that searched, and when its kernel blocks. The one that looks nowhere is a thread that parks
+//! because more are active than may be: it does so in one step that leaves another one active, of which the same
+//! holds. A thread that is active and gets nowhere, because its kernel waits in foreign code, is the watchman's.
+//!
+//! To wake is to grant: the waker counts the parked thread as active and searching and leaves a ticket, in one step,
+//! so that a second waker sees somebody searching and does nothing. A batch of dispatches costs one wake at most; the
+//! thread that was woken wakes the next one if it leaves work behind.
+
+use crate::census::{Census, Plan};
+use crate::cores::Cores;
+use crate::error::SimError;
+use crate::stats::{AllCounters, counters};
+use crate::watchman;
+use crate::worker::Worker;
+use alloc::sync::{Arc, Weak};
+use core::time::Duration;
+use prewire_os::Event;
+use prewire_platform::{ChipSpec, Host};
+use prewire_sync::Padded;
+use prewire_sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
+use std::io;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+
+/// Bytes of stack of a worker: kernels are called on it.
+const STACK: usize = 8 << 20;
+
+/// What exists while the pool runs.
+struct Running {
+    host: Arc<dyn Host>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+/// The pool, and the cores that it runs.
+pub(crate) struct Pool {
+    pub(crate) cores: Cores,
+    pub(crate) census: Padded<Census>,
+    /// Where workers park.
+    pub(crate) idle: Event,
+    /// Where the watchman parks.
+    pub(crate) watch: Event,
+    /// Where kernels wait for their peers.
+    pub(crate) peers: Event,
+    pub(crate) counters: AllCounters,
+    /// Workers that may be active when none is stuck.
+    pub(crate) base: u16,
+    /// Workers that there may be.
+    pub(crate) most: u16,
+    pub(crate) grow_after: Duration,
+    /// Workers that exist. Written under the lock of `running`.
+    workers: AtomicU32,
+    /// The most threads that there were. Written under the lock of `running`.
+    peak: AtomicU32,
+    /// Kernels that are blocked. Written by the threads that they block.
+    pub(crate) blocked: AtomicU32,
+    /// How often the pool grew. Written by the watchman.
+    pub(crate) grown: AtomicU64,
+    running: Mutex<Option<Running>>,
+    this: Weak<Self>,
+}
+
+impl Pool {
+    pub(crate) fn new(spec: ChipSpec, base: u16, most: u16, grow_after: Duration) -> Arc<Self> {
+        Arc::new_cyclic(|this| Self {
+            cores: Cores::new(spec),
+            census: Padded::new(Census::stopped()),
+            idle: Event::new(),
+            watch: Event::new(),
+            peers: Event::new(),
+            counters: counters(most),
+            base,
+            most,
+            grow_after,
+            workers: AtomicU32::new(0),
+            peak: AtomicU32::new(0),
+            blocked: AtomicU32::new(0),
+            grown: AtomicU64::new(0),
+            running: Mutex::new(None),
+            this: this.clone(),
+        })
+    }
+
+    /// Names this pool to the threads that belong to it.
+    #[inline]
+    pub(crate) fn id(&self) -> usize {
+        core::ptr::from_ref(self).addr()
+    }
+
+    // A panic while the lock is held happens between whole steps only.
+    fn running(&self) -> MutexGuard<'_, Option<Running>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The host, while the pool runs.
+    pub(crate) fn host(&self) -> Option<Arc<dyn Host>> {
+        self.running().as_ref().map(|r| r.host.clone())
+    }
+
+    /// Threads now, and the most that there were.
+    pub(crate) fn threads(&self) -> (u16, u16) {
+        let workers = self.workers.load(Ordering::Relaxed);
+        let watchman = u32::from(workers > 0 && self.base < self.most);
+        ((workers + watchman) as u16, self.peak.load(Ordering::Relaxed) as u16)
+    }
+
+    pub(crate) fn stopping(&self) -> bool {
+        self.census.view().stopping()
+    }
+
+    /// Starts the workers, parked, and the watchman.
+    pub(crate) fn start(&self, host: Arc<dyn Host>) -> Result<(), SimError> {
+        let mut running = self.running();
+        if running.is_some() {
+            return Err(SimError::Running);
+        }
+        self.cores.power_on();
+        self.census.open(self.base);
+        let started = running.insert(Running { host, threads: Vec::new() });
+        for _ in 0..self.base {
+            if let Err(source) = self.add_worker(started, false) {
+                drop(running);
+                return Err(self.give_up(source));
+            }
+        }
+        if self.base < self.most
+            && let Err(source) = self.add_watchman(started)
+        {
+            drop(running);
+            return Err(self.give_up(source));
+        }
+        Ok(())
+    }
+
+    /// Undoes a start that failed.
+    fn give_up(&self, source: io::Error) -> SimError {
+        let started = self.threads().0;
+        self.stop();
+        SimError::Thread { started, source }
+    }
+
+    fn add(&self, to: &mut Running, name: String, main: impl FnOnce() + Send + 'static) -> io::Result<()> {
+        to.threads.push(thread::Builder::new().name(name).stack_size(STACK).spawn(main)?);
+        let threads = to.threads.len() as u32;
+        self.peak.fetch_max(threads, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn add_worker(&self, to: &mut Running, granted: bool) -> io::Result<()> {
+        let Some(pool) = self.this.upgrade() else { return Err(io::ErrorKind::NotFound.into()) };
+        let host = to.host.clone();
+        let number = self.workers.load(Ordering::Relaxed) as u16;
+        self.add(to, format!("prewire-sim-{number}"), move || Worker::main(&pool, &*host, number, granted))?;
+        self.workers.store(u32::from(number) + 1, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn add_watchman(&self, to: &mut Running) -> io::Result<()> {
+        let Some(pool) = self.this.upgrade() else { return Err(io::ErrorKind::NotFound.into()) };
+        let host = to.host.clone();
+        self.add(to, "prewire-sim-w".to_owned(), move || watchman::main(&pool, &*host))
+    }
+
+    /// Ends the threads, waits until they have ended (except for the calling one), and drops the host. Kernels that
+    /// run are waited for; those that wait for a peer are told. Does nothing if the pool does not run.
+    pub(crate) fn stop(&self) {
+        self.census.stop();
+        let Some(running) = self.running().take() else { return };
+        self.idle.notify_all();
+        self.watch.notify_all();
+        self.peers.notify_all();
+        for thread in running.threads {
+            if thread.thread().id() != thread::current().id() {
+                // A worker does not unwind: its thread would have ended the process.
+                let _ = thread.join();
+            }
+        }
+        self.workers.store(0, Ordering::Relaxed);
+        self.cores.power_off();
+    }
+
+    /// There is work that nobody may have seen: sees to it that somebody looks.
+    #[inline]
+    pub(crate) fn wake(&self) {
+        // ORDERING: SeqCst, "work-made"; pairs with the fence in look_again. Puts the work before the look at the
+        // census.
+        fence(Ordering::SeqCst);
+        if self.census.view().plan() != Plan::Nothing {
+            self.wake_now();
+        }
+    }
+
+    /// The calling thread has just stopped being one that will look, and said so in the census: whether it must look
+    /// for work once more is answered after this.
+    #[inline]
+    pub(crate) fn look_again(&self) {
+        // ORDERING: SeqCst, "work-made"; pairs with the fence in wake. Puts the census before the look for work.
+        fence(Ordering::SeqCst);
+    }
+
+    /// Carries out the plan.
+    #[cold]
+    fn wake_now(&self) {
+        loop {
+            let plan = self.census.view().plan();
+            if plan == Plan::Start && self.workers.load(Ordering::Relaxed) >= u32::from(self.most) {
+                return;
+            }
+            if !self.census.carry_out(plan) {
+                continue;
+            }
+            match plan {
+                Plan::Nothing => {}
+                Plan::Grant => self.idle.notify_one(),
+                Plan::Start => self.start_one(),
+                Plan::Watch => self.watch.notify_one(),
+            }
+            return;
+        }
+    }
+
+    /// Starts a worker that the census counts already.
+    fn start_one(&self) {
+        let mut running = self.running();
+        let added = match running.as_mut() {
+            Some(to) if self.workers.load(Ordering::Relaxed) < u32::from(self.most) => {
+                self.add_worker(to, true)
+            }
+            _ => Err(io::ErrorKind::WouldBlock.into()),
+        };
+        if let Err(error) = added {
+            self.census.not_started();
+            if error.kind() != io::ErrorKind::WouldBlock {
+                tracing::warn!(%error, "the simulator got no further thread; cores wait for the ones there are");
+            }
+        }
+    }
+
+    /// Whether there is work: a lane in a queue, or a domain with something ready.
+    pub(crate) fn has_work(&self, host: &dyn Host) -> bool {
+        self.cores.queued() || self.is_ready(host)
+    }
+
+    /// Whether a domain has something ready.
+    pub(crate) fn is_ready(&self, host: &dyn Host) -> bool {
+        (0..self.cores.spec.domains).any(|domain| host.has_ready(domain))
+    }
+}

@@ -1,0 +1,243 @@
+//! The simulator as its users see it: a chip that runs, and the memory beside it.
+
+use crate::baton;
+use crate::config::{Mode, SimConfig};
+use crate::error::{Fault, SimError};
+use crate::local;
+use crate::memory::Memory;
+use crate::peers::{self, PeerWait};
+use crate::pool::Pool;
+use crate::seeded::Seeded;
+use crate::stats::{self, SimStats};
+use alloc::sync::Arc;
+use core::fmt;
+use prewire_platform::{
+    ChipSpec, DeviceMemory, Host, LaneId, LaneSet, LaneStatus, Lanes, MemoryError, Token, Work,
+};
+use prewire_sync::atomic::Ordering;
+
+/// A simulated chip. It runs between [`start`](Sim::start) and [`stop`](Sim::stop), and can be started again.
+///
+/// Through [`Lanes`] it is driven as a chip is; through [`Host`] it calls back. One thread at a time may dispatch to a
+/// core, which holds if a scheduler domain is driven by one thread at a time.
+///
+/// A host that keeps an `Arc<Sim>` and is not dropped otherwise keeps the simulator alive until `stop`.
+///
+/// ```
+/// use prewire_platform::{Host, LaneId, LaneStatus, Lanes, Token, Work};
+/// use prewire_sim::{Mode, Sim, SimConfig};
+/// use std::sync::Arc;
+///
+/// struct Nothing;
+/// impl Host for Nothing {
+///     fn execute(&self, _: LaneId, _: Work) {}
+///     fn poll(&self, _: u16) {}
+///     fn has_ready(&self, _: u16) -> bool { false }
+///     fn quiescent(&self) {}
+/// }
+///
+/// let sim = Sim::new(prewire_a2a3::a2a3(), SimConfig::default().mode(Mode::Seeded { seed: 1 }))?;
+/// sim.start(Arc::new(Nothing))?;
+/// sim.dispatch(LaneId(0), Token(2), Work::default());
+/// assert!(sim.step());
+/// assert_eq!(sim.status(LaneId(0)), LaneStatus::Finished(Token(2)));
+/// # Ok::<(), prewire_sim::SimError>(())
+/// ```
+pub struct Sim {
+    pool: Arc<Pool>,
+    /// In seeded mode the pool has cores and no threads, and this drives them.
+    seeded: Option<Seeded>,
+    memory: Memory,
+}
+
+impl Sim {
+    /// A chip as `spec` says, run as `config` says. Nothing runs before [`start`](Sim::start).
+    ///
+    /// # Errors
+    ///
+    /// [`SimError::Spec`], [`SimError::Config`].
+    pub fn new(spec: ChipSpec, config: SimConfig) -> Result<Arc<Self>, SimError> {
+        spec.validate().map_err(|what| SimError::Spec { chip: spec.name, what })?;
+        let (base, most) = config.resolve(&spec)?;
+        let seeded = match config.mode {
+            Mode::Pool => None,
+            Mode::Seeded { seed } => Some(Seeded::new(seed)),
+        };
+        Ok(Arc::new(Self {
+            pool: Pool::new(spec, base, most, config.grow_after),
+            seeded,
+            memory: Memory::new(config.memory_limit),
+        }))
+    }
+
+    /// The chip that is simulated.
+    #[must_use]
+    pub fn spec(&self) -> &ChipSpec {
+        &self.pool.cores.spec
+    }
+
+    /// Switches the cores on and, in pool mode, starts the threads that run them; they call `host` back. Every core is
+    /// as if it had never run, with its dispatch path open. What was dispatched before is lost.
+    ///
+    /// # Errors
+    ///
+    /// [`SimError::Running`], [`SimError::Thread`]. After an error the simulator does not run, and `host` is dropped.
+    pub fn start(&self, host: Arc<dyn Host>) -> Result<(), SimError> {
+        match &self.seeded {
+            None => self.pool.start(host),
+            Some(seeded) => seeded.start(&self.pool.cores, host),
+        }
+    }
+
+    /// Ends the threads and waits until they have ended, drops the host, and switches the cores off. Kernels that run
+    /// are waited for; those in [`wait_for_peer`](Sim::wait_for_peer) are told to return; work that nobody took up is
+    /// lost. Does nothing if the simulator does not run. Called on a thread of the simulator it does not wait for that
+    /// one; in seeded mode it does nothing in the middle of a step.
+    pub fn stop(&self) {
+        match &self.seeded {
+            None => self.pool.stop(),
+            Some(seeded) => seeded.stop(&self.pool.cores),
+        }
+    }
+
+    /// In a kernel: waits until `look` is true, while other cores run. `look` is called at once and after each
+    /// [`peer_news`](Sim::peer_news), on this thread. May be called from any thread.
+    pub fn wait_for_peer(&self, look: &mut dyn FnMut() -> bool) -> PeerWait {
+        match &self.seeded {
+            None => peers::wait(&self.pool, look),
+            Some(_) => baton::wait(look),
+        }
+    }
+
+    /// Something changed that a [`wait_for_peer`](Sim::wait_for_peer) looks at. What the caller wrote before is visible
+    /// to the look. Cheap when nobody waits.
+    pub fn peer_news(&self) {
+        if self.seeded.is_none() {
+            self.pool.peers.notify_all();
+        }
+    }
+
+    /// Seeded mode: does one thing, drawn from the seed: runs one sub-task, lets one blocked kernel look again, or polls
+    /// one domain. False if nothing can be done: no core has work, every blocked kernel goes on waiting, and a poll of
+    /// every domain changed nothing. False in pool mode, and if called from inside a callback.
+    pub fn step(&self) -> bool {
+        self.seeded.as_ref().is_some_and(|s| s.step(&self.pool.cores, &self.pool.counters[0]))
+    }
+
+    /// Seeded mode: the virtual time, in steps that did something since [`start`](Sim::start). 0 in pool mode.
+    #[must_use]
+    pub fn now(&self) -> u64 {
+        self.seeded.as_ref().map_or(0, Seeded::now)
+    }
+
+    /// The word at a byte offset in the register block of a core: the dispatch word, the condition word, or the word
+    /// of the dispatch path. `None` for anything else.
+    #[must_use]
+    pub fn read_register(&self, lane: LaneId, byte_offset: u32) -> Option<u32> {
+        self.pool.cores.register(lane, byte_offset)
+    }
+
+    /// Opens or closes the dispatch path of a core. A dispatch to a closed path is not taken up until it opens. False if
+    /// the chip has no such core or no such word. Only while nobody dispatches to the core.
+    pub fn set_path(&self, lane: LaneId, open: bool) -> bool {
+        match self.pool.cores.set_path(lane, open) {
+            None => false,
+            Some(false) => true,
+            Some(true) => {
+                self.pool.cores.enqueue(lane.0);
+                self.pool.wake();
+                true
+            }
+        }
+    }
+
+    /// The first breach of the dispatch protocol, if there was one.
+    #[must_use]
+    pub fn fault(&self) -> Option<Fault> {
+        self.pool.cores.fault()
+    }
+
+    /// What the simulator has done and what it holds.
+    #[must_use]
+    pub fn stats(&self) -> SimStats {
+        let pool = &self.pool;
+        let (threads, peak_threads, blocked) = match &self.seeded {
+            Some(seeded) => seeded.threads(),
+            None => {
+                let (now, peak) = pool.threads();
+                (now, peak, pool.blocked.load(Ordering::Relaxed) as u16)
+            }
+        };
+        let view = pool.census.view();
+        SimStats {
+            threads,
+            peak_threads,
+            parked: if view.stopping() { 0 } else { view.parked() as u16 },
+            blocked,
+            executed: stats::executed(&pool.counters),
+            polls: stats::polls(&pool.counters),
+            grown: pool.grown.load(Ordering::Relaxed),
+        }
+    }
+}
+
+impl Lanes for Sim {
+    #[inline]
+    fn dispatch(&self, lane: LaneId, token: Token, work: Work) {
+        let cores = &self.pool.cores;
+        if cores.put(lane, token, work) && !local::offer(self.pool.id(), lane.0) {
+            cores.enqueue(lane.0);
+        }
+    }
+
+    #[inline]
+    fn status(&self, lane: LaneId) -> LaneStatus {
+        self.pool.cores.status(lane)
+    }
+
+    #[inline]
+    fn take_news(&self, domain: u16) -> LaneSet {
+        self.pool.cores.take_news(domain)
+    }
+
+    #[inline]
+    fn kick(&self) {
+        // A worker in its own poll sees to it when the poll has returned.
+        if !local::is_polling(self.pool.id()) {
+            self.pool.wake();
+        }
+    }
+}
+
+impl DeviceMemory for Sim {
+    fn allocate(&self, bytes: u64) -> Result<u64, MemoryError> {
+        self.memory.allocate(bytes)
+    }
+
+    fn free(&self, addr: u64) -> Result<(), MemoryError> {
+        self.memory.free(addr)
+    }
+
+    fn write(&self, addr: u64, from: &[u8]) -> Result<(), MemoryError> {
+        self.memory.write(addr, from)
+    }
+
+    fn read(&self, addr: u64, to: &mut [u8]) -> Result<(), MemoryError> {
+        self.memory.read(addr, to)
+    }
+}
+
+impl Drop for Sim {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+impl fmt::Debug for Sim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sim")
+            .field("chip", &self.spec().name)
+            .field("stats", &self.stats())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,127 @@
+//! A pool of any size runs every dispatch exactly once.
+extern crate alloc;
+mod common;
+
+use alloc::sync::Arc;
+use common::{Farm, Plan};
+use core::time::Duration;
+use prewire_platform::{DeviceMemory, LaneId, LaneStatus, Lanes};
+use prewire_sim::{Sim, SimConfig, SimError};
+use prewire_sync::atomic::Ordering;
+use prewire_test_support::Watchdog;
+
+const LIMIT: Duration = Duration::from_secs(120);
+
+#[test]
+fn every_dispatch_is_run_exactly_once_on_both_chips_with_any_number_of_threads() {
+    let _dog = Watchdog::new(LIMIT);
+    for spec in [prewire_a2a3::a2a3(), prewire_a5::a5(), prewire_a2a3::a2a3().with_clusters(1)] {
+        for threads in [1, 2, 3] {
+            for two_places in [true, false] {
+                let plan = Plan { two_places, ..Plan::independent(20_000) };
+                let (sim, farm) = Farm::start(spec, SimConfig::default().threads(threads), plan);
+                sim.kick();
+                farm.wait();
+                sim.stop();
+                farm.assert_each_once();
+                assert_eq!(sim.stats().executed, 20_000);
+                assert_eq!(sim.fault(), None);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_chain_goes_from_task_to_task_on_one_thread_that_wakes_nobody() {
+    let _dog = Watchdog::new(LIMIT);
+    let plan = Plan { ready: 1, chain: true, ..Plan::independent(50_000) };
+    let (sim, farm) = Farm::start(prewire_a2a3::a2a3(), SimConfig::default().threads(2), plan);
+    sim.kick();
+    farm.wait();
+    sim.stop();
+    farm.assert_each_once();
+}
+
+#[test]
+fn works_that_trickle_in_from_outside_find_a_thread_each_time() {
+    let _dog = Watchdog::new(LIMIT);
+    for threads in [1, 2] {
+        let plan = Plan { ready: 0, ..Plan::independent(4_000) };
+        let (sim, farm) = Farm::start(prewire_a2a3::a2a3(), SimConfig::default().threads(threads), plan);
+        farm.wake_at.store(0, Ordering::Relaxed);
+        for round in 1..=2_000u64 {
+            // Each round begins when the threads are about to park, or have: every wake races with parking.
+            farm.publish(2);
+            sim.kick();
+            let seen = farm
+                .progress
+                .wait_until(Some(LIMIT), || (farm.done.load(Ordering::Acquire) >= round * 2).then_some(()));
+            assert!(seen.is_some(), "round {round}: {:?}", sim.stats());
+        }
+        sim.stop();
+        farm.assert_each_once();
+        assert!(farm.quiescent.load(Ordering::Relaxed) > 0);
+    }
+}
+
+#[test]
+fn a_simulator_can_be_stopped_and_started_again() {
+    let _dog = Watchdog::new(LIMIT);
+    let sim = Sim::new(prewire_a2a3::a2a3(), SimConfig::default().threads(2)).unwrap();
+    for run in 1..=20 {
+        let farm = Farm::new(&sim, Plan::independent(500));
+        sim.start(farm.clone()).unwrap();
+        assert!(matches!(sim.start(farm.clone()), Err(SimError::Running)));
+        assert_eq!(sim.status(LaneId(0)), LaneStatus::Idle);
+        sim.kick();
+        farm.wait();
+        sim.stop();
+        sim.stop();
+        farm.assert_each_once();
+        assert_eq!(sim.status(LaneId(71)), LaneStatus::Exited);
+        assert_eq!(sim.stats().executed, 500 * run);
+        assert_eq!(Arc::strong_count(&farm), 1, "the simulator let go of its host");
+    }
+}
+
+#[test]
+fn a_stop_in_the_middle_of_the_work_ends() {
+    let _dog = Watchdog::new(LIMIT);
+    for _ in 0..50 {
+        let (sim, farm) =
+            Farm::start(prewire_a5::a5(), SimConfig::default().threads(2), Plan::independent(1_000_000));
+        sim.kick();
+        while farm.done.load(Ordering::Acquire) < 100 {
+            core::hint::spin_loop();
+        }
+        sim.stop();
+        assert!(farm.runs.iter().all(|runs| runs.load(Ordering::Relaxed) <= 1));
+    }
+}
+
+#[test]
+fn configurations_that_make_no_sense_are_refused_with_the_field_and_its_range() {
+    let chip = prewire_a2a3::a2a3;
+    let refused = |config| Sim::new(chip(), config).unwrap_err().to_string();
+    assert!(refused(SimConfig::default().threads(0)).contains("threads is 0, allowed are 1 to 72"));
+    assert!(
+        refused(SimConfig::default().threads(3).max_threads(2)).contains("threads is 3, allowed are 1 to 2")
+    );
+    assert!(refused(SimConfig::default().max_threads(73)).contains("max_threads is 73, allowed are 1 to 72"));
+    assert!(refused(SimConfig::default().grow_after(Duration::ZERO)).contains("grow_after"));
+    let none = Sim::new(chip().with_clusters(0), SimConfig::default()).unwrap_err();
+    assert!(none.to_string().contains("`a2a3` is not a chip"), "{none}");
+}
+
+#[test]
+fn device_memory_is_the_memory_of_kernels() {
+    let sim = Sim::new(prewire_a2a3::a2a3(), SimConfig::default().memory_limit(1 << 30)).unwrap();
+    let addr = sim.allocate(1 << 29).unwrap();
+    assert!(sim.allocate(1 << 30).is_err());
+    sim.write(addr + (1 << 28), b"tensor").unwrap();
+    let mut back = [0; 6];
+    sim.read(addr + (1 << 28), &mut back).unwrap();
+    assert_eq!(&back, b"tensor");
+    sim.free(addr).unwrap();
+    assert!(sim.read(addr, &mut back).is_err());
+}

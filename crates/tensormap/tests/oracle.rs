@@ -1,0 +1,208 @@
+//! Random programs against a list of all accesses: no conflict is lost, none is made up, whatever ends when.
+
+mod common;
+
+use common::{View, any_view, plain};
+use prewire_abi::TaskId;
+use prewire_tensormap::{Access, Hazards, Life, TensorMap};
+use proptest::prelude::*;
+use std::collections::BTreeSet;
+
+/// What happens next.
+#[derive(Clone, Debug)]
+enum Step {
+    /// A task with these accesses is submitted.
+    Submit(Vec<(View, bool)>),
+    /// Of the tasks that wait for nobody, this one ends; it fails if it must or is told to.
+    End(prop::sample::Index, bool),
+    /// A buffer is given to new memory.
+    Forget(u64),
+}
+
+fn steps(
+    view: impl Strategy<Value = View> + Clone + 'static,
+    fail: bool,
+) -> impl Strategy<Value = Vec<Step>> {
+    let submit = prop::collection::vec((view, any::<bool>()), 1..4).prop_map(Step::Submit);
+    let end = (any::<prop::sample::Index>(), prop::bool::weighted(if fail { 0.15 } else { 0.0 }))
+        .prop_map(|(which, fails)| Step::End(which, fails));
+    let forget = (0..2_u64).prop_map(Step::Forget);
+    prop::collection::vec(prop_oneof![20 => submit, 16 => end, 1 => forget], 1..160)
+}
+
+/// A task as the oracle knows it.
+struct Task {
+    accesses: Vec<(View, bool)>,
+    /// Whom the map told it to wait for, and whom those waited for, and so on.
+    ancestors: BTreeSet<usize>,
+    life: Life,
+    /// Its accesses of these buffers are of memory that is no more.
+    forgotten: BTreeSet<u64>,
+}
+
+struct Program {
+    map: TensorMap,
+    tasks: Vec<Task>,
+}
+
+impl Program {
+    fn life(tasks: &[Task]) -> impl Fn(TaskId) -> Life + '_ {
+        |id| tasks[id.local() as usize].life
+    }
+
+    fn submit(&mut self, accesses: Vec<(View, bool)>, exact: bool) -> Result<(), TestCaseError> {
+        while !self.map.reserve(accesses.len() as u32, &Self::life(&self.tasks)) {
+            if !self.end(0, false) {
+                // All that is left is of failed tasks.
+                self.map.clear();
+                self.tasks.clear();
+            }
+        }
+        let now = self.tasks.len();
+        let mut ancestors = BTreeSet::new();
+        for (view, writes) in &accesses {
+            let mut found = BTreeSet::new();
+            let access = if *writes { Access::Write } else { Access::Read };
+            let life = Self::life(&self.tasks);
+            self.map.find(&view.region, access, &life, &mut |id| {
+                found.insert(id.local() as usize);
+            });
+            for task in &found {
+                prop_assert!(
+                    self.tasks[*task].life != Life::Retired,
+                    "task {} is reported though retired",
+                    task
+                );
+                prop_assert!(!exact || self.conflicts(*task, view, *writes), "{} does not conflict", task);
+            }
+            let above = found.iter().flat_map(|task| self.tasks[*task].ancestors.iter().copied());
+            let ordered: BTreeSet<_> = above.chain(found.iter().copied()).collect();
+            self.check(view, *writes, &ordered)?;
+            ancestors.extend(ordered);
+        }
+        for (view, writes) in &accesses {
+            let access = if *writes { Access::Write } else { Access::Read };
+            let recorded =
+                self.map.record(&view.region, access, TaskId::new(3, now as u32), &|id: TaskId| {
+                    self.tasks.get(id.local() as usize).map_or(Life::Live, |task| task.life)
+                });
+            prop_assert!(recorded.is_ok(), "an entry was reserved");
+        }
+        prop_assert!(self.map.len() <= self.map.capacity() && self.map.len() <= self.map.high_water());
+        self.tasks.push(Task { accesses, ancestors, life: Life::Live, forgotten: BTreeSet::new() });
+        Ok(())
+    }
+
+    /// Every conflict with a task that lives is ordered, and every one with a task that failed meets poison.
+    fn check(&self, view: &View, writes: bool, ordered: &BTreeSet<usize>) -> Result<(), TestCaseError> {
+        let poisoned = ordered.iter().any(|task| self.tasks[*task].life == Life::Failed);
+        for task in (0..self.tasks.len()).filter(|task| self.must_order(*task, view, writes)) {
+            match self.tasks[task].life {
+                Life::Live => {
+                    prop_assert!(ordered.contains(&task), "task {} is lost for {:?}", task, view.region)
+                }
+                Life::Failed => prop_assert!(poisoned, "failed task {} is lost for {:?}", task, view.region),
+                Life::Retired => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the map may order `task` before an access: they touch the same byte and one of them writes it.
+    fn conflicts(&self, task: usize, view: &View, writes: bool) -> bool {
+        let Task { accesses, forgotten, .. } = &self.tasks[task];
+        let reads_count = writes && self.map.hazards() == Hazards::All;
+        accesses.iter().any(|(other, wrote)| {
+            (*wrote || reads_count) && !forgotten.contains(&other.region.buffer()) && other.meets(view)
+        })
+    }
+
+    /// Whether the map must order `task` before an access.
+    fn must_order(&self, task: usize, view: &View, writes: bool) -> bool {
+        if self.map.hazards() != Hazards::Raw {
+            return self.conflicts(task, view, writes);
+        }
+        // Only reads wait, and only for the last write of a byte.
+        !writes && self.conflicts(task, view, false) && {
+            let wrote = |task: &Task, byte: usize| {
+                task.accesses.iter().any(|(other, wrote)| {
+                    *wrote
+                        && other.region.buffer() == view.region.buffer()
+                        && !task.forgotten.contains(&other.region.buffer())
+                        && other.touched().any(|touched| touched == byte)
+                })
+            };
+            view.touched().any(|byte| {
+                wrote(&self.tasks[task], byte)
+                    && !self.tasks[task + 1..].iter().any(|later| wrote(later, byte))
+            })
+        }
+    }
+
+    /// Ends one of the tasks that wait for nobody; false if there is none.
+    fn end(&mut self, which: usize, fails: bool) -> bool {
+        let lives = |task: &usize| self.tasks[*task].life == Life::Live;
+        let waits = |task: &usize| self.tasks[*task].ancestors.iter().any(lives);
+        let ready: Vec<_> = (0..self.tasks.len()).filter(|task| lives(task) && !waits(task)).collect();
+        if ready.is_empty() {
+            return false;
+        }
+        let task = ready[which % ready.len()];
+        let poisoned = self.tasks[task].ancestors.iter().any(|above| self.tasks[*above].life == Life::Failed);
+        self.tasks[task].life = if fails || poisoned { Life::Failed } else { Life::Retired };
+        true
+    }
+
+    fn forget(&mut self, buffer: u64) {
+        // Whoever uses the old memory has ended.
+        while self.end(0, false) {}
+        let address = 0x1000 * (buffer + 1);
+        self.map.forget(address);
+        self.tasks.iter_mut().for_each(|task| {
+            task.forgotten.insert(address);
+        });
+    }
+}
+
+fn run(steps: Vec<Step>, hazards: Hazards, capacity: u32, exact: bool) -> Result<(), TestCaseError> {
+    let mut program = Program { map: TensorMap::new(capacity, hazards), tasks: Vec::new() };
+    for step in steps {
+        match step {
+            Step::Submit(accesses) => program.submit(accesses, exact)?,
+            Step::End(which, fails) => {
+                program.end(which.index(usize::MAX), fails);
+            }
+            Step::Forget(buffer) => program.forget(buffer),
+        }
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(250))]
+
+    #[test]
+    fn views_of_one_matrix_are_ordered_exactly(steps in steps(plain().boxed(), false), capacity in 8..200_u32) {
+        run(steps, Hazards::All, capacity, true)?;
+    }
+
+    #[test]
+    fn no_conflict_of_any_views_is_lost(steps in steps(any_view().boxed(), false), capacity in 8..200_u32) {
+        run(steps, Hazards::All, capacity, false)?;
+    }
+
+    #[test]
+    fn whoever_follows_a_failed_task_is_poisoned(steps in steps(any_view().boxed(), true), capacity in 8..200_u32) {
+        run(steps, Hazards::All, capacity, false)?;
+    }
+
+    #[test]
+    fn without_reads_no_conflict_of_writes_is_lost(steps in steps(any_view().boxed(), true), capacity in 8..200_u32) {
+        run(steps, Hazards::RawWaw, capacity, false)?;
+    }
+
+    #[test]
+    fn with_reads_after_writes_alone_each_byte_has_its_last_writer(steps in steps(plain().boxed(), false)) {
+        run(steps, Hazards::Raw, 4096, true)?;
+    }
+}

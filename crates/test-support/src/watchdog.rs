@@ -1,0 +1,64 @@
+//! A watchdog: a test that hangs ends the process and says which one it was, instead of hanging the whole run.
+
+use alloc::sync::Arc;
+use core::time::Duration;
+use prewire_os::Event;
+use prewire_sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+
+#[derive(Debug)]
+struct Shared {
+    event: Event,
+    /// The test has ended. Written by the guard.
+    done: AtomicBool,
+}
+
+/// Ends the process with a message if it is not dropped in time.
+#[derive(Debug)]
+#[must_use = "a watchdog that is dropped at once watches nothing"]
+pub struct Watchdog {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Watchdog {
+    /// Watches the calling test, which is named as its thread is.
+    ///
+    /// # Panics
+    ///
+    /// If the system gives no thread.
+    #[track_caller]
+    pub fn new(limit: Duration) -> Self {
+        let test = thread::current().name().unwrap_or("a test without a name").to_owned();
+        let at = core::panic::Location::caller();
+        let shared = Arc::new(Shared { event: Event::new(), done: AtomicBool::new(false) });
+        let watched = shared.clone();
+        let watch = move || {
+            // ORDERING: Acquire, "watchdog-done"; pairs with the store in drop.
+            let done = || watched.done.load(Ordering::Acquire).then_some(());
+            if watched.event.wait_until(Some(limit), done).is_none() {
+                eprintln!(
+                    "watchdog: {test} ({at}) has not ended after {limit:?}: it hangs; the process is aborted"
+                );
+                std::process::abort();
+            }
+        };
+        let thread = thread::Builder::new()
+            .name("watchdog".to_owned())
+            .spawn(watch)
+            .expect("a thread for the watchdog");
+        Self { shared, thread: Some(thread) }
+    }
+}
+
+impl Drop for Watchdog {
+    fn drop(&mut self) {
+        // ORDERING: Release, "watchdog-done"; pairs with the load in the watching thread.
+        self.shared.done.store(true, Ordering::Release);
+        self.shared.event.notify_all();
+        if let Some(thread) = self.thread.take() {
+            // It does nothing that panics.
+            let _ = thread.join();
+        }
+    }
+}

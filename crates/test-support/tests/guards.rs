@@ -1,0 +1,41 @@
+//! The guards of tests: they notice what they are there for.
+
+use core::time::Duration;
+use prewire_test_support::{Held, Watchdog, cpu_time_of, idle_for};
+use std::process::Command;
+
+#[test]
+fn a_test_that_hangs_is_named_and_ends() {
+    let me = std::env::current_exe().unwrap();
+    let child = Command::new(me).args(["--ignored", "--exact", "hangs", "--nocapture"]).output().unwrap();
+    let said = String::from_utf8_lossy(&child.stderr);
+    assert!(!child.status.success(), "{said}");
+    assert!(said.contains("watchdog: hangs") && said.contains("it hangs"), "{said}");
+}
+
+#[test]
+#[ignore = "the other half of the test above, which runs it in a process of its own"]
+fn hangs() {
+    let _dog = Watchdog::new(Duration::from_millis(50));
+    loop {
+        std::thread::park();
+    }
+}
+
+#[test]
+#[should_panic(expected = "threads or descriptors differ")]
+fn an_open_file_is_noticed() {
+    let before = Held::now();
+    let files: Vec<_> = (0..64).map(|_| std::fs::File::open("/proc/self/status").unwrap()).collect();
+    before.assert_same(&Held::now());
+    drop(files);
+}
+
+#[test]
+fn work_costs_processor_time_and_parking_does_not() {
+    let parked = idle_for(Duration::from_millis(200));
+    assert!(parked.wall >= Duration::from_millis(200));
+    let mut sum = 0u64;
+    let worked = cpu_time_of(|| (0..20_000_000u64).for_each(|i| sum = core::hint::black_box(sum ^ i)));
+    assert!(worked.processors() > parked.processors(), "{worked:?} {parked:?}");
+}

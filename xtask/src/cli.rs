@@ -1,0 +1,52 @@
+//! The command line of `cargo xtask`. The documents' commands are checked against this definition.
+
+use clap::{Parser, Subcommand};
+use std::ffi::OsString;
+
+/// The tasks of the prewire workspace.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Task {
+    /// Runs the whole suite, and stops at the first step that fails.
+    Test {
+        /// Leaves out the documentation and the scenes.
+        #[arg(long)]
+        fast: bool,
+    },
+    /// Runs the scenes on the simulator; all arguments go to the scenes (`--help` says which there are).
+    #[command(disable_help_flag = true)]
+    SimTest {
+        /// What the scenes are asked for.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<OsString>,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn sim_test_forwards_flags_and_help_untouched() {
+        let cli = Cli::try_parse_from(["cargo xtask", "sim-test", "--platform", "a5", "--help"]).unwrap();
+        let Task::SimTest { args } = cli.task else { panic!("another task: {cli:?}") };
+        assert_eq!(args, ["--platform", "a5", "--help"]);
+    }
+
+    #[test]
+    fn an_unknown_flag_of_test_is_refused() {
+        assert!(Cli::try_parse_from(["cargo xtask", "test", "--quick"]).is_err());
+    }
+}

@@ -1,0 +1,153 @@
+//! `cargo xtask test`: the whole suite, step by step. The first failure ends it and says what to do; the last line
+//! counts the steps, as `6 passed, 0 failed`.
+
+use crate::{models, sim_test, workspace};
+use anyhow::{Result, ensure};
+use core::fmt;
+use std::process::ExitCode;
+use std::time::Instant;
+use xshell::{Shell, cmd};
+
+/// One step of the suite.
+struct Step {
+    name: &'static str,
+    what: &'static str,
+    /// What to do when it fails.
+    remedy: &'static str,
+    /// Left out by `--fast`.
+    slow: bool,
+    run: fn(&Shell) -> Result<()>,
+}
+
+const STEPS: &[Step] = &[
+    Step {
+        name: "format",
+        what: "cargo fmt --all --check",
+        remedy: "run `cargo fmt --all`",
+        slow: false,
+        run: |sh| Ok(cmd!(sh, "cargo fmt --all --check").quiet().run()?),
+    },
+    Step {
+        name: "lints",
+        what: "cargo clippy --workspace --all-targets -- -D warnings",
+        remedy: "mend what clippy names above; an `allow` needs a reason",
+        slow: false,
+        run: |sh| {
+            let clippy = cmd!(sh, "cargo clippy --quiet --workspace --all-targets -- -D warnings");
+            Ok(clippy.quiet().run()?)
+        },
+    },
+    Step {
+        name: "models",
+        what: "the engine under --cfg prewire_loom",
+        remedy: "the code above names something that loom lacks, or a model found an interleaving that breaks its \
+                 claim; see the documentation of prewire-sync",
+        slow: false,
+        run: models::run,
+    },
+    Step {
+        name: "tests",
+        what: "cargo test --workspace",
+        remedy: "the list under `failures:` above names it; `cargo test --package <package> <test>` repeats it alone",
+        slow: false,
+        run: |sh| Ok(cmd!(sh, "cargo test --quiet --workspace").quiet().run()?),
+    },
+    Step {
+        name: "documentation",
+        what: "cargo doc --workspace --no-deps, warnings are errors",
+        remedy: "mend the link or the item that rustdoc names above",
+        slow: true,
+        run: |sh| {
+            let given = std::env::var("RUSTDOCFLAGS").unwrap_or_default();
+            let _flags = sh.push_env("RUSTDOCFLAGS", format!("{given} -D warnings").trim());
+            Ok(cmd!(sh, "cargo doc --quiet --workspace --no-deps").quiet().run()?)
+        },
+    },
+    Step {
+        name: "scenes",
+        what: "cargo xtask sim-test",
+        remedy: "`cargo xtask sim-test --scene <scene>` repeats the one that failed",
+        slow: true,
+        run: |_| {
+            let status = sim_test::scenes(&[])?;
+            ensure!(status.success(), "the scenes ended with {status}");
+            Ok(())
+        },
+    },
+];
+
+/// Runs the suite.
+pub(crate) fn run(fast: bool) -> Result<ExitCode> {
+    let sh = Shell::new()?;
+    sh.change_dir(workspace::root());
+    let steps: Vec<&Step> = STEPS.iter().filter(|step| !(fast && step.slow)).collect();
+    let tally = walk(&steps, |step| (step.run)(&sh));
+    if fast {
+        let left: Vec<&str> = STEPS.iter().filter(|step| step.slow).map(|step| step.name).collect();
+        println!("left out by --fast: {}", left.join(", "));
+    }
+    println!("{tally}");
+    Ok(if tally.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// How many steps ended how.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Tally {
+    passed: usize,
+    failed: usize,
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} passed, {} failed", self.passed, self.failed)
+    }
+}
+
+/// Runs the steps in order, up to the first that fails.
+fn walk(steps: &[&Step], mut run: impl FnMut(&Step) -> Result<()>) -> Tally {
+    let mut tally = Tally::default();
+    for (index, step) in steps.iter().enumerate() {
+        println!("== {}/{} {}: {}", index + 1, steps.len(), step.name, step.what);
+        let start = Instant::now();
+        let ended = run(step);
+        let seconds = start.elapsed().as_secs_f64();
+        match ended {
+            Ok(()) => {
+                tally.passed += 1;
+                println!("   ok, {seconds:.1} s");
+            }
+            Err(error) => {
+                tally.failed += 1;
+                println!("   failed, {seconds:.1} s: {error:#}");
+                println!("   what to do: {}", step.remedy);
+                break;
+            }
+        }
+    }
+    tally
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::bail;
+
+    #[test]
+    fn the_first_failure_ends_the_walk() {
+        let steps: Vec<&Step> = STEPS.iter().collect();
+        let mut seen = Vec::new();
+        let tally = walk(&steps, |step| {
+            seen.push(step.name);
+            if step.name == "models" { bail!("on purpose") } else { Ok(()) }
+        });
+        assert_eq!(seen, ["format", "lints", "models"]);
+        assert_eq!(tally.to_string(), "2 passed, 1 failed");
+    }
+
+    #[test]
+    fn a_clean_walk_counts_every_step() {
+        let steps: Vec<&Step> = STEPS.iter().collect();
+        let tally = walk(&steps, |_| Ok(()));
+        assert_eq!(tally, Tally { passed: STEPS.len(), failed: 0 });
+    }
+}
