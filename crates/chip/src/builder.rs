@@ -32,6 +32,8 @@ const VENDOR_LIBRARY: &str = "libascendcl.so";
 #[must_use = "a chip is made by build()"]
 pub struct ChipBuilder {
     spec: ChipSpec,
+    /// The clusters of the whole chip.
+    has: u16,
     sim: SimConfig,
     rings: RingSizes,
     hazards: Hazards,
@@ -40,7 +42,13 @@ pub struct ChipBuilder {
 impl Chip {
     /// Begins a simulated chip.
     pub fn sim(spec: ChipSpec) -> ChipBuilder {
-        ChipBuilder { spec, sim: SimConfig::default(), rings: RingSizes::default(), hazards: Hazards::All }
+        ChipBuilder {
+            spec,
+            has: spec.clusters,
+            sim: SimConfig::default(),
+            rings: RingSizes::default(),
+            hazards: Hazards::All,
+        }
     }
 
     /// Begins a chip on hardware.
@@ -111,7 +119,10 @@ impl ChipBuilder {
     ///
     /// A number that is out of its range; or memory or threads that cannot be had.
     pub fn build(self) -> Result<Chip> {
-        let Self { spec, sim: config, rings: sizes, hazards } = self;
+        let Self { spec, has, sim: config, rings: sizes, hazards } = self;
+        if spec.clusters > has {
+            return Err(Error::Clusters { asked: spec.clusters, chip: spec.name, has });
+        }
         spec.validate().map_err(Error::Spec)?;
         if usize::from(spec.limits.task_tensors) > MAX_TENSORS {
             return Err(Error::Spec("a task can have at most 64 tensors"));

@@ -251,7 +251,7 @@ impl Chip {
         let inside = Inside::enter();
         let start = Instant::now();
         let executed = self.sim.stats().executed;
-        let _ = (self.engine.take_cause(), self.engine.take_failed());
+        let _ = self.engine.take_cause();
         orchestrator.start_run();
         self.buffers.start_run();
         let mut orch = Orch {
@@ -267,9 +267,10 @@ impl Chip {
         let opened = orch.orchestrator.open_scope(&mut orch.waiter, ScopeMode::Auto, site);
         debug_assert!(opened.is_ok(), "a run starts without scopes");
         let result = catch_unwind(AssertUnwindSafe(|| orchestration(&mut orch)));
-        match &result {
-            Ok(Ok(())) => {}
-            Ok(Err(_)) | Err(_) => self.engine.end_run(),
+        // What failed first is the root cause, and stays it.
+        let result = result.map(|result| result.map_err(|error| self.engine.note_cause(error)));
+        if !matches!(result, Ok(Ok(()))) {
+            self.engine.end_run();
         }
         let Orch { orchestrator, mut waiter, .. } = orch;
         orchestrator.finish_run(&mut waiter);
@@ -290,15 +291,8 @@ impl Chip {
                 tracing::error!(site = %site, "the orchestration panicked: {}", message(&*panic));
                 resume_unwind(panic)
             }
-            (Ok(Ok(())), None) => Ok(report),
-            (Ok(Ok(())), Some(cause)) => Err(cause),
-            // What failed first is the root cause. An error of the program's own that came after a task had failed
-            // is told only if it is no consequence of it.
-            (Ok(Err(error)), Some(cause)) if error.is_consequence() || matches!(error, Error::User(_)) => {
-                tracing::debug!(%error, "after the root cause");
-                Err(cause)
-            }
-            (Ok(Err(error)), _) => Err(error),
+            (Ok(_), Some(cause)) => Err(cause),
+            (Ok(_), None) => Ok(report),
         }
     }
 }

@@ -108,20 +108,22 @@ impl Engine {
     }
 
     /// Keeps `error` if it is the first of the run.
-    pub(crate) fn note_cause(&self, error: impl FnOnce() -> Error) {
+    pub(crate) fn note_cause(&self, error: Error) {
         let mut cause = self.cause.lock().unwrap_or_else(PoisonError::into_inner);
-        if cause.is_none() {
-            *cause = Some(error());
+        match &*cause {
+            None => *cause = Some(error),
+            Some(cause) => tracing::debug!(%error, %cause, "an error after the root cause"),
         }
     }
 
+    /// The root cause of the run that has ended, if it failed. The next run starts without one.
     pub(crate) fn take_cause(&self) -> Option<Error> {
-        self.cause.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-
-    /// How many tasks failed or were poisoned since this was last asked.
-    pub(crate) fn take_failed(&self) -> u64 {
-        self.failed.swap(0, Ordering::Relaxed)
+        let mut cause = self.cause.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let failed = self.failed.swap(0, Ordering::Relaxed);
+        if let Some(Error::Task(failure)) = &mut cause {
+            failure.skipped = failed.saturating_sub(1);
+        }
+        cause
     }
 
     /// Ends the run: what is not running yet completes without running.
@@ -137,16 +139,15 @@ impl Engine {
         let state = self.rings.slot(slot);
         let core = if lane.0 < self.spec.clusters { Core::Aic } else { Core::Aiv };
         let cold = state.cold();
-        self.note_cause(|| {
-            Error::Task(Box::new(Failure {
-                task: state.id(),
-                kernel: self.kernels.name(cold.callable),
-                core: (core, lane.0),
-                block: (work.block, u32::from(cold.blocks)),
-                site: self.rings.site(slot),
-                error,
-            }))
-        });
+        self.note_cause(Error::Task(Box::new(Failure {
+            task: state.id(),
+            kernel: self.kernels.name(cold.callable),
+            core: (core, lane.0),
+            block: (work.block, u32::from(cold.blocks)),
+            site: self.rings.site(slot),
+            skipped: 0,
+            error,
+        })));
         state.fail();
     }
 

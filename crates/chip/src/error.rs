@@ -18,6 +18,16 @@ pub enum Error {
     /// The numbers of a chip description make no chip.
     #[error("the chip description is not one: {0}")]
     Spec(&'static str),
+    /// A part of a chip was asked for that is larger than the chip.
+    #[error("{asked} clusters were asked for, but the {chip} has {has}")]
+    Clusters {
+        /// How many were asked for.
+        asked: u16,
+        /// The chip.
+        chip: &'static str,
+        /// How many it has.
+        has: u16,
+    },
     /// The sizes of the rings are not legal.
     #[error(transparent)]
     Sizes(#[from] SizeError),
@@ -112,17 +122,6 @@ impl Error {
             Self::User(_) => Some(ErrorCode::ExplicitOrchFatal),
             _ => None,
         }
-    }
-
-    /// Whether it only tells that something failed before: then that is the root cause.
-    pub(crate) fn is_consequence(&self) -> bool {
-        matches!(
-            self,
-            Self::Submit(refused) if matches!(
-                refused.why,
-                Refusal::Submit(SubmitError::RunEnded | SubmitError::ProducerFailed { .. })
-            )
-        )
     }
 }
 
@@ -232,6 +231,8 @@ pub struct Failure {
     pub block: (u32, u32),
     /// Where it was submitted.
     pub site: Option<&'static Location<'static>>,
+    /// How many further tasks failed, or did not run because they depend on one that failed.
+    pub skipped: u64,
     /// What the kernel said.
     pub error: KernelError,
 }
@@ -246,7 +247,12 @@ impl std::fmt::Display for Failure {
         if let Some(site) = self.site {
             write!(f, ", submitted at {site},")?;
         }
-        write!(f, " failed: {}", self.error)
+        write!(f, " failed: {}", self.error)?;
+        match self.skipped {
+            0 => Ok(()),
+            1 => f.write_str("; 1 further task failed or was skipped"),
+            n => write!(f, "; {n} further tasks failed or were skipped"),
+        }
     }
 }
 

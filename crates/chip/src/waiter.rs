@@ -56,9 +56,10 @@ impl Wait for Waiter<'_> {
                     return end;
                 }
                 self.stuck = true;
-                self.engine.note_cause(|| Error::Lost {
+                self.engine.note_cause(Error::Lost {
                     why: "the seeded simulation can take no further step, but tasks are not complete".into(),
                 });
+                self.engine.rings().end();
                 return WaitEnd::Impossible;
             }
         }

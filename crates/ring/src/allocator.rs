@@ -1,7 +1,7 @@
 //! The orchestrator's side of the rings: reserving, committing and wiring, and the scope floors.
 
-use alloc::collections::BTreeSet;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::fmt;
 use core::panic::Location;
 
@@ -98,8 +98,9 @@ struct Cursor {
 pub struct Allocator {
     rings: Arc<Rings>,
     cursors: [Cursor; RING_COUNT],
-    /// Failed tasks whose slots were reused in this run.
-    failed: BTreeSet<u64>,
+    /// Failed tasks of this run whose slots were reused: by ring, runs of local numbers, first and last, in order. A
+    /// failure takes what depends on it along, so they come in runs.
+    failed: [Vec<(u32, u32)>; RING_COUNT],
 }
 
 /// What became of a task that was submitted before.
@@ -121,7 +122,7 @@ impl Allocator {
             args_capacity: rings.rings[ring].args.len() as u32,
             window: sizes.window[ring],
         });
-        Self { rings, cursors, failed: BTreeSet::new() }
+        Self { rings, cursors, failed: Default::default() }
     }
 
     /// The rings it fills.
@@ -213,7 +214,7 @@ impl Allocator {
         let slot = self.rings.slot_of(id);
         let state = shared.slot(local);
         if self.rings.has_failed() && state.fanout.closed() == Some(Pushed::ClosedFailed) {
-            self.failed.insert(state.id().raw());
+            remember(&mut self.failed[ring], state.id().local());
         }
         state.reset(id, cold);
         self.rings.set_site(slot, site);
@@ -246,7 +247,7 @@ impl Allocator {
         let failed = if state.id() == id {
             state.fanout.closed() == Some(Pushed::ClosedFailed)
         } else {
-            self.failed.contains(&id.raw())
+            recall(&self.failed[ring], id.local())
         };
         if failed { Fate::Failed } else { Fate::Done }
     }
@@ -376,7 +377,40 @@ impl Allocator {
     /// Forgets the failures of the run before. Only when drained.
     pub fn start_run(&mut self) {
         debug_assert!(self.is_drained(), "a run starts on drained rings");
-        self.failed.clear();
+        self.failed.iter_mut().for_each(Vec::clear);
         self.rings.clear_flags();
+    }
+}
+
+/// Adds `local`, which comes after all that are there.
+fn remember(runs: &mut Vec<(u32, u32)>, local: u32) {
+    match runs.last_mut() {
+        Some((_, last)) if last.wrapping_add(1) == local => *last = local,
+        _ => runs.push((local, local)),
+    }
+}
+
+/// Whether `local` is there.
+fn recall(runs: &[(u32, u32)], local: u32) -> bool {
+    let after = runs.partition_point(|&(first, _)| !is_before(local, first));
+    after > 0 && !is_before(runs[after - 1].1, local)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failed_tasks_are_remembered_in_runs() {
+        let mut runs = Vec::new();
+        let failed = [3u32, 4, 5, 9, 11, 12, 19];
+        for &local in &failed {
+            // Around the wrap of local numbers.
+            remember(&mut runs, local.wrapping_add(u32::MAX - 8));
+        }
+        assert_eq!(runs.len(), 4);
+        for local in 0..20u32 {
+            assert_eq!(recall(&runs, local.wrapping_add(u32::MAX - 8)), failed.contains(&local), "{local}");
+        }
     }
 }

@@ -134,10 +134,10 @@ mod tests {
         let queue = ReadyQueue::new(4);
         for round in 0..100_000u32 {
             for i in 0..3 {
-                queue.push(SlotRef::from_raw(round * 3 + i & 0xFFFF));
+                queue.push(SlotRef::from_raw((round * 3 + i) & 0xFFFF));
             }
             for i in 0..3 {
-                assert_eq!(queue.pop(), Some(SlotRef::from_raw(round * 3 + i & 0xFFFF)));
+                assert_eq!(queue.pop(), Some(SlotRef::from_raw((round * 3 + i) & 0xFFFF)));
             }
             assert_eq!(queue.pop(), None);
         }

@@ -7,38 +7,44 @@
 //! another that has half of the chip.
 
 use prewire_ring::SlotRef;
-use prewire_sync::atomic::{AtomicU32, Ordering};
+use prewire_sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 /// The cohort that is being gathered or launched, shared by all domains.
 #[derive(Debug)]
 pub(crate) struct Cohort {
-    /// What goes on. Moved from `FREE` to `CLAIMED` by one poller; to `GATHERING` by it; to `LAUNCHING` by whoever
-    /// makes the last reservation; to `FREE` by whoever launches the last block.
-    phase: AtomicU32,
+    /// The number of the cohort in the high half, and what goes on in the low: moved from `FREE` to `CLAIMED` by one
+    /// poller; to `GATHERING`, with a new number, by it; to `LAUNCHING` by whoever makes the last reservation; to `FREE`
+    /// by whoever launches the last block.
+    phase: AtomicU64,
     /// The task. Written by the claimer before `GATHERING`.
     slot: AtomicU32,
     /// How many blocks it has. Written by the claimer before `GATHERING`.
     blocks: AtomicU32,
-    /// Units reserved. Raised by each domain's poller.
-    reserved: AtomicU32,
+    /// The number of the cohort in the high half, units reserved in the low. Raised by each domain's poller, which
+    /// may have read of a cohort that is over by now: the number tells.
+    reserved: AtomicU64,
     /// The next block to number. Raised by each domain's poller.
     next: AtomicU32,
     /// Blocks launched. Raised by each domain's poller.
     launched: AtomicU32,
 }
 
-const FREE: u32 = 0;
-const CLAIMED: u32 = 1;
-const GATHERING: u32 = 2;
-const LAUNCHING: u32 = 3;
+const FREE: u64 = 0;
+const CLAIMED: u64 = 1;
+const GATHERING: u64 = 2;
+const LAUNCHING: u64 = 3;
+
+const fn word(number: u32, low: u64) -> u64 {
+    (number as u64) << 32 | low
+}
 
 /// What a poller has to do for the cohort.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Duty {
     /// There is none.
     None,
-    /// Reserve what is idle, and dispatch nothing else.
-    Gather(SlotRef),
+    /// Reserve what is idle, and dispatch nothing else. The number of the cohort, and its task.
+    Gather(u32, SlotRef),
     /// Dispatch onto what is reserved.
     Launch(SlotRef),
 }
@@ -46,10 +52,10 @@ pub(crate) enum Duty {
 impl Cohort {
     pub(crate) fn new() -> Self {
         Self {
-            phase: AtomicU32::new(FREE),
+            phase: AtomicU64::new(FREE),
             slot: AtomicU32::new(0),
             blocks: AtomicU32::new(0),
-            reserved: AtomicU32::new(0),
+            reserved: AtomicU64::new(0),
             next: AtomicU32::new(0),
             launched: AtomicU32::new(0),
         }
@@ -59,9 +65,11 @@ impl Cohort {
     pub(crate) fn duty(&self) -> Duty {
         // ORDERING: Acquire, "cohort-phase"; pairs with the stores in `start`, `reserve` and `launched`: the task's
         // words are there, and, in the launch, what those who reserved did before.
-        match self.phase.load(Ordering::Acquire) {
-            GATHERING => Duty::Gather(SlotRef::from_raw(self.slot.load(Ordering::Relaxed))),
-            LAUNCHING => Duty::Launch(SlotRef::from_raw(self.slot.load(Ordering::Relaxed))),
+        let phase = self.phase.load(Ordering::Acquire);
+        let slot = SlotRef::from_raw(self.slot.load(Ordering::Relaxed));
+        match phase & 3 {
+            GATHERING => Duty::Gather((phase >> 32) as u32, slot),
+            LAUNCHING => Duty::Launch(slot),
             _ => Duty::None,
         }
     }
@@ -69,47 +77,57 @@ impl Cohort {
     /// Becomes the one who may start the next cohort, if none is under way. Then [`start`](Cohort::start) or
     /// [`give_up`](Cohort::give_up) follows.
     pub(crate) fn claim(&self) -> bool {
+        let phase = self.phase.load(Ordering::Relaxed);
         // ORDERING: Acquire, "cohort-phase"; pairs with the store in `launched`: the last cohort is over.
-        self.phase.compare_exchange(FREE, CLAIMED, Ordering::Acquire, Ordering::Relaxed).is_ok()
+        phase & 3 == FREE
+            && self
+                .phase
+                .compare_exchange(phase, phase | CLAIMED, Ordering::Acquire, Ordering::Relaxed)
+                .is_ok()
     }
 
     /// There was none to start.
     pub(crate) fn give_up(&self) {
         // ORDERING: Release, "cohort-phase"; pairs with the exchange in `claim`.
-        self.phase.store(FREE, Ordering::Release);
+        self.phase.store(word(self.number_of(), FREE), Ordering::Release);
+    }
+
+    /// The number of the last cohort, for who has claimed.
+    fn number_of(&self) -> u32 {
+        (self.phase.load(Ordering::Relaxed) >> 32) as u32
     }
 
     /// Starts to gather for `slot`.
     pub(crate) fn start(&self, slot: SlotRef, blocks: u32) {
+        let number = self.number_of().wrapping_add(1);
         self.slot.store(slot.raw(), Ordering::Relaxed);
         self.blocks.store(blocks, Ordering::Relaxed);
-        self.reserved.store(0, Ordering::Relaxed);
+        self.reserved.store(word(number, 0), Ordering::Relaxed);
         self.next.store(0, Ordering::Relaxed);
         self.launched.store(0, Ordering::Relaxed);
         // ORDERING: Release, "cohort-phase"; pairs with the load in `duty`.
-        self.phase.store(GATHERING, Ordering::Release);
+        self.phase.store(word(number, GATHERING), Ordering::Release);
     }
 
-    /// Reserves up to `units`: how many were still wanted, and whether these were the last.
-    pub(crate) fn reserve(&self, units: u32) -> (u32, bool) {
+    /// Reserves up to `units` for cohort `number`: how many were still wanted, and whether these were the last. None if
+    /// that cohort is over: what its poller read of it may be the next one's, but was not used.
+    pub(crate) fn reserve(&self, number: u32, units: u32) -> (u32, bool) {
         let blocks = self.blocks.load(Ordering::Relaxed);
         let mut reserved = self.reserved.load(Ordering::Relaxed);
         loop {
-            let taken = units.min(blocks - reserved);
-            if taken == 0 {
+            let taken = units.min(blocks.saturating_sub(reserved as u32));
+            if taken == 0 || (reserved >> 32) as u32 != number {
                 return (0, false);
             }
-            match self.reserved.compare_exchange_weak(
-                reserved,
-                reserved + taken,
-                Ordering::Relaxed,
-                Ordering::Relaxed,
-            ) {
+            let after = reserved + u64::from(taken);
+            // While a cohort still wants units the next one has not started, so an exchange that succeeds proves that
+            // the task and the blocks that were read are this cohort's.
+            match self.reserved.compare_exchange_weak(reserved, after, Ordering::Relaxed, Ordering::Relaxed) {
                 Ok(_) => {
-                    let last = reserved + taken == blocks;
+                    let last = after as u32 == blocks;
                     if last {
                         // ORDERING: Release, "cohort-phase"; pairs with the load in `duty`.
-                        self.phase.store(LAUNCHING, Ordering::Release);
+                        self.phase.store(word(number, LAUNCHING), Ordering::Release);
                     }
                     return (taken, last);
                 }
@@ -125,12 +143,14 @@ impl Cohort {
 
     /// Counts `n` blocks as launched. The one who counts the last makes room for the next cohort.
     pub(crate) fn launched(&self, n: u32) {
+        // Read before the count: once all are counted, the next cohort may begin.
         // ORDERING: AcqRel, "cohort-launched"; pairs with itself in `Cohort::launched`: every domain is done with the
         // cohort's words before they are written anew.
+        let (blocks, number) = (self.blocks.load(Ordering::Relaxed), self.number_of());
         let launched = self.launched.fetch_add(n, Ordering::AcqRel) + n;
-        if launched == self.blocks.load(Ordering::Relaxed) {
+        if launched == blocks {
             // ORDERING: Release, "cohort-phase"; pairs with the exchange in `claim`.
-            self.phase.store(FREE, Ordering::Release);
+            self.phase.store(word(number, FREE), Ordering::Release);
         }
     }
 }

@@ -131,8 +131,8 @@ impl Domain {
         loop {
             match shared.cohort.duty() {
                 Duty::Launch(slot) => dispatched += self.launch(shared, slot),
-                Duty::Gather(slot) => {
-                    if self.gather(shared, slot) {
+                Duty::Gather(number, slot) => {
+                    if self.gather(shared, number, slot) {
                         round.summon = true;
                         continue;
                     }
@@ -167,12 +167,12 @@ impl Domain {
     }
 
     /// Reserves idle units; true when the cohort is complete with them.
-    fn gather<L: Lanes>(&mut self, shared: &Shared<L>, slot: SlotRef) -> bool {
+    fn gather<L: Lanes>(&mut self, shared: &Shared<L>, number: u32, slot: SlotRef) -> bool {
         let cold = shared.rings.slot(slot).cold();
         let kinds: &[LaneMask] = if cold.shape == Shape::Aiv { &VECTOR_PLACES } else { &[cold.lanes] };
         for &lanes in kinds {
             let mut clusters = self.places.idle_clusters(lanes);
-            let (mut taken, last) = shared.cohort.reserve(clusters.count_ones());
+            let (mut taken, last) = shared.cohort.reserve(number, clusters.count_ones());
             while taken > 0 {
                 let cluster = clusters.trailing_zeros();
                 clusters &= clusters - 1;
