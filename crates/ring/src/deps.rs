@@ -1,13 +1,12 @@
 //! The dep-list pool: the edges of the tasks of one ring, each task's side by side.
 
-use alloc::boxed::Box;
 use core::fmt;
 
 use prewire_abi::EdgeKind;
 use prewire_sync::atomic::{AtomicU32, Ordering};
 
 use crate::slot::SlotRef;
-use crate::table::zeroed;
+use crate::table::Table;
 
 /// Names a dep entry: the ring in the high two bits, the index in its pool in the rest.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -90,7 +89,7 @@ impl Dep {
 /// table, whose length is a power of two.
 #[derive(Debug)]
 pub(crate) struct Deps {
-    table: Box<[Dep]>,
+    table: Table<Dep>,
     ring: u32,
     mask: u32,
 }
@@ -98,7 +97,7 @@ pub(crate) struct Deps {
 impl Deps {
     pub(crate) fn new(ring: u32, capacity: u32) -> Self {
         let len = capacity.next_power_of_two();
-        Self { table: zeroed(len as usize), ring, mask: len - 1 }
+        Self { table: Table::new(len as usize), ring, mask: len - 1 }
     }
 
     pub(crate) fn name(&self, position: u32) -> DepRef {

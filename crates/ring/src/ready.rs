@@ -1,12 +1,10 @@
 //! A queue of ready tasks: many push, many take, and it is never full.
 
-use alloc::boxed::Box;
-
 use prewire_sync::Padded;
 use prewire_sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use crate::slot::SlotRef;
-use crate::table::zeroed;
+use crate::table::Table;
 
 /// A first-in first-out queue of slots. A task is in at most one place of one queue, so a queue with a place for every
 /// slot is never full, and `push` cannot fail.
@@ -20,7 +18,7 @@ pub struct ReadyQueue {
     /// The next position to fill. Raised by pushers.
     tail: Padded<AtomicU32>,
     /// Filled by the pusher that raised `tail` over it, freed by the taker that raised `head` over it.
-    cells: Box<[AtomicU64]>,
+    cells: Table<AtomicU64>,
     shift: u32,
 }
 
@@ -32,7 +30,7 @@ impl ReadyQueue {
         Self {
             head: Padded::new(AtomicU32::new(0)),
             tail: Padded::new(AtomicU32::new(0)),
-            cells: zeroed(len as usize),
+            cells: Table::new(len as usize),
             shift: len.trailing_zeros(),
         }
     }

@@ -1,6 +1,5 @@
 //! The rings of a graph: slots, edges, arguments and heap positions by scope depth, and their watermarks.
 
-use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::fmt;
 use core::panic::Location;
@@ -15,7 +14,7 @@ use crate::deps::{Dep, Deps};
 use crate::lock::CombiningLock;
 use crate::sizes::{RingSizes, SizeError};
 use crate::slot::{Slot, SlotRef};
-use crate::table::zeroed;
+use crate::table::Table;
 
 /// How many rings there are: one for each scope depth, the last one for all deeper ones.
 pub const RING_COUNT: usize = 4;
@@ -23,12 +22,12 @@ pub const RING_COUNT: usize = 4;
 /// One ring.
 #[derive(Debug)]
 pub(crate) struct Ring {
-    slots: Box<[Slot]>,
+    slots: Table<Slot>,
     /// Where each task was submitted. Written by the orchestrator with the slot.
-    sites: Box<[AtomicPtr<Location<'static>>]>,
+    sites: Table<AtomicPtr<Location<'static>>>,
     pub(crate) deps: Deps,
     /// Argument words. Written by the orchestrator before publication.
-    pub(crate) args: Box<[AtomicU64]>,
+    pub(crate) args: Table<AtomicU64>,
     pub(crate) mask: u32,
     /// The next local number. Written by the orchestrator.
     pub(crate) head: Padded<AtomicU32>,
@@ -49,10 +48,10 @@ impl Ring {
         let window = sizes.window[ring];
         let args = RingSizes::args_words(window).next_power_of_two();
         Self {
-            slots: zeroed(window as usize),
-            sites: (0..window).map(|_| AtomicPtr::new(ptr::null_mut())).collect(),
+            slots: Table::new(window as usize),
+            sites: Table::new(window as usize),
             deps: Deps::new(ring as u32, sizes.deps[ring]),
-            args: zeroed(args as usize),
+            args: Table::new(args as usize),
             mask: window - 1,
             head: Padded::new(AtomicU32::new(0)),
             floor: AtomicU64::new(Self::NO_FLOOR),

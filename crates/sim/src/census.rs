@@ -137,7 +137,7 @@ impl Census {
     /// Carries out `plan` if it is still the right one; false if things have changed.
     pub(crate) fn carry_out(&self, plan: Plan) -> bool {
         let carried = self.update(|v| {
-            (v.plan() == plan).then_some(match plan {
+            (v.plan() == plan).then(|| match plan {
                 Plan::Nothing => v,
                 Plan::Grant => v.change(PARKED, -1).change(TICKETS, 1).change(ACTIVE, 1).change(SEARCHING, 1),
                 Plan::Start => v.change(ACTIVE, 1).change(SEARCHING, 1),

@@ -22,6 +22,7 @@
 use crate::census::{Census, Plan};
 use crate::cores::Cores;
 use crate::error::SimError;
+use crate::local;
 use crate::stats::{AllCounters, counters};
 use crate::watchman;
 use crate::worker::Worker;
@@ -32,7 +33,7 @@ use prewire_platform::{ChipSpec, Host};
 use prewire_sync::Padded;
 use prewire_sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 use std::io;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread::{self, JoinHandle};
 
 /// Bytes of stack of a worker: kernels are called on it.
@@ -69,6 +70,9 @@ pub(crate) struct Pool {
     /// How often the pool grew. Written by the watchman.
     pub(crate) grown: AtomicU64,
     running: Mutex<Option<Running>>,
+    /// Held while the pool starts or stops, so that no thread of one run is there in the next. In it: workers that
+    /// stopped the pool themselves and may not have ended.
+    leaving: Mutex<Vec<JoinHandle<()>>>,
     this: Weak<Self>,
 }
 
@@ -89,6 +93,7 @@ impl Pool {
             blocked: AtomicU32::new(0),
             grown: AtomicU64::new(0),
             running: Mutex::new(None),
+            leaving: Mutex::new(Vec::new()),
             this: this.clone(),
         })
     }
@@ -122,6 +127,13 @@ impl Pool {
 
     /// Starts the workers, parked, and the watchman.
     pub(crate) fn start(&self, host: Arc<dyn Host>) -> Result<(), SimError> {
+        let mut leaving = self.leaving.lock().unwrap_or_else(PoisonError::into_inner);
+        if leaving.iter().any(|thread| thread.thread().id() == thread::current().id()) {
+            return Err(SimError::Running);
+        }
+        for thread in leaving.drain(..) {
+            let _ = thread.join();
+        }
         let mut running = self.running();
         if running.is_some() {
             return Err(SimError::Running);
@@ -132,22 +144,22 @@ impl Pool {
         for _ in 0..self.base {
             if let Err(source) = self.add_worker(started, false) {
                 drop(running);
-                return Err(self.give_up(source));
+                return Err(self.give_up(source, &mut leaving));
             }
         }
         if self.base < self.most
             && let Err(source) = self.add_watchman(started)
         {
             drop(running);
-            return Err(self.give_up(source));
+            return Err(self.give_up(source, &mut leaving));
         }
         Ok(())
     }
 
     /// Undoes a start that failed.
-    fn give_up(&self, source: io::Error) -> SimError {
+    fn give_up(&self, source: io::Error, leaving: &mut Vec<JoinHandle<()>>) -> SimError {
         let started = self.threads().0;
-        self.stop();
+        self.end(leaving);
         SimError::Thread { started, source }
     }
 
@@ -174,15 +186,34 @@ impl Pool {
     }
 
     /// Ends the threads, waits until they have ended (except for the calling one), and drops the host. Kernels that
-    /// run are waited for; those that wait for a peer are told. Does nothing if the pool does not run.
+    /// run are waited for; those that wait for a peer are told. Does nothing if the pool does not run. On a worker that
+    /// another thread waits for in its own stop, it leaves the rest to that thread.
     pub(crate) fn stop(&self) {
         self.census.stop();
+        let guard = if local::is_worker_of(self.id()) {
+            self.leaving.try_lock()
+        } else {
+            self.leaving.lock().map_err(TryLockError::from)
+        };
+        match guard {
+            Ok(mut leaving) => self.end(&mut leaving),
+            Err(TryLockError::Poisoned(poisoned)) => self.end(&mut poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => {}
+        }
+    }
+
+    /// Ends the threads; a worker that does this itself goes to `leaving`.
+    fn end(&self, leaving: &mut Vec<JoinHandle<()>>) {
         let Some(running) = self.running().take() else { return };
+        // Again: a start may have come in between.
+        self.census.stop();
         self.idle.notify_all();
         self.watch.notify_all();
         self.peers.notify_all();
         for thread in running.threads {
-            if thread.thread().id() != thread::current().id() {
+            if thread.thread().id() == thread::current().id() {
+                leaving.push(thread);
+            } else {
                 // A worker does not unwind: its thread would have ended the process.
                 let _ = thread.join();
             }

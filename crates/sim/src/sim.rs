@@ -77,11 +77,12 @@ impl Sim {
     }
 
     /// Switches the cores on and, in pool mode, starts the threads that run them; they call `host` back. Every core is
-    /// as if it had never run, with its dispatch path open. What was dispatched before is lost.
+    /// as if it had never run, with its dispatch path open. What was dispatched before is lost. The threads begin
+    /// parked: [`kick`](Lanes::kick) once there is something to do.
     ///
     /// # Errors
     ///
-    /// [`SimError::Running`], [`SimError::Thread`]. After an error the simulator does not run, and `host` is dropped.
+    /// [`SimError::Running`], also on a worker that stopped the simulator itself; [`SimError::Thread`]. After an error the simulator does not run, and `host` is dropped.
     pub fn start(&self, host: Arc<dyn Host>) -> Result<(), SimError> {
         match &self.seeded {
             None => self.pool.start(host),

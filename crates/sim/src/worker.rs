@@ -16,7 +16,7 @@ const SPINS: u32 = 22;
 
 /// After so many sub-tasks a worker lets others have their turn: it polls the other domains, and takes its next core
 /// from the queue.
-const TURN: u32 = 64;
+const TURN: u32 = 256;
 
 /// Ends the process if a host unwinds into the worker: the core that it ran would never finish, and its consumers would
 /// wait in silence.

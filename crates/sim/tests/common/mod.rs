@@ -284,6 +284,7 @@ impl Host for Farm {
     }
 
     fn quiescent(&self) {
-        self.quiescent.fetch_add(1, Ordering::Relaxed);
+        self.quiescent.fetch_add(1, Ordering::Release);
+        self.progress.notify_all();
     }
 }

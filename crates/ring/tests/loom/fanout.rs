@@ -1,0 +1,148 @@
+//! Models of edges: wiring against completion, and the poison that travels with it.
+
+use loom::thread;
+use prewire_abi::{EdgeKind, LaneMask, Shape};
+use prewire_ring::{Cold, Need, Verdict};
+use std::sync::Arc;
+
+use crate::graph::{Graph, Outputs, complete, completer};
+use crate::model;
+
+/// A push and the close of the list agree: the consumer is made ready by the orchestrator or by the completer, by one
+/// of them, and that one sees what the producer wrote.
+#[test]
+fn one_wait_ends_once() {
+    model(|| {
+        let mut graph = Graph::new();
+        let producer = graph.root(0);
+        let outputs = Outputs::new(1);
+        let closer = {
+            let (rings, outputs) = (Arc::clone(&graph.rings), outputs.clone());
+            thread::spawn(move || {
+                outputs.write(0);
+                let mut ready = Vec::new();
+                let _ = complete(&rings, producer.slot, |slot| ready.push(slot));
+                ready
+            })
+        };
+        let (consumer, ready) = graph.consumer(&[(producer.id, EdgeKind::WAIT)]);
+        if ready {
+            assert!(outputs.seen(0), "the wait is over, but not what it was for");
+        }
+        let readied = closer.join().unwrap();
+        assert_eq!(readied.len() + usize::from(ready), 1, "the wake was lost or doubled");
+        assert!(ready || readied == [consumer.slot]);
+    });
+}
+
+/// The guard keeps a consumer back while it is being wired: of two completers and the orchestrator exactly one makes it
+/// ready, and that one sees what both producers wrote.
+#[test]
+fn a_consumer_of_two_is_ready_once_and_sees_both() {
+    model(|| {
+        let mut graph = Graph::new();
+        let producers = [graph.root(0), graph.root(0)];
+        let outputs = Outputs::new(2);
+        let closers = [0, 1].map(|i| {
+            let (rings, outputs, slot) = (Arc::clone(&graph.rings), outputs.clone(), producers[i].slot);
+            thread::spawn(move || {
+                outputs.write(i);
+                let mut ready = 0;
+                let _ = complete(&rings, slot, |_| {
+                    ready += 1;
+                    assert!(outputs.seen(0) && outputs.seen(1), "ready before both had written");
+                });
+                ready
+            })
+        });
+        let (_, ready) = graph.consumer(&producers.map(|producer| (producer.id, EdgeKind::WAIT)));
+        if ready {
+            assert!(outputs.seen(0) && outputs.seen(1), "ready before both had written");
+        }
+        let readied: u32 = closers.into_iter().map(|closer| closer.join().unwrap()).sum();
+        assert_eq!(readied + u32::from(ready), 1, "ready-once");
+    });
+}
+
+/// The poison is stored before the wait is taken: whoever takes the last one sees it, whichever producer failed, so the
+/// consumer completes as failed and is never handed out to run.
+#[test]
+fn the_last_wait_sees_the_poison() {
+    model(|| {
+        let mut graph = Graph::new();
+        let producers = [graph.root(0), graph.root(0)];
+        let (consumer, ready) = graph.consumer(&producers.map(|producer| (producer.id, EdgeKind::WAIT)));
+        assert!(!ready);
+        graph.rings.slot(producers[0].slot).fail();
+        let other = completer(&graph.rings, producers[1].slot);
+        let mut run = Vec::new();
+        let routed = complete(&graph.rings, producers[0].slot, |slot| run.push(slot));
+        run.extend(other.join().unwrap());
+        assert_eq!(run, [], "a consumer of a failed task was handed out to run");
+        assert!(routed.completed == 1 || routed.failed == 2);
+        assert_eq!(graph.rings.slot(consumer.slot).verdict(), Verdict::Poisoned);
+        graph.rings.advance(0);
+        assert_eq!(graph.rings.watermark(0), 3, "the consumer did not complete");
+    });
+}
+
+/// A producer that fails while its consumer is wired poisons it, whether the consumer was linked or came too late, and
+/// whether the producer was retired by then or not.
+#[test]
+fn a_failure_during_wiring_poisons() {
+    model(|| {
+        let mut graph = Graph::new();
+        let producer = graph.root(0);
+        let failing = {
+            let rings = Arc::clone(&graph.rings);
+            thread::spawn(move || {
+                rings.slot(producer.slot).fail();
+                let routed = complete(&rings, producer.slot, |slot| panic!("{slot:?} was handed out to run"));
+                rings.advance(0);
+                routed
+            })
+        };
+        assert_ne!(graph.allocator.retired(producer.id), Some(false), "a failed task passes for a sound one");
+        let (consumer, ready) = graph.consumer(&[(producer.id, EdgeKind::BOTH)]);
+        if ready {
+            let state = graph.rings.slot(consumer.slot);
+            assert!(state.is_inline(), "the orchestrator would queue it to run");
+            let _ = complete(&graph.rings, consumer.slot, |_| ());
+        }
+        let routed = failing.join().unwrap();
+        assert_eq!(routed.failed, if ready { 1 } else { 2 });
+        assert_eq!(graph.rings.slot(consumer.slot).verdict(), Verdict::Poisoned);
+        graph.rings.advance(0);
+        assert_eq!(graph.rings.watermark(0), 2);
+    });
+}
+
+/// Whoever counts the last sub-task sees what the others wrote, and that one of them failed.
+#[test]
+fn the_last_sub_task_sees_the_others() {
+    model(|| {
+        let mut graph = Graph::new();
+        let cold = Cold { shape: Shape::Aiv, lanes: LaneMask::AIV0, blocks: 2, ..Cold::default() };
+        let task = graph.allocator.commit(0, &Need::default(), &cold);
+        let outputs = Outputs::new(2);
+        let finish = |rings: &prewire_ring::Rings, outputs: &Outputs, block: usize| {
+            let state = rings.slot(task.slot);
+            outputs.write(block);
+            if block == 0 {
+                state.fail();
+            }
+            let last = state.finish(1);
+            if last {
+                assert!(outputs.seen(0) && outputs.seen(1), "a sub-task's writes are missing");
+                assert_eq!(state.verdict(), Verdict::Failed);
+            }
+            last
+        };
+        let other = {
+            let (rings, outputs) = (Arc::clone(&graph.rings), outputs.clone());
+            thread::spawn(move || finish(&rings, &outputs, 1))
+        };
+        let here = finish(&graph.rings, &outputs, 0);
+        assert_ne!(here, other.join().unwrap(), "exactly one is the last");
+    });
+}

@@ -1,0 +1,80 @@
+//! What the models build on: the smallest rings, tasks in them, and words that stand for what tasks write.
+
+use loom::thread::JoinHandle;
+use prewire_abi::{EdgeKind, LaneMask, Shape, TaskId};
+use prewire_ring::{Allocator, Cold, Need, Placed, RingSizes, Rings, Routed, SlotRef};
+use prewire_sync::atomic::{AtomicU32, Ordering};
+use std::sync::Arc;
+
+/// Rings of four slots and four dep entries, and their orchestrator, which is the thread of the model itself.
+pub(crate) struct Graph {
+    pub(crate) rings: Arc<Rings>,
+    pub(crate) allocator: Allocator,
+}
+
+impl Graph {
+    pub(crate) fn new() -> Self {
+        let (rings, allocator) = Rings::new(&RingSizes::smallest()).expect("the smallest sizes are legal");
+        Self { rings, allocator }
+    }
+
+    /// A task of `blocks` blocks on a vector core in `ring`, placed and not wired. There must be room.
+    #[track_caller]
+    pub(crate) fn place(&mut self, ring: usize, need: Need, blocks: u16) -> Placed {
+        self.allocator.try_reserve(ring, &need).expect("the model leaves room");
+        let cold = Cold { shape: Shape::Aiv, lanes: LaneMask::AIV0, blocks, ..Cold::default() };
+        self.allocator.commit(ring, &need, &cold)
+    }
+
+    /// A task in `ring` that waits for nothing, published.
+    #[track_caller]
+    pub(crate) fn root(&mut self, ring: usize) -> Placed {
+        let placed = self.place(ring, Need::default(), 1);
+        self.rings.publish_unwired(placed.slot);
+        placed
+    }
+
+    /// A task in ring 0 with these edges, wired; and whether it was ready at once.
+    #[track_caller]
+    pub(crate) fn consumer(&mut self, edges: &[(TaskId, EdgeKind)]) -> (Placed, bool) {
+        let placed = self.place(0, Need { deps: edges.len() as u32, ..Need::default() }, 1);
+        let ready = self.allocator.wire(&placed, edges);
+        (placed, ready)
+    }
+}
+
+/// Completes the task in `slot`; hands on what became ready.
+pub(crate) fn complete(rings: &Rings, slot: SlotRef, mut ready: impl FnMut(SlotRef)) -> Routed {
+    rings.complete(&mut vec![slot], &mut ready)
+}
+
+/// Completes the task in `slot` in a thread of its own, and moves the watermark of its ring. Gives what became ready.
+pub(crate) fn completer(rings: &Arc<Rings>, slot: SlotRef) -> JoinHandle<Vec<SlotRef>> {
+    let rings = Arc::clone(rings);
+    loom::thread::spawn(move || {
+        let mut ready = Vec::new();
+        let _ = complete(&rings, slot, |slot| ready.push(slot));
+        rings.advance(slot.ring());
+        ready
+    })
+}
+
+/// What tasks write, a word each.
+#[derive(Clone)]
+pub(crate) struct Outputs(Arc<[AtomicU32]>);
+
+impl Outputs {
+    pub(crate) fn new(words: usize) -> Self {
+        Self((0..words).map(|_| AtomicU32::new(0)).collect())
+    }
+
+    /// A task writes word `at`.
+    pub(crate) fn write(&self, at: usize) {
+        self.0[at].store(1, Ordering::Relaxed);
+    }
+
+    /// Whether what was written to word `at` is seen here.
+    pub(crate) fn seen(&self, at: usize) -> bool {
+        self.0[at].load(Ordering::Relaxed) != 0
+    }
+}

@@ -1,0 +1,111 @@
+//! Models of holds: what an open scope or a consumer holds is not reclaimed, and is once they let go.
+
+use prewire_abi::EdgeKind;
+use prewire_ring::{Placed, ReadyQueue};
+use std::sync::Arc;
+
+use crate::graph::{Graph, complete, completer};
+use crate::model;
+
+/// Completes `consumer`, the only task besides its producer, and sees both retired.
+#[track_caller]
+fn let_go(graph: &Graph, consumer: Placed) {
+    let _ = complete(&graph.rings, consumer.slot, |_| ());
+    graph.rings.advance(0);
+    assert_eq!(graph.rings.watermark(0), 2, "the last hold is gone, the slots are not");
+}
+
+fn retains(graph: &Graph, consumer: Placed) -> bool {
+    graph.rings.deps(consumer.slot).any(|dep| dep.kind().retains())
+}
+
+/// Taking a hold races with the last one's release: it is refused, or it keeps the producer from being reclaimed.
+#[test]
+fn a_hold_that_was_taken_holds() {
+    model(|| {
+        let mut graph = Graph::new();
+        let producer = graph.root(0);
+        let other = completer(&graph.rings, producer.slot);
+        let (consumer, ready) = graph.consumer(&[(producer.id, EdgeKind::BOTH)]);
+        graph.rings.advance(0);
+        let retained = retains(&graph, consumer);
+        if retained {
+            assert_eq!(graph.rings.watermark(0), 0, "reclaimed while retained");
+        }
+        let readied = other.join().unwrap();
+        assert_eq!(readied.len() + usize::from(ready), 1);
+        assert_eq!(graph.rings.watermark(0), u32::from(!retained), "reclaimed while retained, or not at all");
+        let_go(&graph, consumer);
+    });
+}
+
+/// A task that an open scope holds may be retained although nothing else holds it; when the scope closes, that hold
+/// keeps it, even if another thread is looking at the task at that moment.
+#[test]
+fn a_hold_taken_under_a_scope_outlives_the_scope() {
+    model(|| {
+        let mut graph = Graph::new();
+        graph.allocator.set_floor(0, Some(0));
+        let producer = graph.root(0);
+        let other = completer(&graph.rings, producer.slot);
+        let (consumer, _) = graph.consumer(&[(producer.id, EdgeKind::BOTH)]);
+        assert!(retains(&graph, consumer), "the scope keeps the producer, so a hold can be had");
+        graph.allocator.set_floor(0, None);
+        graph.rings.advance(0);
+        assert_eq!(graph.rings.watermark(0), 0, "reclaimed while retained");
+        let _ = other.join().unwrap();
+        assert_eq!(graph.rings.watermark(0), 0, "reclaimed while retained");
+        let_go(&graph, consumer);
+    });
+}
+
+/// What an open scope holds is not retired however complete it is; once the scope is closed it is, whichever of the
+/// completion and the close comes last, and without another look.
+#[test]
+fn a_scope_holds_until_it_closes_and_no_longer() {
+    model(|| {
+        let mut graph = Graph::new();
+        graph.allocator.set_floor(0, Some(0));
+        let task = graph.root(0);
+        let other = completer(&graph.rings, task.slot);
+        assert_eq!(graph.rings.watermark(0), 0, "retired under an open scope");
+        graph.rings.advance(0);
+        assert_eq!(graph.rings.watermark(0), 0, "retired under an open scope");
+        graph.allocator.set_floor(0, None);
+        graph.rings.advance(0);
+        let _ = other.join().unwrap();
+        assert_eq!(graph.rings.watermark(0), 1, "the close and the completion each left it to the other");
+    });
+}
+
+/// A task that a queue hands to another thread carries its scope with it: whoever completes it sees the floor.
+#[test]
+fn whoever_takes_a_task_from_a_queue_sees_its_scope() {
+    model(|| {
+        let mut graph = Graph::new();
+        let queue = Arc::new(ReadyQueue::new(4));
+        let other = {
+            let (rings, queue) = (Arc::clone(&graph.rings), Arc::clone(&queue));
+            loom::thread::spawn(move || {
+                let taken = queue.pop();
+                if let Some(slot) = taken {
+                    let _ = complete(&rings, slot, |_| ());
+                }
+                rings.advance(0);
+                taken.is_some()
+            })
+        };
+        graph.allocator.set_floor(0, Some(0));
+        let task = graph.root(0);
+        queue.push(task.slot);
+        let taken = other.join().unwrap();
+        assert_eq!(graph.rings.watermark(0), 0, "retired under an open scope");
+        if !taken {
+            assert_eq!(queue.pop(), Some(task.slot));
+            let _ = complete(&graph.rings, task.slot, |_| ());
+        }
+        graph.allocator.set_floor(0, None);
+        graph.rings.advance(0);
+        assert_eq!(graph.rings.watermark(0), 1);
+    });
+}

@@ -1,0 +1,86 @@
+//! Models of reuse: entries and words of a task that is being completed are its own, never the next one's.
+
+use loom::thread;
+use prewire_abi::EdgeKind;
+use prewire_ring::{Need, ReadyQueue};
+use std::sync::Arc;
+
+use crate::graph::{Graph, complete};
+use crate::model;
+
+/// Argument words of one task, and the whole argument ring of the smallest window under loom.
+const WORDS: u32 = 16;
+
+/// A task completes while the orchestrator wants the dep entries and the argument words that it has. Its own hold is
+/// the last that it gives back, so it reads its own entries and words, and its producer, in another ring, is let go.
+#[test]
+fn a_completer_reads_the_entries_of_its_own_task() {
+    model(|| {
+        let mut graph = Graph::new();
+        let producer = graph.root(1);
+        let need = Need { deps: 4, args: WORDS, heap: 0 };
+        let task = graph.place(0, need, 1);
+        (0..WORDS).for_each(|at| graph.rings.set_arg(task.slot, at, 7));
+        assert!(!graph.allocator.wire(&task, &[(producer.id, EdgeKind::BOTH)]));
+        let _ = complete(&graph.rings, producer.slot, |_| ());
+
+        let runner = {
+            let rings = Arc::clone(&graph.rings);
+            thread::spawn(move || {
+                assert_eq!(rings.arg(task.slot, 0), 7, "the words are another task's");
+                assert_eq!(rings.arg(task.slot, WORDS - 1), 7, "the words are another task's");
+                let _ = complete(&rings, task.slot, |_| ());
+                rings.advance(0);
+                rings.advance(1);
+            })
+        };
+        graph.rings.advance(0);
+        let early = graph.allocator.try_reserve(0, &need).is_ok();
+        if early {
+            let next = graph.place(0, need, 1);
+            (0..WORDS).for_each(|at| graph.rings.set_arg(next.slot, at, 9));
+            assert!(graph.allocator.wire(&next, &[]));
+        }
+        runner.join().unwrap();
+        assert_eq!(graph.rings.watermark(0), 1);
+        assert_eq!(graph.rings.watermark(1), 1, "the hold on the producer was not given back");
+        assert!(early || graph.allocator.try_reserve(0, &need).is_ok());
+    });
+}
+
+/// The walk over a list goes on although a consumer on it ran, retired, and had its entry reused for another list while
+/// the walk was at it: both consumers are made ready.
+#[test]
+fn a_walk_survives_the_reuse_of_what_it_has_passed() {
+    model(|| {
+        let mut graph = Graph::new();
+        let queue = Arc::new(ReadyQueue::new(4));
+        let (producer, other) = (graph.root(1), graph.root(1));
+        // On the list the second comes first; the two are in rings of their own, so that either can retire alone.
+        let need = Need { deps: 4, ..Need::default() };
+        let behind = graph.place(2, need, 1);
+        assert!(!graph.allocator.wire(&behind, &[(producer.id, EdgeKind::WAIT)]));
+        let front = graph.place(0, need, 1);
+        assert!(!graph.allocator.wire(&front, &[(producer.id, EdgeKind::WAIT)]));
+
+        let closer = {
+            let (rings, queue) = (Arc::clone(&graph.rings), Arc::clone(&queue));
+            thread::spawn(move || {
+                let _ = complete(&rings, producer.slot, |slot| queue.push(slot));
+            })
+        };
+        let mut readied = Vec::new();
+        if let Some(slot) = queue.pop() {
+            assert_eq!(slot, front.slot);
+            readied.push(slot);
+            let _ = complete(&graph.rings, slot, |_| ());
+            graph.rings.advance(0);
+            // Its entries are free: the next task puts them on another list.
+            let next = graph.place(0, need, 1);
+            assert!(!graph.allocator.wire(&next, &[(other.id, EdgeKind::WAIT)]));
+        }
+        closer.join().unwrap();
+        readied.extend(core::iter::from_fn(|| queue.pop()));
+        assert_eq!(readied, [front.slot, behind.slot], "the walk went astray");
+    });
+}

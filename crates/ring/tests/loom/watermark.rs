@@ -1,0 +1,74 @@
+//! Models of the watermark: completions that come together move it over all of them.
+
+use loom::thread;
+use prewire_abi::EdgeKind;
+use prewire_ring::Need;
+use std::sync::Arc;
+
+use crate::graph::{Graph, Outputs, complete, completer};
+use crate::model;
+
+/// Two tasks complete in two threads at the same time. The watermark ends at the head, although each thread looks once
+/// and neither waits for the other.
+#[test]
+fn it_ends_at_the_head() {
+    model(|| {
+        let mut graph = Graph::new();
+        let tasks = [graph.root(0), graph.root(0)];
+        let other = completer(&graph.rings, tasks[1].slot);
+        let _ = complete(&graph.rings, tasks[0].slot, |_| ());
+        graph.rings.advance(0);
+        let _ = other.join().unwrap();
+        assert_eq!(graph.rings.watermark(0), 2, "a completion was not noticed");
+    });
+}
+
+/// The same with the orchestrator submitting meanwhile: a slot that is not yet initialised is never walked over.
+#[test]
+fn it_stops_at_what_is_alive() {
+    model(|| {
+        let mut graph = Graph::new();
+        let first = graph.root(0);
+        let other = completer(&graph.rings, first.slot);
+        let second = graph.root(0);
+        graph.rings.advance(0);
+        let _ = other.join().unwrap();
+        assert_eq!(graph.rings.watermark(0), 1, "the second task is alive");
+        let _ = complete(&graph.rings, second.slot, |_| ());
+        graph.rings.advance(0);
+        assert_eq!(graph.rings.watermark(0), 2);
+    });
+}
+
+/// What a task wrote, and what it read, is over when its slot is given to another one: the orchestrator that gets room
+/// sees the marks of both, although a consumer in another thread gave the last hold back.
+#[test]
+fn room_is_given_after_the_last_access() {
+    model(|| {
+        let mut graph = Graph::new();
+        let need = Need { heap: 1024, ..Need::default() };
+        let producer = graph.place(0, need, 1);
+        graph.rings.publish_unwired(producer.slot);
+        let (consumer, _) = graph.consumer(&[(producer.id, EdgeKind::BOTH)]);
+        let marks = Outputs::new(2);
+        let runner = {
+            let (rings, marks) = (Arc::clone(&graph.rings), marks.clone());
+            thread::spawn(move || {
+                marks.write(0);
+                let mut ready = Vec::new();
+                let _ = complete(&rings, producer.slot, |slot| ready.push(slot));
+                assert_eq!(ready, [consumer.slot]);
+                rings.advance(0);
+                marks.write(1);
+                let _ = complete(&rings, consumer.slot, |_| ());
+                rings.advance(0);
+            })
+        };
+        // The heap has room for one: it is there again when producer and consumer are done with it.
+        if graph.allocator.try_reserve(0, &need).is_ok() {
+            assert!(marks.seen(0) && marks.seen(1), "the bytes were given away under their users");
+        }
+        runner.join().unwrap();
+        assert_eq!(graph.allocator.try_reserve(0, &need), Ok(()));
+    });
+}
