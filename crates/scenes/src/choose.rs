@@ -2,13 +2,17 @@
 
 use core::fmt;
 
+use prewire::PLATFORMS;
+
 use crate::list;
 use crate::scene::{Platform, Scene};
 
 /// Every platform that scenes run on.
 #[must_use]
 pub fn platforms() -> &'static [Platform] {
-    &[Platform { name: "a2a3sim" }, Platform { name: "a5sim" }]
+    const ALL: [Platform; PLATFORMS.len()] =
+        [Platform { name: PLATFORMS[0] }, Platform { name: PLATFORMS[1] }];
+    &ALL
 }
 
 /// A name that stands for nothing.

@@ -1,6 +1,6 @@
 //! How far results are from a golden: one number, the worst. A result that is no number is infinitely far.
 
-use half::bf16;
+use prewire::prelude::bf16;
 
 /// The worst error seen so far.
 #[derive(Clone, Copy, Debug, Default)]
@@ -55,7 +55,7 @@ impl Worst {
 #[cfg(test)]
 mod tests {
     use super::Worst;
-    use half::bf16;
+    use prewire::prelude::bf16;
 
     #[test]
     fn the_worst_counts_and_is_relative() {

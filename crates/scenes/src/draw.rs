@@ -1,6 +1,6 @@
 //! Inputs of scenes: numbers drawn from a seed, the same in every run on every machine.
 
-use half::bf16;
+use prewire::prelude::bf16;
 
 /// A stream of numbers (splitmix64).
 #[derive(Clone, Debug)]

@@ -18,7 +18,7 @@ pub struct Row {
     pub ok: bool,
     /// Tasks submitted; 0 if it did not run to its end.
     pub tasks: u64,
-    /// The most threads that the simulator had; 0 if it did not run to its end.
+    /// The most threads that the simulator had; 0 if it did not run to its end, or ran in the caller's thread.
     pub threads: usize,
     /// Milliseconds that its runs took, without inputs and golden.
     pub wall_ms: f64,

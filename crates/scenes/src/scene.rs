@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use prewire::prelude::ChipBuilder;
+use prewire::prelude::{ChipBuilder, Hazards};
 
 /// A program with a golden.
 #[derive(Clone, Copy, Debug)]
@@ -29,6 +29,8 @@ pub struct Setup {
     pub size: Size,
     /// Runs the simulator in one thread, in the order that this seed draws; `None`: on all its threads.
     pub seed: Option<u64>,
+    /// Which accesses are ordered. Scenes are right with [`Hazards::All`] only.
+    pub hazards: Hazards,
     /// The kernel that adds one to the first element of its last result, so that the golden has something to find.
     pub spoil: Option<&'static str>,
 }
@@ -37,7 +39,7 @@ impl Setup {
     /// A run of the usual size on `platform`, on all threads, with no kernel spoilt.
     #[must_use]
     pub const fn new(platform: Platform) -> Self {
-        Self { platform, size: Size::Usual, seed: None, spoil: None }
+        Self { platform, size: Size::Usual, seed: None, hazards: Hazards::All, spoil: None }
     }
 
     /// The same with another size.
@@ -54,6 +56,13 @@ impl Setup {
         self
     }
 
+    /// The same with other hazards.
+    #[must_use]
+    pub const fn with_hazards(mut self, hazards: Hazards) -> Self {
+        self.hazards = hazards;
+        self
+    }
+
     /// The same with one kernel made wrong.
     #[must_use]
     pub const fn with_spoilt(mut self, kernel: &'static str) -> Self {
@@ -67,7 +76,7 @@ impl Setup {
     ///
     /// The platform cannot be had on this machine.
     pub(crate) fn builder(&self) -> prewire::Result<ChipBuilder> {
-        let builder = prewire::platform(self.platform.name)?;
+        let builder = prewire::platform(self.platform.name)?.hazards(self.hazards);
         Ok(match self.seed {
             Some(seed) => builder.seed(seed),
             None => builder,

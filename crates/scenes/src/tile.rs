@@ -1,10 +1,9 @@
 //! What a cube core does with a tile: load it into its own memory, multiply there, store it. Tensor memory is touched
 //! only through the views that a kernel is given.
 
-use half::bf16;
 use ndarray::linalg::general_mat_mul;
 use ndarray::{Array2, ArrayView2};
-use prewire::prelude::{Element, KernelError, View, ViewMut};
+use prewire::prelude::{Element, KernelError, View, ViewMut, bf16};
 
 /// An element that a cube core takes as an operand.
 pub(crate) trait Operand: Element {

@@ -1,6 +1,6 @@
 //! The golden of the layer: one token after another, in `f64`, no tiles, one softmax a head.
 
-use half::bf16;
+use prewire::prelude::bf16;
 
 use super::inputs::{Inputs, Weights};
 use super::{EPSILON, Model, ROTARY_BASE};
@@ -123,7 +123,7 @@ fn rotate(head: &mut [f64], place: u32) {
 
 #[cfg(test)]
 mod tests {
-    use half::bf16;
+    use prewire::prelude::bf16;
 
     use super::{Weights, norm, project, rotate};
 

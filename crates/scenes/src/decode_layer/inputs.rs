@@ -1,8 +1,7 @@
 //! The weights, the tokens and the cache of the layer, on the host and on the chip. Numbers are drawn so that every
 //! step keeps its values near 1.
 
-use half::bf16;
-use prewire::prelude::{Buffer, Chip};
+use prewire::prelude::{Buffer, Chip, bf16};
 
 use super::{Model, ROTARY_BASE};
 use crate::draw::Draw;

@@ -1,7 +1,6 @@
 //! The kernels of the layer. Cube cores multiply, vector cores do the rest, in `f32`.
 
-use half::bf16;
-use prewire::prelude::{Core, Kernel, KernelCtx, KernelError};
+use prewire::prelude::{Core, Kernel, KernelCtx, KernelError, bf16};
 
 use crate::machine::Machine;
 use crate::tile;

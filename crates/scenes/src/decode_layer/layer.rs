@@ -23,13 +23,13 @@ pub(crate) struct Layer<'a> {
 }
 
 impl Layer<'_> {
-    /// Submits the step and returns how many tasks it has.
+    /// Submits the step and returns how often its kernels run.
     pub(crate) fn submit(&self, orch: &mut Orch<'_>, pages: &Pages) -> prewire::Result<u64> {
         let Model { batch, hidden, .. } = self.model;
         let (k, device) = (&self.kernels, self.device);
         orch.scope(|orch| {
             let result = device.result.tensor();
-            let mut tasks =
+            let mut runs =
                 self.norm(orch, device.tokens.tensor(), device.norm_attention.tensor(), |orch, x| {
                     let query = orch.alloc(&[batch, self.model.query()], DataType::F32)?;
                     let key = orch.alloc(&[batch, self.model.key()], DataType::F32)?;
@@ -39,9 +39,9 @@ impl Layer<'_> {
                         + self.project(orch, x, device.value.tensor(), value)?
                         + self.attend(orch, pages, query, key, value)?)
                 })?;
-            tasks += self.norm(orch, result, device.norm_mlp.tensor(), |orch, x| {
+            runs += self.norm(orch, result, device.norm_mlp.tensor(), |orch, x| {
                 let inside = orch.alloc(&[batch, self.model.mlp], DataType::F32)?;
-                let mut tasks = 0;
+                let mut runs = 0;
                 for (start, width) in tiles(self.model.mlp, COLUMNS) {
                     orch.scope(|orch| {
                         let [gate, up] = [device.gate.tensor(), device.up.tensor()]
@@ -60,17 +60,17 @@ impl Layer<'_> {
                             .go()?;
                         let to = inside.view(&[0, start], &[batch, width])?;
                         orch.submit(&k.swiglu).input(&gate).input(&up).output_into(&to).go()?;
-                        tasks += 3;
+                        runs += 3;
                         Ok(())
                     })?;
                 }
-                Ok(tasks + self.project_onto(orch, inside, device.down.tensor(), result)?)
+                Ok(runs + self.project_onto(orch, inside, device.down.tensor(), result)?)
             })?;
-            Ok(tasks)
+            Ok(runs)
         })
     }
 
-    /// Norms the tokens and hands them to `then`; one task more than that has.
+    /// Norms the tokens and hands them to `then`.
     fn norm(
         &self,
         orch: &mut Orch<'_>,
@@ -87,20 +87,20 @@ impl Layer<'_> {
             .scalar(EPSILON)
             .blocks(batch)
             .go()?;
-        Ok(1 + then(orch, normed.tensor()?)?)
+        Ok(u64::from(batch) + then(orch, normed.tensor()?)?)
     }
 
     /// `x` times `weights` to `to`: one task a tile of columns.
     fn project(&self, orch: &mut Orch<'_>, x: Tensor, weights: Tensor, to: Tensor) -> prewire::Result<u64> {
         let (batch, inner) = (self.model.batch, weights.shape()[0]);
-        let mut tasks = 0;
+        let mut runs = 0;
         for (start, width) in tiles(weights.shape()[1], COLUMNS) {
             let weights = weights.view(&[0, start], &[inner, width])?;
             let to = to.view(&[0, start], &[batch, width])?;
             orch.submit(&self.kernels.project).input(&x).input(&weights).output_into(&to).go()?;
-            tasks += 1;
+            runs += 1;
         }
-        Ok(tasks)
+        Ok(runs)
     }
 
     /// Adds `x` times `weights` to `onto`: for each tile of columns two tasks a part of the inner dimension.
@@ -114,7 +114,7 @@ impl Layer<'_> {
         let (k, batch) = (&self.kernels, self.model.batch);
         // Two parts at least, so that sums are chained at every size.
         let part = INNER.min(weights.shape()[0].div_ceil(2));
-        let mut tasks = 0;
+        let mut runs = 0;
         for (start, width) in tiles(weights.shape()[1], COLUMNS) {
             let onto = onto.view(&[0, start], &[batch, width])?;
             orch.scope(|orch| {
@@ -128,12 +128,12 @@ impl Layer<'_> {
                         .output(&[batch, width], DataType::F32)
                         .go()?;
                     orch.submit(&k.add_onto).input(&product).inout(&onto).go()?;
-                    tasks += 2;
+                    runs += 2;
                 }
                 Ok(())
             })?;
         }
-        Ok(tasks)
+        Ok(runs)
     }
 
     /// Attention of the new tokens, projected onto the residual in the result tensor.
@@ -148,7 +148,7 @@ impl Layer<'_> {
         let (k, device) = (&self.kernels, self.device);
         let (batch, heads) = (self.model.batch, self.model.heads);
         let group = heads.heads / heads.kv_heads;
-        let mut tasks = 2;
+        let mut runs = u64::from(batch) + 1;
         let rotated = orch
             .submit(&k.rotate_query)
             .input(&query)
@@ -186,13 +186,13 @@ impl Layer<'_> {
                     head,
                 };
                 self.attention.tile(orch, Wiring::Auto, cache, &tile)?;
-                tasks += 4 * blocks.len() as u64 + 1;
+                runs += 4 * blocks.len() as u64 + 1;
             }
-            tasks += 2;
+            runs += 2;
         }
         orch.submit(&k.copy).input(&device.tokens).output_into(&device.result).go()?;
         let attended = attended.reshape(&[batch, self.model.query()])?;
-        Ok(tasks + self.project_onto(orch, attended, device.output.tensor(), device.result.tensor())?)
+        Ok(runs + self.project_onto(orch, attended, device.output.tensor(), device.result.tensor())?)
     }
 
     /// Norms, rotates and stores the key of one token.

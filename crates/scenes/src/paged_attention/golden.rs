@@ -1,6 +1,6 @@
 //! The golden of attention: for each head, all scores of the context at once and one softmax over them.
 
-use half::bf16;
+use prewire::prelude::bf16;
 
 use super::{Pages, Sizes};
 
@@ -60,7 +60,7 @@ pub(crate) fn paged_attention(
 
 #[cfg(test)]
 mod tests {
-    use half::bf16;
+    use prewire::prelude::bf16;
 
     use super::super::{Pages, Sizes};
     use super::paged_attention;

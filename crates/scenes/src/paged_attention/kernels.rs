@@ -1,8 +1,7 @@
 //! The kernels of attention over one block: scores, softmax, values, and the update of the running result. A softmax
 //! is taken relative to the greatest score of its block, so no weight exceeds 1.
 
-use half::bf16;
-use prewire::prelude::{KernelCtx, KernelError};
+use prewire::prelude::{KernelCtx, KernelError, bf16};
 
 use crate::tile;
 

@@ -15,8 +15,7 @@ mod attend;
 mod golden;
 mod kernels;
 
-use half::bf16;
-use prewire::prelude::{Buffer, Orch};
+use prewire::prelude::{Buffer, Orch, bf16};
 
 use crate::compare::Worst;
 use crate::draw::Draw;

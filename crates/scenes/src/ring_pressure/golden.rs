@@ -34,6 +34,11 @@ pub(crate) fn fans(x: u64, rounds: u64) -> u64 {
     (0..rounds).fold(x, |x, _| affine(M, x, C))
 }
 
+/// What a reader of the buffer that is overwritten each round makes of `x`.
+pub(crate) fn turns(x: u64, rounds: u64) -> u64 {
+    (0..rounds).fold(x, |x, round| affine(5, x, round.wrapping_mul(round)))
+}
+
 #[cfg(test)]
 mod tests {
     #[test]
@@ -45,5 +50,7 @@ mod tests {
         assert_eq!(super::depth(9, 0), 9);
         // From 1: source 16, readers 214 and 247, so 3 + 214 + 494.
         assert_eq!(super::fans(1, 1), 711);
+        // 1 -> 5 + 0 -> 25 + 1 -> 130 + 4.
+        assert_eq!(super::turns(1, 3), 134);
     }
 }

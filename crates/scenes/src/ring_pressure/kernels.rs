@@ -13,6 +13,10 @@ pub(crate) struct Kernels {
     pub(crate) make: Kernel,
     /// The last is three times itself, plus each of the others times its number, from one.
     pub(crate) join: Kernel,
+    /// Scalar 0 squared to each element of 0.
+    pub(crate) overwrite: Kernel,
+    /// `1 = 5 * 1 + 0`.
+    pub(crate) fold: Kernel,
 }
 
 impl Kernels {
@@ -22,6 +26,8 @@ impl Kernels {
             step: machine.kernel("step", Core::Aiv, step)?,
             make: machine.kernel("make", Core::Aic, make)?,
             join: machine.kernel("join", Core::Aiv, join)?,
+            overwrite: machine.kernel("overwrite", Core::Aiv, overwrite)?,
+            fold: machine.kernel("fold", Core::Aic, fold)?,
         })
     }
 }
@@ -54,6 +60,20 @@ fn join(k: &mut KernelCtx<'_>) -> Result<(), KernelError> {
         for (sum, x) in sum.iter_mut().zip(k.input::<u64>(number)?.as_slice()?) {
             *sum = sum.wrapping_add(x.wrapping_mul(number as u64 + 1));
         }
+    }
+    Ok(())
+}
+
+fn overwrite(k: &mut KernelCtx<'_>) -> Result<(), KernelError> {
+    let scalar: u64 = k.scalar(0)?;
+    k.output::<u64>(0)?.fill(scalar.wrapping_mul(scalar));
+    Ok(())
+}
+
+fn fold(k: &mut KernelCtx<'_>) -> Result<(), KernelError> {
+    let more = k.input::<u64>(0)?;
+    for (x, more) in k.output::<u64>(1)?.as_mut_slice()?.iter_mut().zip(more.as_slice()?) {
+        *x = x.wrapping_mul(5).wrapping_add(*more);
     }
     Ok(())
 }

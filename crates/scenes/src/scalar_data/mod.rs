@@ -91,10 +91,10 @@ fn run(setup: &Setup) -> anyhow::Result<Outcome> {
         marks,
     };
     machine.run_counted(|orch| {
-        let mut tasks = trip_counts(orch, &kernels, &device)?;
-        tasks += elements(orch, &kernels, &device, grinds)?;
-        tasks += predicates(orch, &kernels, &device)?;
-        Ok(tasks)
+        let mut runs = trip_counts(orch, &kernels, &device)?;
+        runs += elements(orch, &kernels, &device, grinds)?;
+        runs += predicates(orch, &kernels, &device)?;
+        Ok(runs)
     })?;
 
     let mut worst = Worst::default();
@@ -107,7 +107,7 @@ fn run(setup: &Setup) -> anyhow::Result<Outcome> {
     Ok(machine.finish(worst))
 }
 
-/// Loops whose length tasks compute. Returns how many tasks there were.
+/// Loops whose length tasks compute. Returns how often kernels run for it.
 fn trip_counts(orch: &mut Orch<'_>, k: &Kernels, device: &Device) -> prewire::Result<u64> {
     orch.submit(&k.count).input(&device.values).output_into(&device.count).go()?;
     let count = orch.read::<i32>(&device.count, &[0])?;
@@ -134,19 +134,19 @@ fn trip_counts(orch: &mut Orch<'_>, k: &Kernels, device: &Device) -> prewire::Re
     Ok(1 + u64::from(count.max(0).unsigned_abs()) + rounds)
 }
 
-/// Elements that the program reads and writes between tasks. Returns how many tasks there were.
+/// Elements that the program reads and writes between tasks. Returns how often kernels run for it.
 fn elements(orch: &mut Orch<'_>, k: &Kernels, device: &Device, grinds: u32) -> prewire::Result<u64> {
-    let mut tasks = 0;
+    let mut runs = 0;
     let mut copied = 0;
-    let mut copy = |orch: &mut Orch<'_>| {
+    let mut copy = |orch: &mut Orch<'_>| -> prewire::Result<()> {
         for _ in 0..grinds {
             orch.submit(&k.grind).inout(&device.ground).go()?;
         }
         let place = device.copies.slice(0, copied..copied + 1)?;
         orch.submit(&k.copy).input(&device.element).input(&device.ground).output_into(&place).go()?;
-        tasks += u64::from(grinds) + 1;
+        runs += u64::from(grinds) + 1;
         copied += 1;
-        prewire::Result::Ok(())
+        Ok(())
     };
     // A write waits for readers: the first copy must see 1, the second 5.
     copy(orch)?;
@@ -166,13 +166,12 @@ fn elements(orch: &mut Orch<'_>, k: &Kernels, device: &Device, grinds: u32) -> p
         orch.write(&device.element, &[0], value)?;
         copy(orch)?;
     }
-    Ok(tasks + 2)
+    Ok(runs + 2)
 }
 
-/// Tasks with predicates. Returns how many tasks there were.
+/// Tasks with predicates. Returns how often kernels run for it.
 fn predicates(orch: &mut Orch<'_>, k: &Kernels, device: &Device) -> prewire::Result<u64> {
     orch.submit(&k.flags).input(&device.ground).output_into(&device.flags).go()?;
-    let mut tasks = 1;
     for (row, op) in OPS.into_iter().enumerate() {
         for (column, target) in TARGETS.into_iter().enumerate() {
             for flag in 0..FLAGS {
@@ -182,7 +181,6 @@ fn predicates(orch: &mut Orch<'_>, k: &Kernels, device: &Device) -> prewire::Res
                     .inout(&mark)
                     .predicate(&device.flags, &[flag], op, target)
                     .go()?;
-                tasks += 1;
             }
         }
     }
@@ -192,9 +190,15 @@ fn predicates(orch: &mut Orch<'_>, k: &Kernels, device: &Device) -> prewire::Res
             for flag in 0..FLAGS {
                 let mark = device.marks.view(&[row, column, flag], &[1, 1, 1])?;
                 orch.submit(&k.mark).input(&device.flags).inout(&mark).go()?;
-                tasks += 1;
             }
         }
     }
-    Ok(tasks)
+    let marks = u64::from(FLAGS) * (OPS.len() * TARGETS.len()) as u64;
+    let mut holding = 0;
+    for flag in 0..FLAGS {
+        let flag = i64::from(orch.read::<i32>(&device.flags, &[flag])?);
+        let hold = |op: PredicateOp| TARGETS.iter().filter(|&&target| op.holds(flag, target)).count() as u64;
+        holding += OPS.into_iter().map(hold).sum::<u64>();
+    }
+    Ok(1 + holding + marks)
 }

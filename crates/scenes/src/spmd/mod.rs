@@ -103,7 +103,8 @@ fn run(setup: &Setup) -> anyhow::Result<Outcome> {
         parts: parts_,
         shares: shares_,
     };
-    machine.run(5, |orch| program(orch, &kernels, parts, &device))?;
+    let subtasks = (parts.blocks + 3) + 3 * parts.clusters + (parts.cohort + 2);
+    machine.run(subtasks.into(), |orch| program(orch, &kernels, parts, &device))?;
 
     let mut worst = Worst::default();
     let side = SIDE as usize;

@@ -20,12 +20,13 @@ pub(crate) fn of_rows(rows: &[Row]) -> String {
     let mut table =
         plain(&["scene", "platform", "tasks", "threads", "wall", "worst error (tolerance)", "result"]);
     for row in rows {
+        let threads = if row.threads == 0 { "-".to_owned() } else { row.threads.to_string() };
         let error = row.max_error.map_or_else(|| "-".to_owned(), |error| format!("{error:.1e}"));
         table.add_row([
             Cell::new(&row.scene),
             Cell::new(&row.platform),
             Cell::new(row.tasks).set_alignment(CellAlignment::Right),
-            Cell::new(row.threads).set_alignment(CellAlignment::Right),
+            Cell::new(threads).set_alignment(CellAlignment::Right),
             Cell::new(format!("{:.1} ms", row.wall_ms)).set_alignment(CellAlignment::Right),
             Cell::new(format!("{error} ({:.0e})", row.tolerance)).set_alignment(CellAlignment::Right),
             Cell::new(if row.ok { "ok" } else { "WRONG" }),

@@ -4,22 +4,21 @@ use prewire_tensormap::Region;
 use proptest::prelude::*;
 
 /// Columns and rows of the matrix that most views are views of.
-pub const SIDE: u32 = 24;
+pub(crate) const SIDE: u32 = 24;
 /// Bytes of an element of the matrix.
-pub const ELEM: u32 = 2;
+pub(crate) const ELEM: u32 = 2;
 const BYTES: usize = (4 * SIDE * SIDE * ELEM) as usize;
 
-/// A region as its parts, the bytes that it touches, and whether it is a plain rectangle of the matrix.
+/// A region and the bytes that it touches.
 #[derive(Clone, Debug)]
-pub struct View {
-    pub region: Region,
-    pub plain: bool,
+pub(crate) struct View {
+    pub(crate) region: Region,
     bytes: Vec<u64>,
 }
 
 impl View {
     /// The bytes by counting: every index of the shape.
-    pub fn new(buffer: u64, elem: u32, start: u32, shape: &[u32], strides: &[u32], plain: bool) -> Self {
+    pub(crate) fn new(buffer: u64, elem: u32, start: u32, shape: &[u32], strides: &[u32]) -> Self {
         let mut bytes = vec![0; BYTES.div_ceil(64)];
         let total: u32 = shape.iter().product();
         for mut number in 0..total {
@@ -33,29 +32,31 @@ impl View {
             }
         }
         let region = Region::new(0x1000 * (buffer + 1), elem, u64::from(start), shape, strides);
-        Self { region, plain, bytes }
+        Self { region, bytes }
     }
 
     /// Whether the two have a common byte of one buffer.
-    pub fn meets(&self, other: &Self) -> bool {
+    pub(crate) fn meets(&self, other: &Self) -> bool {
         self.region.buffer() == other.region.buffer()
             && self.bytes.iter().zip(&other.bytes).any(|(a, b)| a & b != 0)
     }
 
     /// Whether it has every byte of the other.
-    pub fn contains(&self, other: &Self) -> bool {
+    pub(crate) fn contains(&self, other: &Self) -> bool {
         self.region.buffer() == other.region.buffer()
             && self.bytes.iter().zip(&other.bytes).all(|(a, b)| a & b == *b)
     }
 
-    /// Which bytes it touches.
-    pub fn touched(&self) -> impl Iterator<Item = usize> + '_ {
-        (0..BYTES).filter(|byte| self.bytes[byte / 64] >> (byte % 64) & 1 == 1)
+    /// Forgets the bytes that `other` touches as well.
+    pub(crate) fn remove(&mut self, other: &Self) {
+        if self.region.buffer() == other.region.buffer() {
+            self.bytes.iter_mut().zip(&other.bytes).for_each(|(a, b)| *a &= !b);
+        }
     }
 }
 
 /// Rectangles of the matrix: tiles of a grid, with the smaller ones at its edge, and any.
-pub fn plain() -> impl Strategy<Value = View> {
+pub(crate) fn plain() -> impl Strategy<Value = View> {
     let tile = (0..2_u64, 0..5_u32, 0..5_u32).prop_map(|(buffer, row, column)| {
         let (row, column) = (row * 5, column * 5);
         rectangle(buffer, row, column, 5.min(SIDE - row), 5.min(SIDE - column))
@@ -73,31 +74,30 @@ pub fn plain() -> impl Strategy<Value = View> {
 }
 
 /// Views of every kind, plain ones among them.
-pub fn any_view() -> impl Strategy<Value = View> {
+pub(crate) fn any_view() -> impl Strategy<Value = View> {
     let at = 0..SIDE * SIDE;
     let flat = (0..2_u64, at.clone(), 0..80_u32)
-        .prop_map(|(buffer, start, length)| View::new(buffer, ELEM, start, &[length], &[1], false));
+        .prop_map(|(buffer, start, length)| View::new(buffer, ELEM, start, &[length], &[1]));
     let bytes = (0..2_u64, at.clone(), 0..80_u32)
-        .prop_map(|(buffer, start, length)| View::new(buffer, 1, start, &[length], &[1], false));
+        .prop_map(|(buffer, start, length)| View::new(buffer, 1, start, &[length], &[1]));
     let transposed = (0..2_u64, at.clone(), 1..6_u32, 1..6_u32).prop_map(|(buffer, start, width, height)| {
-        View::new(buffer, ELEM, start, &[width, height], &[1, SIDE], false)
+        View::new(buffer, ELEM, start, &[width, height], &[1, SIDE])
     });
     // Wrapping rows, windows that overlap themselves, steps, padding: any small strides at all.
     let strided = (0..2_u64, at.clone(), prop::collection::vec((0..4_u32, 0..SIDE * 2), 0..5), 1..3_u32)
         .prop_map(|(buffer, start, axes, elem)| {
             let (shape, strides): (Vec<_>, Vec<_>) = axes.into_iter().unzip();
-            View::new(buffer, elem, start, &shape, &strides, false)
+            View::new(buffer, elem, start, &shape, &strides)
         });
-    let wrapping = (0..2_u64, at.clone(), 1..4_u32, 1..=SIDE).prop_map(|(buffer, start, rows, width)| {
-        View::new(buffer, ELEM, start, &[rows, width], &[SIDE, 1], false)
-    });
+    let wrapping = (0..2_u64, at.clone(), 1..4_u32, 1..=SIDE)
+        .prop_map(|(buffer, start, rows, width)| View::new(buffer, ELEM, start, &[rows, width], &[SIDE, 1]));
     let six = (0..2_u64, at, 1..3_u32).prop_map(|(buffer, start, length)| {
-        View::new(buffer, ELEM, start, &[length; 6], &[SIDE * 3, SIDE * 2, SIDE, 4, 2, 1], false)
+        View::new(buffer, ELEM, start, &[length; 6], &[SIDE * 3, SIDE * 2, SIDE, 4, 2, 1])
     });
     prop_oneof![10 => plain(), 3 => flat, 2 => bytes, 2 => transposed, 3 => strided, 2 => wrapping, 1 => six]
 }
 
 fn rectangle(buffer: u64, row: u32, column: u32, height: u32, width: u32) -> View {
     let width = width.min(SIDE - column);
-    View::new(buffer, ELEM, row * SIDE + column, &[height, width], &[SIDE, 1], true)
+    View::new(buffer, ELEM, row * SIDE + column, &[height, width], &[SIDE, 1])
 }

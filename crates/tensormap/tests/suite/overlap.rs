@@ -1,8 +1,6 @@
 //! How regions lie to each other, against counting their bytes, and by example.
 
-mod common;
-
-use common::{any_view, plain};
+use crate::views::{any_view, plain};
 use prewire_abi::{ChipTensor, DataType};
 use prewire_tensormap::{Overlap, Region};
 use proptest::prelude::*;
@@ -90,6 +88,23 @@ fn a_transposed_view_is_the_same_region() {
 }
 
 #[test]
+fn an_axis_of_one_element_may_have_any_stride() {
+    let column = |start, length| Region::new(BASE, 4, start, &[1, length, 1], &[1, 1, 1]);
+    assert_eq!(column(0, 8).overlap(&column(3, 4)), Overlap::Covers);
+    assert_eq!(column(0, 8).overlap(&column(8, 4)), Overlap::None);
+}
+
+#[test]
+fn a_view_of_six_dimensions_covers_nothing_for_sure() {
+    let six = |steps: [u32; 6]| Region::new(BASE, 4, 0, &[2; 6], &steps);
+    let (one, other) = (six([32, 16, 8, 4, 2, 1]), six([58, 1, 1, 1, 1, 1]));
+    assert_eq!(one.bytes(), other.bytes());
+    assert_eq!(other.overlap(&one), Overlap::Partial);
+    assert_eq!(one.overlap(&one), Overlap::Partial);
+    assert_eq!(Region::new(BASE, 4, 0, &[64], &[1]).overlap(&other), Overlap::Covers);
+}
+
+#[test]
 fn views_of_other_strides_are_compared_by_their_bytes() {
     let rows = rectangle(10, 0, 10, 100);
     let flat = |start, length| Region::new(BASE, 4, start, &[length], &[1]);
@@ -127,7 +142,7 @@ fn other_buffers_and_empty_regions_do_not_meet() {
 
 #[test]
 fn a_tensor_is_the_region_of_its_view() {
-    let tensor = ChipTensor::contiguous(BASE, &[100, 100], DataType::Float32).expect("a valid tensor");
+    let tensor = ChipTensor::contiguous(BASE, &[100, 100], DataType::F32).expect("a valid tensor");
     assert_eq!(Region::from(&tensor), rectangle(0, 0, 100, 100));
     let view = tensor.view(&[20, 30], &[5, 7]).expect("a view inside it");
     assert_eq!(Region::from(&view), rectangle(5, 7, 20, 30));

@@ -1,8 +1,6 @@
 //! Random programs against a list of all accesses: no conflict is lost, none is made up, whatever ends when.
 
-mod common;
-
-use common::{View, any_view, plain};
+use crate::views::{View, any_view, plain};
 use prewire_abi::TaskId;
 use prewire_tensormap::{Access, Hazards, Life, TensorMap};
 use proptest::prelude::*;
@@ -96,7 +94,7 @@ impl Program {
     /// Every conflict with a task that lives is ordered, and every one with a task that failed meets poison.
     fn check(&self, view: &View, writes: bool, ordered: &BTreeSet<usize>) -> Result<(), TestCaseError> {
         let poisoned = ordered.iter().any(|task| self.tasks[*task].life == Life::Failed);
-        for task in (0..self.tasks.len()).filter(|task| self.must_order(*task, view, writes)) {
+        for task in self.first(view, writes) {
             match self.tasks[task].life {
                 Life::Live => {
                     prop_assert!(ordered.contains(&task), "task {} is lost for {:?}", task, view.region)
@@ -117,26 +115,25 @@ impl Program {
         })
     }
 
-    /// Whether the map must order `task` before an access.
-    fn must_order(&self, task: usize, view: &View, writes: bool) -> bool {
+    /// The tasks that an access must come after.
+    fn first(&self, view: &View, writes: bool) -> Vec<usize> {
         if self.map.hazards() != Hazards::Raw {
-            return self.conflicts(task, view, writes);
+            return (0..self.tasks.len()).filter(|task| self.conflicts(*task, view, writes)).collect();
         }
-        // Only reads wait, and only for the last write of a byte.
-        !writes && self.conflicts(task, view, false) && {
-            let wrote = |task: &Task, byte: usize| {
-                task.accesses.iter().any(|(other, wrote)| {
-                    *wrote
-                        && other.region.buffer() == view.region.buffer()
-                        && !task.forgotten.contains(&other.region.buffer())
-                        && other.touched().any(|touched| touched == byte)
-                })
-            };
-            view.touched().any(|byte| {
-                wrote(&self.tasks[task], byte)
-                    && !self.tasks[task + 1..].iter().any(|later| wrote(later, byte))
-            })
+        // Only reads wait, and only for the last write of each byte.
+        let mut rest = view.clone();
+        let mut first = Vec::new();
+        for task in (0..self.tasks.len()).rev().filter(|_| !writes) {
+            if self.conflicts(task, &rest, false) {
+                first.push(task);
+                let Task { accesses, forgotten, .. } = &self.tasks[task];
+                let wrote = accesses
+                    .iter()
+                    .filter(|(other, wrote)| *wrote && !forgotten.contains(&other.region.buffer()));
+                wrote.for_each(|(other, _)| rest.remove(other));
+            }
         }
+        first
     }
 
     /// Ends one of the tasks that wait for nobody; false if there is none.
