@@ -36,7 +36,6 @@ pub struct RunReport {
 struct Conductor {
     orchestrator: Orchestrator,
     args: Args,
-    runs: u64,
     lost: Option<String>,
 }
 
@@ -77,9 +76,12 @@ pub struct Chip {
 /// Tells the chips of a process apart. Raised by every build.
 static CHIPS: AtomicU64 = AtomicU64::new(1);
 
+/// Tells the runs of a process apart, of all chips: a task of another chip is one of another run. Raised by every run.
+static RUNS: AtomicU64 = AtomicU64::new(1);
+
 impl Chip {
     pub(crate) fn new(engine: Arc<Engine>, sim: Arc<Sim>, orchestrator: Orchestrator, mode: Mode) -> Self {
-        let conductor = Conductor { orchestrator, args: Args::default(), runs: 0, lost: None };
+        let conductor = Conductor { orchestrator, args: Args::default(), lost: None };
         Self {
             engine,
             buffers: Buffers::new(Arc::clone(&sim)),
@@ -243,11 +245,10 @@ impl Chip {
     pub fn run(&self, orchestration: impl FnOnce(&mut Orch<'_>) -> Result<()>) -> Result<RunReport> {
         let site = Location::caller();
         let mut conductor = self.idle("Chip::run", "")?;
-        let Conductor { orchestrator, args, runs, lost } = &mut *conductor;
+        let Conductor { orchestrator, args, lost } = &mut *conductor;
         if let Some(why) = lost {
             return Err(Error::Lost { why: why.clone() });
         }
-        *runs += 1;
         let inside = Inside::enter();
         let start = Instant::now();
         let executed = self.sim.stats().executed;
@@ -262,7 +263,7 @@ impl Chip {
             args,
             seen: Vec::new(),
             chip: self.id,
-            run: *runs,
+            run: RUNS.fetch_add(1, Ordering::Relaxed),
         };
         let opened = orch.orchestrator.open_scope(&mut orch.waiter, ScopeMode::Auto, site);
         debug_assert!(opened.is_ok(), "a run starts without scopes");

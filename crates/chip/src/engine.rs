@@ -151,17 +151,20 @@ impl Engine {
         state.fail();
     }
 
-    fn run_kernel(&self, work: Work) -> Result<(), KernelError> {
+    fn run_kernel(&self, lane: LaneId, work: Work) {
         let state = self.rings.slot(SlotRef::from_raw(work.slot));
         let callable = self.kernels.get(state.cold().callable);
         let Some(body) = callable.and_then(|callable| callable.body(work.place)) else {
-            return Err(KernelError::new("the task names no kernel for this core"));
+            return self.fail(lane, work, KernelError::new("the task names no kernel for this core"));
         };
         let mut ctx = KernelCtx::new(self, work);
         let result = catch_unwind(AssertUnwindSafe(|| body(&mut ctx)))
             .unwrap_or_else(|panic| Err(KernelError::Panicked(message(&*panic))));
+        // Before the peers hear of it: what they say then is a consequence, not the cause.
+        if let Err(error) = result {
+            self.fail(lane, work, error);
+        }
         ctx.leave();
-        result
     }
 }
 
@@ -174,9 +177,7 @@ pub(crate) fn message(panic: &(dyn Any + Send)) -> String {
 impl Host for Engine {
     fn execute(&self, lane: LaneId, work: Work) {
         let _inside = Inside::enter();
-        if let Err(error) = self.run_kernel(work) {
-            self.fail(lane, work, error);
-        }
+        self.run_kernel(lane, work);
     }
 
     fn may_block(&self, work: Work) -> bool {

@@ -49,8 +49,19 @@ impl Span {
         }) || self.len() == 0
     }
 
-    /// Whether a byte belongs to both. Exact for pieces with the same strides and element size; otherwise it says yes
-    /// where their extents meet.
+    /// The stride and the length of each axis, largest stride first, so that a transposed piece has the same ones.
+    fn axes(&self) -> [(u32, u32); MAX_TENSOR_DIMS] {
+        let mut axes = [(0, 1); MAX_TENSOR_DIMS];
+        for (axis, pair) in axes.iter_mut().zip(self.strides().iter().zip(self.shape())) {
+            *axis = (*pair.0, *pair.1);
+        }
+        axes.sort_unstable_by(|a, b| b.cmp(a));
+        axes
+    }
+
+    /// Whether a byte belongs to both. Exact for pieces with the same strides, in whatever order, and element size, and
+    /// where one is a single element; otherwise it says yes where their extents meet. So it says no wherever the tensor
+    /// map does, and what that does not order is not refused.
     pub(crate) fn meets(&self, other: &Self) -> bool {
         let (a, b) = (self.extent() * self.size, other.extent() * other.size);
         if a == 0 || b == 0 || self.addr + a <= other.addr || other.addr + b <= self.addr {
@@ -58,19 +69,28 @@ impl Span {
         }
         let shift = self.addr as i64 - other.addr as i64;
         let size = self.size as i64;
-        if self.strides() != other.strides() || self.size != other.size || shift % size != 0 {
+        if self.size != other.size || shift % size != 0 {
             return true;
+        }
+        let (mut a, mut b) = (self.axes(), other.axes());
+        if a.iter().zip(&b).any(|(a, b)| a.0 != b.0) {
+            // One element has no strides: it may take the other's.
+            if self.len() == 1 {
+                a = b.map(|(stride, _)| (stride, 1));
+            } else if other.len() == 1 {
+                b = a.map(|(stride, _)| (stride, 1));
+            } else {
+                return true;
+            }
         }
         // Element i of this and j of the other are the same where the differences j - i, weighted with the strides,
         // add up to the shift. Look for such differences, largest stride first.
-        let mut axes: Vec<(i64, i64, i64)> = self
-            .strides()
-            .iter()
-            .zip(self.shape().iter().zip(other.shape()))
-            .map(|(&s, (&n, &m))| (i64::from(s), 1 - i64::from(n), i64::from(m) - 1))
-            .collect();
-        axes.sort_unstable_by_key(|axis| std::cmp::Reverse(axis.0));
-        reachable(&axes, shift / size)
+        let mut axes = [(0, 0, 0); MAX_TENSOR_DIMS];
+        for (axis, (&(stride, n), &(_, m))) in axes.iter_mut().zip(a.iter().zip(&b)) {
+            *axis = (i64::from(stride), 1 - i64::from(n), i64::from(m) - 1);
+        }
+        let used = axes.iter().position(|axis| axis.0 == 0).unwrap_or(axes.len());
+        reachable(&axes[..used], shift / size)
     }
 }
 
@@ -121,6 +141,20 @@ mod tests {
             let (ea, eb) = (elements(&a), elements(&b));
             assert_eq!(a.meets(&b), ea.iter().any(|e| eb.contains(e)), "{a:?} {b:?}");
         }
+    }
+
+    #[test]
+    fn a_transposed_piece_and_a_single_element_are_exact() {
+        // A 4 by 8 matrix; its left half, transposed; and its right half.
+        let left = span(1024, 4, &[4, 4], &[1, 8]);
+        let right = span(1024 + 16, 4, &[4, 4], &[8, 1]);
+        assert!(!left.meets(&right) && !right.meets(&left));
+        for column in 0..8 {
+            let element = span(1024 + 4 * (8 + column), 4, &[1], &[1]);
+            assert_eq!(element.meets(&left), column < 4, "column {column}");
+            assert_eq!(right.meets(&element), column >= 4, "column {column}");
+        }
+        assert!(left.meets(&span(1024 + 4, 4, &[2, 2, 1], &[8, 1, 1])), "three strides and two: not known");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::panic::Location;
 
 use prewire_abi::{DataType, EdgeKind, LaneMask, PredicateOp, Shape, TensorArgType, TensorCreateInfo};
-use prewire_orchestrator::{Arg, Predicate};
+use prewire_orchestrator::{Arg, Predicate, SubmitError};
 use prewire_ring::{Attrs, Cold};
 
 use crate::element::Scalar;
@@ -157,12 +157,16 @@ impl<'o, 'r> Submit<'o, 'r> {
         if let Some(mistake) = mistake {
             return Err(refused(what(), site, mistake));
         }
+        let Ok(blocks) = u16::try_from(blocks) else {
+            let allowed = u32::from(orch.engine.spec().limits.blocks);
+            let error = SubmitError::Blocks { observed: blocks, allowed };
+            return Err(refused(what(), site, error.into()));
+        };
         let lanes = kernel.map_or(LaneMask::NONE, |kernel| kernel.lanes);
         let cold = Cold {
             shape: if kernel.is_some() { lanes.shape() } else { Shape::Dummy },
             lanes,
-            // More than 16 bits hold is more than any chip takes: let the orchestrator say so.
-            blocks: u16::try_from(blocks).unwrap_or(u16::MAX),
+            blocks,
             attrs: Attrs { sync_start, ..Attrs::default() },
             callable: kernel.map_or(u32::MAX, |kernel| kernel.id),
         };

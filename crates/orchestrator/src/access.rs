@@ -31,9 +31,12 @@ impl Orchestrator {
             self.edges.push((owner, EdgeKind::WAIT));
         }
         let (edges, allocator) = (&mut self.edges, &self.allocator);
-        self.map.find(&Region::from(tensor), access, &|id| life(allocator, id), &mut |id| {
-            edges.push((id, EdgeKind::WAIT));
-        });
+        // Whatever hazards are inferred between tasks, the host waits for what is known to write.
+        for access in [Access::Read, access] {
+            self.map.find(&Region::from(tensor), access, &|id| life(allocator, id), &mut |id| {
+                edges.push((id, EdgeKind::WAIT));
+            });
+        }
         let mut rest = self.edges.as_slice();
         let mut failed = None;
         let end = wait.wait(&mut || {

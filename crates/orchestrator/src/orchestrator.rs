@@ -65,7 +65,7 @@ pub struct Orchestrator {
     /// Its outputs.
     pub(crate) outputs: Vec<ChipTensor>,
     /// The first local number of this run, by ring.
-    first: [u32; RING_COUNT],
+    pub(crate) first: [u32; RING_COUNT],
     /// Something in this run is ordered by nothing but its submitter's word: from here on accesses are checked.
     pub(crate) unordered: bool,
     /// Tasks submitted in this run.
@@ -109,7 +109,7 @@ impl Orchestrator {
         self.tasks = 0;
     }
 
-    /// How many tasks were submitted since the run started.
+    /// How many tasks were submitted since the run started; allocations are none.
     #[must_use]
     pub const fn tasks(&self) -> u64 {
         self.tasks
@@ -122,11 +122,7 @@ impl Orchestrator {
     /// Whether `id` is a task that was submitted in this run.
     #[must_use]
     pub fn is_of_this_run(&self, id: TaskId) -> bool {
-        let ring = id.ring() as usize;
-        ring < RING_COUNT && {
-            let submitted = self.allocator.next(ring).wrapping_sub(self.first[ring]);
-            id.local().wrapping_sub(self.first[ring]) < submitted
-        }
+        is_submitted(&self.allocator, &self.first, id)
     }
 
     /// Opens a scope. What is submitted in it goes to ring `min(depth, 3)` and is held until it closes.
@@ -221,5 +217,14 @@ impl Orchestrator {
             }
             if allocator.is_drained() { Poll::Ready } else { Poll::Pending }
         });
+    }
+}
+
+/// Whether `id` was submitted in the run in which each ring began with the number in `first`.
+pub(crate) fn is_submitted(allocator: &Allocator, first: &[u32; RING_COUNT], id: TaskId) -> bool {
+    let ring = id.ring() as usize;
+    ring < RING_COUNT && {
+        let submitted = allocator.next(ring).wrapping_sub(first[ring]);
+        id.local().wrapping_sub(first[ring]) < submitted
     }
 }

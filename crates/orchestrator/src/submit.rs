@@ -5,11 +5,11 @@ use core::panic::Location;
 use prewire_abi::{ChipTensor, EdgeKind, ScopeMode, TaskId, TensorArgType};
 use prewire_platform::{Poll, Wait, WaitEnd};
 use prewire_ring::{Allocator, Attrs, Blocked, Cold, Need, Placed, Shortage};
-use prewire_tensormap::{Access, Life, Region};
+use prewire_tensormap::{Access, Hazards, Life, Region};
 
 use crate::args::{Arg, Args};
 use crate::error::{Oldest, SubmitError};
-use crate::orchestrator::Orchestrator;
+use crate::orchestrator::{Orchestrator, is_submitted};
 use crate::record::{self, Writer};
 use crate::scope::ScopeKey;
 
@@ -42,6 +42,11 @@ const fn access(tag: TensorArgType) -> Option<Access> {
     }
 }
 
+/// What a tag asks the tensor map for. Where a write waits for nothing, what is read and written is asked for as a read.
+fn asked(tag: TensorArgType, hazards: Hazards) -> Option<Access> {
+    if hazards == Hazards::Raw && tag == TensorArgType::InOut { Some(Access::Read) } else { access(tag) }
+}
+
 const fn writes(arg: &Arg) -> bool {
     !matches!(arg, Arg::Existing { tag: TensorArgType::Input | TensorArgType::NoDep, .. })
 }
@@ -72,6 +77,7 @@ impl Orchestrator {
         self.reserve(wait, ring, &need, args)?;
 
         let placed = self.place(ring, &need, &cold, site);
+        self.count_task();
         self.record_accesses(&placed, args);
         self.fill(&placed, args);
         let ready = if self.edges.is_empty() {
@@ -186,6 +192,7 @@ impl Orchestrator {
     fn collect(&mut self, args: &Args) -> Result<(), SubmitError> {
         self.edges.clear();
         let (edges, allocator, map) = (&mut self.edges, &self.allocator, &mut self.map);
+        let first = &self.first;
         let mut add = |id: TaskId, kind: EdgeKind| {
             // A retired producer is done; one that failed still poisons, and so stays an edge.
             if allocator.retired(id) == Some(false) {
@@ -204,14 +211,16 @@ impl Orchestrator {
             add(id, kind);
         }
         let infer = self.scopes.mode() == ScopeMode::Auto;
+        let hazards = self.hazards;
         let existing = args.tensors.iter().filter_map(|arg| match arg {
-            Arg::Existing { tensor, tag, .. } => Some((tensor, access(*tag))),
+            Arg::Existing { tensor, tag, .. } => Some((tensor, asked(*tag, hazards))),
             Arg::Create(_) => None,
         });
         let reads = args.reads.iter().map(|(tensor, _)| (tensor, Some(Access::Read)));
         for (tensor, access) in existing.chain(reads) {
             let owner = tensor.owner_task_id();
-            if owner.is_valid() {
+            // Memory may outlive the run of its creator: then there is nobody to wait for.
+            if owner.is_valid() && is_submitted(allocator, first, owner) {
                 add(owner, EdgeKind::BOTH);
             }
             if let Some(access) = access
@@ -235,6 +244,15 @@ impl Orchestrator {
         Ok(())
     }
 
+    /// How many accesses the tensor map is to remember.
+    fn entries(&self, args: &Args) -> u32 {
+        if self.scopes.mode() != ScopeMode::Auto {
+            return 0;
+        }
+        let makes_edges = |arg: &&Arg| matches!(arg, Arg::Existing { tag, .. } if access(*tag).is_some());
+        (args.tensors.iter().filter(makes_edges).count() + args.reads.len()) as u32
+    }
+
     fn need(&self, args: &Args) -> Need {
         let heap = self.outputs.iter().fold(0u64, |sum, made| sum.saturating_add(slab(made.buffer_size())));
         Need { heap, deps: self.edges.len() as u32, args: record::words(args) }
@@ -248,7 +266,7 @@ impl Orchestrator {
         need: &Need,
         args: &Args,
     ) -> Result<(), SubmitError> {
-        let entries = (args.tensors.len() + args.reads.len()) as u32;
+        let entries = self.entries(args);
         if entries > self.map.capacity() {
             return Err(SubmitError::TensorMapDeadlock { wanted: entries, capacity: self.map.capacity() });
         }
@@ -263,6 +281,8 @@ impl Orchestrator {
                 let end = wait.wait(&mut || match allocator.try_reserve(ring, need) {
                     _ if allocator.rings().is_ended() => Poll::Impossible,
                     Ok(()) => Poll::Ready,
+                    // Behind what was short first, something is short for good: the next turn says so.
+                    Err(blocked) if blocked.is_hopeless() => Poll::Ready,
                     Err(_) if allocator.is_stuck(ring) && allocator.try_reserve(ring, need).is_err() => {
                         Poll::Impossible
                     }
@@ -322,7 +342,6 @@ impl Orchestrator {
 
     /// Step 4: takes what was reserved. From here on nothing fails.
     fn place(&mut self, ring: usize, need: &Need, cold: &Cold, site: &'static Location<'static>) -> Placed {
-        self.count_task();
         let next = self.allocator.next(ring);
         if need.heap > 0
             && let Some(scope) = self.scopes.current_mut()
@@ -370,6 +389,10 @@ impl Orchestrator {
                 Arg::Create(_) => {
                     let Some(made) = made.next() else { continue };
                     *made = made.with_buffer_addr(addr).with_owner(placed.id);
+                    // The address may have had a life before, and what failed then is remembered until it is written.
+                    if rings.has_failed() && made.buffer_size() > 0 {
+                        self.map.forget(addr);
+                    }
                     addr += slab(made.buffer_size());
                     writer.tensor(made, TensorArgType::Output);
                 }

@@ -73,6 +73,12 @@ impl ReadyQueue {
 
     /// Takes the first.
     pub fn pop(&self) -> Option<SlotRef> {
+        self.pop_if(|_| true)
+    }
+
+    /// Takes the first if `wanted` says so; otherwise it stays where it is. `wanted` may be asked about a task that
+    /// another thread takes at that moment, and then again about the one behind it.
+    pub fn pop_if(&self, mut wanted: impl FnMut(SlotRef) -> bool) -> Option<SlotRef> {
         let mut head = self.head.load(Ordering::Relaxed);
         loop {
             let (cell, free) = self.cell(head);
@@ -80,6 +86,9 @@ impl ReadyQueue {
             let content = cell.load(Ordering::Acquire);
             let stamp = (content >> 32) as u32;
             if stamp == free | 1 {
+                if !wanted(SlotRef::from_raw(content as u32)) {
+                    return None;
+                }
                 match self.head.compare_exchange_weak(
                     head,
                     head.wrapping_add(1),

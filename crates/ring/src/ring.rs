@@ -87,9 +87,10 @@ impl Ring {
             let head = self.head.load(Ordering::Acquire);
             let start = self.watermark.load(Ordering::Relaxed);
             let mut at = start;
-            // The holds are read before the floor: a task that a scope holds has its floor stored before it is
-            // published, so whoever sees it completed sees the floor.
-            while at != head && self.slot(at).holds() == 0 && !self.is_pinned(at) {
+            // The floor is read after the head and before the holds. A task that a scope holds had its floor stored
+            // before the head, so a floor above it is that of a closed scope, and is seen together with every hold
+            // that was taken under it. Read the other way round, a hold taken between the two reads would be missed.
+            while at != head && !self.is_pinned(at) && self.slot(at).holds() == 0 {
                 at = at.wrapping_add(1);
             }
             if at != start {

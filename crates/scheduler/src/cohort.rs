@@ -20,9 +20,10 @@ pub(crate) struct Cohort {
     slot: AtomicU32,
     /// How many blocks it has. Written by the claimer before `GATHERING`.
     blocks: AtomicU32,
-    /// The number of the cohort in the high half, units reserved in the low. Raised by each domain's poller, which
-    /// may have read of a cohort that is over by now: the number tells.
-    reserved: AtomicU64,
+    /// The number of the cohort in the high half, units that it still wants in the low. Written by the claimer before
+    /// `GATHERING`; lowered by each domain's poller, which may have read of a cohort that is over by now: number and
+    /// want are one word, so that nothing is taken from one cohort in the name of another.
+    wanted: AtomicU64,
     /// The next block to number. Raised by each domain's poller.
     next: AtomicU32,
     /// Blocks launched. Raised by each domain's poller.
@@ -55,7 +56,7 @@ impl Cohort {
             phase: AtomicU64::new(FREE),
             slot: AtomicU32::new(0),
             blocks: AtomicU32::new(0),
-            reserved: AtomicU64::new(0),
+            wanted: AtomicU64::new(0),
             next: AtomicU32::new(0),
             launched: AtomicU32::new(0),
         }
@@ -102,36 +103,33 @@ impl Cohort {
         let number = self.number_of().wrapping_add(1);
         self.slot.store(slot.raw(), Ordering::Relaxed);
         self.blocks.store(blocks, Ordering::Relaxed);
-        self.reserved.store(word(number, 0), Ordering::Relaxed);
+        self.wanted.store(word(number, u64::from(blocks)), Ordering::Relaxed);
         self.next.store(0, Ordering::Relaxed);
         self.launched.store(0, Ordering::Relaxed);
         // ORDERING: Release, "cohort-phase"; pairs with the load in `duty`.
         self.phase.store(word(number, GATHERING), Ordering::Release);
     }
 
-    /// Reserves up to `units` for cohort `number`: how many were still wanted, and whether these were the last. None if
-    /// that cohort is over: what its poller read of it may be the next one's, but was not used.
+    /// Reserves up to `units` for cohort `number`: how many it wanted of them, and whether these were the last. None if
+    /// that cohort has all it wants, or is over.
     pub(crate) fn reserve(&self, number: u32, units: u32) -> (u32, bool) {
-        let blocks = self.blocks.load(Ordering::Relaxed);
-        let mut reserved = self.reserved.load(Ordering::Relaxed);
+        let mut wanted = self.wanted.load(Ordering::Relaxed);
         loop {
-            let taken = units.min(blocks.saturating_sub(reserved as u32));
-            if taken == 0 || (reserved >> 32) as u32 != number {
+            let taken = units.min(wanted as u32);
+            if taken == 0 || (wanted >> 32) as u32 != number {
                 return (0, false);
             }
-            let after = reserved + u64::from(taken);
-            // While a cohort still wants units the next one has not started, so an exchange that succeeds proves that
-            // the task and the blocks that were read are this cohort's.
-            match self.reserved.compare_exchange_weak(reserved, after, Ordering::Relaxed, Ordering::Relaxed) {
+            let after = wanted - u64::from(taken);
+            match self.wanted.compare_exchange_weak(wanted, after, Ordering::Relaxed, Ordering::Relaxed) {
                 Ok(_) => {
-                    let last = after as u32 == blocks;
+                    let last = after as u32 == 0;
                     if last {
                         // ORDERING: Release, "cohort-phase"; pairs with the load in `duty`.
                         self.phase.store(word(number, LAUNCHING), Ordering::Release);
                     }
                     return (taken, last);
                 }
-                Err(now) => reserved = now,
+                Err(now) => wanted = now,
             }
         }
     }

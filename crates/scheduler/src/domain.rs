@@ -189,7 +189,8 @@ impl Domain {
         false
     }
 
-    /// Dispatches the cohort onto what is reserved here.
+    /// Dispatches the cohort onto what is reserved here. All of it, even if the run has ended meanwhile: other domains
+    /// may have dispatched their part, which waits for this one.
     fn launch<L: Lanes>(&mut self, shared: &Shared<L>, slot: SlotRef) -> u32 {
         let units = core::mem::take(&mut self.reserved);
         let n = units.len() as u32;
@@ -197,27 +198,13 @@ impl Domain {
             return 0;
         }
         let first = shared.cohort.number(n);
-        let ended = shared.rings.is_ended();
         for (block, &(cluster, lanes)) in (first..).zip(&units) {
-            if ended {
-                for place in (0..PLACES).filter(|place| lanes.bits() >> place & 1 != 0) {
-                    self.note(shared, lane_of(&shared.spec, cluster, place));
-                }
-            } else {
-                self.put(shared, slot, block, cluster, lanes);
-            }
-        }
-        if ended {
-            let state = shared.rings.slot(slot);
-            state.poison();
-            if state.finish(n * state.cold().lanes.count()) {
-                self.finished.push(slot);
-            }
+            self.put(shared, slot, block, cluster, lanes);
         }
         shared.cohort.launched(n);
         self.reserved = units;
         self.reserved.clear();
-        if ended { 0 } else { n }
+        n
     }
 
     /// Puts a block onto the lanes of a cluster.
@@ -238,23 +225,29 @@ impl Domain {
         }
     }
 
-    /// Tasks that take a cluster for each block: onto idle ones first, then behind what runs.
+    /// Tasks that take a cluster for each block: onto idle ones first, then behind what runs. The first one stays in
+    /// its queue until it has a cluster.
     fn fill_clusters<L: Lanes>(&mut self, shared: &Shared<L>, env: &impl Env) -> u32 {
         let queue = shared.ready.queue(Class::Mix);
         let mut dispatched = 0;
-        // Any mix needs two places at least: a cluster with fewer open cannot take one.
-        while !queue.is_empty() && self.could_take_mix() {
-            let Some(slot) = queue.pop() else { break };
+        loop {
+            let fits = |slot| {
+                let state = shared.rings.slot(slot);
+                let runs = state.verdict() == Verdict::Sound && !shared.rings.is_ended();
+                !runs || self.clusters_for(shared, state.cold().lanes) != 0
+            };
+            let Some(slot) = queue.pop_if(fits) else { return dispatched };
             if !self.is_to_run(shared, env, slot) {
                 continue;
             }
             let state: &Slot = shared.rings.slot(slot);
             let lanes = state.cold().lanes;
-            let before = dispatched;
-            for idle in [true, false] {
-                let mut clusters =
-                    if idle { self.places.idle_clusters(lanes) } else { self.places.open_clusters(lanes) };
+            loop {
+                let mut clusters = self.clusters_for(shared, lanes);
                 let (first, n) = state.claim_blocks(clusters.count_ones());
+                if n == 0 {
+                    break;
+                }
                 for block in first..first + n {
                     let cluster = clusters.trailing_zeros();
                     clusters &= clusters - 1;
@@ -264,13 +257,19 @@ impl Domain {
             }
             if state.blocks_left() > 0 {
                 queue.push(slot);
-                if dispatched == before {
-                    // Its places are taken; those that are open are others.
-                    break;
-                }
             }
         }
-        dispatched
+    }
+
+    /// The clusters for a task that takes `lanes` of one: idle ones; else, where no domain is known to have an idle
+    /// cluster, those that have room behind what runs.
+    fn clusters_for<L: Lanes>(&self, shared: &Shared<L>, lanes: LaneMask) -> u64 {
+        let idle = self.places.idle_clusters(lanes);
+        if idle != 0 || shared.others_have_cluster(self.index) {
+            idle
+        } else {
+            self.places.open_clusters(lanes)
+        }
     }
 
     fn could_take_mix(&self) -> bool {
@@ -278,7 +277,9 @@ impl Domain {
         open(0) & (open(1) | open(2)) | open(1) & open(2) != 0
     }
 
-    /// Tasks that take one core for each block: idle ones first, then behind what runs where nobody is idle.
+    /// Tasks that take one core for each block: idle ones first, then behind what runs where nobody is idle. Where a
+    /// task waits for a cluster they take idle ones only: if the places behind were filled again as each comes free,
+    /// the lanes of a cluster would never have room at the same time.
     fn fill_single<L: Lanes>(
         &mut self,
         shared: &Shared<L>,
@@ -293,7 +294,7 @@ impl Domain {
             // Behind what runs only where no domain is known to have an idle lane of this class.
             let open = if idle > 0 {
                 idle
-            } else if shared.others_hungry(class, self.index) {
+            } else if shared.others_hungry(class, self.index) || !shared.ready.queue(Class::Mix).is_empty() {
                 0
             } else {
                 kinds.iter().map(|&lanes| self.places.open_clusters(lanes).count_ones()).sum()
@@ -337,5 +338,6 @@ impl Domain {
         shared.set_hungry(Class::Mix, self.index, self.could_take_mix());
         shared.set_hungry(Class::Aic, self.index, idle(0));
         shared.set_hungry(Class::Aiv, self.index, idle(1) || idle(2));
+        shared.set_has_cluster(self.index, self.places.idle_clusters(LaneMask::ALL) != 0);
     }
 }

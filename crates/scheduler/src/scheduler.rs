@@ -46,23 +46,38 @@ pub(crate) struct Shared<L> {
     pub(crate) cohort: Cohort,
     /// By class, one bit a domain: it could take more of it. Each bit is written by its domain's poller.
     hungry: [AtomicU32; 5],
+    /// One bit a domain: it has a cluster all of whose lanes are idle. Each bit is written by its domain's poller.
+    clusters: AtomicU32,
+}
+
+/// Makes bit `domain` of `word` say `on`.
+fn tell(word: &AtomicU32, domain: u16, on: bool) {
+    let bit = 1 << domain;
+    if (word.load(Ordering::Relaxed) & bit != 0) == on {
+        return;
+    }
+    if on {
+        word.fetch_or(bit, Ordering::Relaxed);
+    } else {
+        word.fetch_and(!bit, Ordering::Relaxed);
+    }
 }
 
 impl<L> Shared<L> {
     pub(crate) fn set_hungry(&self, class: Class, domain: u16, hungry: bool) {
-        let (word, bit) = (&self.hungry[class as usize], 1 << domain);
-        if (word.load(Ordering::Relaxed) & bit != 0) == hungry {
-            return;
-        }
-        if hungry {
-            word.fetch_or(bit, Ordering::Relaxed);
-        } else {
-            word.fetch_and(!bit, Ordering::Relaxed);
-        }
+        tell(&self.hungry[class as usize], domain, hungry);
+    }
+
+    pub(crate) fn set_has_cluster(&self, domain: u16, has: bool) {
+        tell(&self.clusters, domain, has);
     }
 
     pub(crate) fn others_hungry(&self, class: Class, domain: u16) -> bool {
         self.hungry[class as usize].load(Ordering::Relaxed) & !(1 << domain) != 0
+    }
+
+    pub(crate) fn others_have_cluster(&self, domain: u16) -> bool {
+        self.clusters.load(Ordering::Relaxed) & !(1 << domain) != 0
     }
 }
 
@@ -79,7 +94,15 @@ impl<L: Lanes> Scheduler<L> {
     pub fn new(spec: ChipSpec, rings: Arc<Rings>, ready: Arc<Ready>, lanes: Arc<L>) -> Self {
         let all = (1u32 << spec.domains) - 1;
         let hungry = core::array::from_fn(|_| AtomicU32::new(all));
-        let shared = Shared { rings, ready, lanes, spec, cohort: Cohort::new(), hungry };
+        let shared = Shared {
+            rings,
+            ready,
+            lanes,
+            spec,
+            cohort: Cohort::new(),
+            hungry,
+            clusters: AtomicU32::new(all),
+        };
         let domains =
             (0..spec.domains).map(|d| Padded::new(CombiningLock::new(Domain::new(d, &shared)))).collect();
         Self { shared, domains }

@@ -64,6 +64,35 @@ fn a_consumer_of_two_is_ready_once_and_sees_both() {
     });
 }
 
+/// The guard also keeps it back until its other edges are there: whoever runs it at once gives back a hold that the
+/// orchestrator takes last.
+#[test]
+fn nothing_runs_before_its_wiring_is_done() {
+    model(|| {
+        let mut graph = Graph::new();
+        let (waited, kept) = (graph.root(0), graph.root(1));
+        let closer = {
+            let rings = Arc::clone(&graph.rings);
+            thread::spawn(move || {
+                let mut ready = Vec::new();
+                let _ = complete(&rings, waited.slot, |slot| ready.push(slot));
+                if let Some(&slot) = ready.first() {
+                    let _ = complete(&rings, slot, |_| ());
+                }
+            })
+        };
+        let edges = [(waited.id, EdgeKind::WAIT), (kept.id, EdgeKind::RETAIN)];
+        let (consumer, ready) = graph.consumer(&edges);
+        if ready {
+            let _ = complete(&graph.rings, consumer.slot, |_| ());
+        }
+        closer.join().unwrap();
+        let _ = complete(&graph.rings, kept.slot, |_| ());
+        graph.rings.advance(1);
+        assert_eq!(graph.rings.watermark(1), 1, "the consumer completed without giving its hold back");
+    });
+}
+
 /// The poison is stored before the wait is taken: whoever takes the last one sees it, whichever producer failed, so the
 /// consumer completes as failed and is never handed out to run.
 #[test]
@@ -125,7 +154,7 @@ fn the_last_sub_task_sees_the_others() {
         let cold = Cold { shape: Shape::Aiv, lanes: LaneMask::AIV0, blocks: 2, ..Cold::default() };
         let task = graph.allocator.commit(0, &Need::default(), &cold);
         let outputs = Outputs::new(2);
-        let finish = |rings: &prewire_ring::Rings, outputs: &Outputs, block: usize| {
+        let finish = move |rings: &prewire_ring::Rings, outputs: &Outputs, block: usize| {
             let state = rings.slot(task.slot);
             outputs.write(block);
             if block == 0 {

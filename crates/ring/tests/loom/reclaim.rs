@@ -2,10 +2,10 @@
 
 use loom::thread;
 use prewire_abi::EdgeKind;
-use prewire_ring::{Need, ReadyQueue};
+use prewire_ring::Need;
 use std::sync::Arc;
 
-use crate::graph::{Graph, complete};
+use crate::graph::{Graph, Outputs, complete};
 use crate::model;
 
 /// Argument words of one task, and the whole argument ring of the smallest window under loom.
@@ -54,7 +54,6 @@ fn a_completer_reads_the_entries_of_its_own_task() {
 fn a_walk_survives_the_reuse_of_what_it_has_passed() {
     model(|| {
         let mut graph = Graph::new();
-        let queue = Arc::new(ReadyQueue::new(4));
         let (producer, other) = (graph.root(1), graph.root(1));
         // On the list the second comes first; the two are in rings of their own, so that either can retire alone.
         let need = Need { deps: 4, ..Need::default() };
@@ -63,24 +62,22 @@ fn a_walk_survives_the_reuse_of_what_it_has_passed() {
         let front = graph.place(0, need, 1);
         assert!(!graph.allocator.wire(&front, &[(producer.id, EdgeKind::WAIT)]));
 
+        // Which of the two were handed out: the walk goes from the front on.
+        let readied = Outputs::new(2);
         let closer = {
-            let (rings, queue) = (Arc::clone(&graph.rings), Arc::clone(&queue));
+            let (rings, readied) = (Arc::clone(&graph.rings), readied.clone());
             thread::spawn(move || {
-                let _ = complete(&rings, producer.slot, |slot| queue.push(slot));
+                let _ = complete(&rings, producer.slot, |slot| readied.write(usize::from(slot == behind.slot)));
             })
         };
-        let mut readied = Vec::new();
-        if let Some(slot) = queue.pop() {
-            assert_eq!(slot, front.slot);
-            readied.push(slot);
-            let _ = complete(&graph.rings, slot, |_| ());
+        if readied.seen(0) {
+            let _ = complete(&graph.rings, front.slot, |_| ());
             graph.rings.advance(0);
             // Its entries are free: the next task puts them on another list.
             let next = graph.place(0, need, 1);
             assert!(!graph.allocator.wire(&next, &[(other.id, EdgeKind::WAIT)]));
         }
         closer.join().unwrap();
-        readied.extend(core::iter::from_fn(|| queue.pop()));
-        assert_eq!(readied, [front.slot, behind.slot], "the walk went astray");
+        assert!(readied.seen(0) && readied.seen(1), "the walk went astray");
     });
 }

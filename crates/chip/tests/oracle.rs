@@ -1,0 +1,240 @@
+//! Random programs against a sequential oracle: whatever the chip, the rings and the interleaving, a program gives the
+//! memory of running its tasks one by one.
+//!
+//! `PREWIRE_ORACLE_CASES` says how many programs each test runs, `PREWIRE_ORACLE_SEED` which ones. A program that goes
+//! wrong is made smaller and printed as a test; one that hangs is printed as it is.
+
+use std::sync::{Arc, Once};
+use std::time::Duration;
+
+use prewire_chip::{Hazards, RingSizes};
+use proptest::strategy::{Strategy, ValueTree};
+use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
+
+mod oracle {
+    pub(crate) mod arithmetic;
+    pub(crate) mod census;
+    pub(crate) mod cut;
+    pub(crate) mod dog;
+    pub(crate) mod drive;
+    pub(crate) mod kernels;
+    pub(crate) mod ledger;
+    pub(crate) mod lower;
+    pub(crate) mod print;
+    // As it is printed: the test of the printer compares it.
+    #[rustfmt::skip]
+    mod printed;
+    pub(crate) mod program;
+    pub(crate) mod raw;
+    pub(crate) mod sample;
+    pub(crate) mod world;
+}
+
+use oracle::census::Census;
+use oracle::dog::Dog;
+use oracle::drive::{self, Setting};
+use oracle::lower::{Lowered, Theme, lower};
+use oracle::print::print;
+use oracle::raw::{RawCase, case};
+use oracle::sample::sample;
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+/// The program that was drawn, and the chip that goes with it.
+fn prepare(raw: &RawCase, theme: Theme) -> (Lowered, Setting) {
+    let clusters = u16::from(raw.clusters % 4) + 1;
+    let window = [4, 4, 8, 32][usize::from(raw.window) % 4];
+    let lowered = lower(raw, theme, clusters.into(), window);
+    let rounds = 1 + usize::from(raw.rounds.is_multiple_of(4));
+    let smallest = lowered.ledger.smallest(rounds);
+    let sizes = match raw.rings % 8 {
+        0 => RingSizes {
+            window: smallest.window.map(|n| 2 * n),
+            heap: smallest.heap.map(|n| 2 * n),
+            deps: smallest.deps.map(|n| 2 * n),
+            tensor_map: 2 * smallest.tensor_map,
+        },
+        1 => RingSizes { tensor_map: 4096, ..RingSizes::default().with_window(1024).with_heap(1 << 20) },
+        _ => smallest,
+    };
+    let setting = Setting {
+        a5: raw.threads >= 192,
+        clusters,
+        domains: (u16::from(raw.domains % 3) + 1).min(clusters),
+        threads: u16::from(raw.threads % 3) + 1,
+        seed: (raw.seed % 2 == 1).then_some(raw.seed.into()),
+        sizes,
+        rounds,
+    };
+    (lowered, setting)
+}
+
+/// Kernels that panic on purpose do not fill the output.
+fn hush() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let report = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            let meant = panic.payload_as_str().is_some_and(|message| message.starts_with("oracle: "));
+            if !meant {
+                report(panic);
+            }
+        }));
+    });
+}
+
+fn runner(cases: u32, seed: u64, salt: u8) -> TestRunner {
+    let mut bytes = [salt; 32];
+    bytes[..8].copy_from_slice(&seed.to_le_bytes());
+    let config = Config { cases, failure_persistence: None, max_shrink_iters: 4096, ..Config::default() };
+    TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes))
+}
+
+/// Calls of a program at most.
+const CALLS: usize = 36;
+
+/// Runs `cases` programs of a theme, or as many as the environment says, by `run`.
+fn check_by(
+    theme: Theme,
+    cases: u32,
+    salt: u8,
+    run: impl Fn(&RawCase, Lowered, Setting, &Dog) -> Result<(), TestCaseError>,
+) {
+    hush();
+    let cases = number("PREWIRE_ORACLE_CASES").map_or(cases, |cases| cases as u32);
+    let seed = number("PREWIRE_ORACLE_SEED").unwrap_or(1);
+    let mut runner = runner(cases, seed, salt);
+    let dog = Dog::new(Duration::from_secs(60));
+    let scopes = if theme.churn { 4 } else { 2 };
+    let result = runner.run(&case(CALLS, scopes), |raw| {
+        let (lowered, setting) = prepare(&raw, theme);
+        run(&raw, lowered, setting, &dog)
+    });
+    if let Err(error) = result {
+        panic!("{theme:?}, seed {seed}: {error}");
+    }
+}
+
+/// Watches `run`, and prints the program if it fails or hangs.
+fn watched(
+    dog: &Dog,
+    (lowered, setting): (Lowered, Setting),
+    run: impl FnOnce(&Lowered, &Setting) -> Result<(), String>,
+) -> Result<(), TestCaseError> {
+    let program = Arc::new((lowered, setting));
+    let printed = Arc::clone(&program);
+    let told = move || print(&printed.0, &printed.1);
+    dog.watch(told.clone(), || run(&program.0, &program.1))
+        .map_err(|difference| TestCaseError::fail(format!("{difference}\n{}", told())))
+}
+
+/// Compares `cases` programs of a theme with the oracle.
+fn check(theme: Theme, cases: u32, salt: u8) {
+    check_by(theme, cases, salt, |_, lowered, setting, dog| watched(dog, (lowered, setting), drive::run));
+}
+
+const AUTO: Theme = Theme { faults: false, manual: false, churn: false, hazards: Hazards::All };
+
+#[test]
+fn programs_give_the_memory_of_running_them_one_by_one() {
+    check(AUTO, 800, 1);
+}
+
+#[test]
+fn what_depends_on_a_failure_is_skipped_and_nothing_else() {
+    check(Theme { faults: true, ..AUTO }, 600, 2);
+}
+
+#[test]
+fn memory_is_reused_when_its_last_user_has_ended_and_not_before() {
+    check(Theme { churn: true, ..AUTO }, 500, 8);
+    check(Theme { churn: true, faults: true, ..AUTO }, 100, 9);
+}
+
+#[test]
+fn a_ring_that_is_too_small_for_good_is_refused_where_it_is_full() {
+    check_by(Theme { churn: true, ..AUTO }, 300, 10, |raw, lowered, setting, dog| {
+        let Some((sizes, ring, number)) = lowered.ledger.too_small(raw.rings) else { return Ok(()) };
+        let setting = Setting { sizes, ..setting };
+        watched(dog, (lowered, setting), |lowered, setting| {
+            drive::run_short(lowered, setting, (ring, number))
+        })
+    });
+}
+
+#[test]
+fn explicit_edges_order_what_manual_scopes_and_no_dep_leave_open() {
+    check(Theme { faults: true, manual: true, ..AUTO }, 400, 3);
+}
+
+#[test]
+fn without_inferred_reads_explicit_edges_keep_writers_behind_readers() {
+    check(Theme { faults: true, hazards: Hazards::RawWaw, ..AUTO }, 200, 4);
+    check(Theme { faults: true, manual: true, hazards: Hazards::RawWaw, ..AUTO }, 100, 5);
+}
+
+#[test]
+fn with_inferred_reads_after_writes_alone_explicit_edges_do_the_rest() {
+    check(Theme { faults: true, manual: true, hazards: Hazards::Raw, ..AUTO }, 200, 6);
+}
+
+#[test]
+fn programs_have_in_them_what_is_to_be_tested() {
+    let theme = Theme { faults: true, manual: true, ..AUTO };
+    let (mut runner, mut census) = (runner(1, 1, 7), Census::default());
+    for _ in 0..400 {
+        let raw = case(CALLS, 2).new_tree(&mut runner).expect("bytes can be drawn").current();
+        let (lowered, setting) = prepare(&raw, theme);
+        census.add(&lowered, &setting);
+    }
+    let wanted = [
+        "allocation",
+        "manual scope",
+        "host read",
+        "host read of a failure",
+        "host write",
+        "host write to a failure",
+        "scopes beyond the rings",
+        "a full window of four",
+        "seeded",
+        "three domains",
+        "two rounds",
+        "half-written by a failure",
+        "dummy",
+        "mix",
+        "blocks",
+        "cohort",
+        "exchange over a barrier",
+        "skipped",
+        "failed",
+        "panicked",
+        "predicate that holds",
+        "predicate that does not hold",
+        "edge that only waits",
+        "edge that only retains",
+        "output",
+        "input",
+        "inout",
+        "output into",
+        "no_dep",
+        "strided",
+        "three dimensions",
+        "empty",
+        "transposed",
+    ];
+    assert_eq!(census.rare(&wanted, 8), [], "too few of 400 programs have these: {census:?}");
+}
+
+#[test]
+fn a_printed_program_is_the_program() {
+    let (lowered, setting) = prepare(&sample(), Theme { faults: true, manual: true, ..AUTO });
+    drive::run(&lowered, &setting).expect("the sample gives what the oracle says");
+    let printed = print(&lowered, &setting);
+    let kept = include_str!("oracle/printed.rs");
+    assert!(
+        printed == kept,
+        "the sample is printed as follows now; keep it as oracle/printed.rs:\n{printed}"
+    );
+}

@@ -1,0 +1,142 @@
+//! From tags to edges.
+
+use prewire_abi::TensorArgType::{InOut, Input, NoDep, OutputExisting};
+use prewire_abi::{EdgeKind, ScopeMode, TensorArgType};
+use prewire_orchestrator::{ScopeKey, SubmitError};
+use prewire_ring::RingSizes;
+
+use crate::rig::{Rig, after, existing, memory, nothing, outputs, tensors};
+
+#[test]
+fn each_pair_of_tags_has_its_edge_or_none() {
+    let waits = |first: TensorArgType, second: TensorArgType| match (first, second) {
+        (NoDep, _) | (_, NoDep) | (Input, Input) => false,
+        _ => true,
+    };
+    let mut rig = Rig::new(&RingSizes::default());
+    // From the first of these on, nothing waits for the order that it gives up.
+    rig.submit(&tensors(&[existing(memory(99), NoDep)]));
+    let tags = [Input, InOut, OutputExisting, NoDep];
+    for (n, (first, second)) in tags.iter().flat_map(|&a| tags.map(|b| (a, b))).enumerate() {
+        let tensor = memory(n as u64);
+        let a = rig.submit(&tensors(&[existing(tensor, first)]));
+        let b = rig.submit(&tensors(&[existing(tensor, second)]));
+        let expected = if waits(first, second) { vec![(a.id, EdgeKind::WAIT)] } else { vec![] };
+        assert_eq!(rig.edges(b.id), expected, "{first:?} then {second:?}");
+    }
+    assert_eq!((rig.runner.waits, rig.runner.looks), (1, 1), "to give up the order of nothing");
+}
+
+#[test]
+fn only_regions_that_overlap_are_ordered() {
+    let mut rig = Rig::new(&RingSizes::default());
+    let whole = memory(0);
+    let half = |at: u32| whole.view(&[512], &[at]).unwrap();
+    let left = rig.submit(&tensors(&[existing(half(0), OutputExisting)]));
+    let right = rig.submit(&tensors(&[existing(half(512), InOut)]));
+    assert_eq!(rig.edges(right.id), []);
+    let both = rig.submit(&tensors(&[existing(whole, Input)]));
+    let mut edges = rig.edges(both.id);
+    edges.sort_unstable_by_key(|edge| edge.0);
+    assert_eq!(edges, [(left.id, EdgeKind::WAIT), (right.id, EdgeKind::WAIT)]);
+    // A write waits for the readers since, and everything later for that write alone.
+    let again = rig.submit(&tensors(&[existing(half(0), OutputExisting)]));
+    assert!(rig.edges(again.id).contains(&(both.id, EdgeKind::WAIT)));
+    let reader = rig.submit(&tensors(&[existing(half(0), Input)]));
+    assert_eq!(rig.edges(reader.id), [(again.id, EdgeKind::WAIT)]);
+    assert_eq!(rig.runner.run_all(), 5);
+}
+
+#[test]
+fn readers_do_not_wait_for_one_another() {
+    let mut rig = Rig::new(&RingSizes::default());
+    let writer = rig.submit(&tensors(&[existing(memory(0), OutputExisting)]));
+    let readers: Vec<_> = (0..10).map(|_| rig.submit(&tensors(&[existing(memory(0), Input)])).id).collect();
+    for &reader in &readers {
+        assert_eq!(rig.edges(reader), [(writer.id, EdgeKind::WAIT)]);
+    }
+    let next = rig.submit(&tensors(&[existing(memory(0), InOut)]));
+    let mut producers: Vec<_> = rig.edges(next.id).into_iter().map(|edge| edge.0).collect();
+    producers.retain(|id| *id != writer.id);
+    producers.sort_unstable();
+    assert_eq!(producers, readers);
+}
+
+/// Whoever uses an output waits for its creator and keeps it alive, whatever the tag and whatever the scope.
+#[test]
+fn a_creator_is_waited_for_and_retained() {
+    let mut rig = Rig::new(&RingSizes::default());
+    rig.submit(&tensors(&[existing(memory(99), NoDep)]));
+    rig.open();
+    let creator = rig.submit(&outputs(&[64]));
+    for tag in [Input, NoDep] {
+        let user = rig.submit(&tensors(&[creator.output(tag)]));
+        assert_eq!(rig.edges(user.id), [(creator.id, EdgeKind::BOTH)], "{tag:?}");
+    }
+    rig.try_open(ScopeMode::Manual).unwrap();
+    let user = rig.submit(&tensors(&[creator.output(InOut)]));
+    assert_eq!(rig.edges(user.id), [(creator.id, EdgeKind::BOTH)], "in a manual scope");
+    rig.close();
+    rig.close();
+    assert_eq!(rig.state(creator.id).holds(), 4);
+    let _ = rig.runner.run_all();
+    assert_eq!(rig.runner.rings.usage(0).live, 0);
+}
+
+#[test]
+fn a_tensor_whose_creator_sees_to_it_makes_no_hazard() {
+    let mut rig = Rig::new(&RingSizes::default());
+    let tensor = memory(0).with_manual_dep(true);
+    rig.submit(&tensors(&[existing(tensor, InOut)]));
+    let second = rig.submit(&tensors(&[existing(tensor, InOut)]));
+    assert_eq!(rig.edges(second.id), []);
+}
+
+#[test]
+fn a_manual_scope_has_explicit_edges_only() {
+    let mut rig = Rig::new(&RingSizes::default());
+    rig.open();
+    let before = rig.submit(&tensors(&[existing(memory(0), InOut)]));
+    rig.try_open(ScopeMode::Manual).unwrap();
+    // What was submitted in the belief in its order ends first: one look finds it running, the next one complete.
+    assert_eq!((rig.runner.waits, rig.runner.looks), (1, 2));
+    assert_eq!(rig.orch.rings().watermark(0), 1, "{before:?}");
+    let first = rig.submit(&tensors(&[existing(memory(0), InOut)]));
+    let second = rig.submit(&tensors(&[existing(memory(0), InOut)]));
+    assert_eq!(rig.edges(second.id), []);
+    let mut args = after(&[first.id], EdgeKind::WAIT);
+    args.tensors.push(existing(memory(0), InOut));
+    let third = rig.submit(&args);
+    assert_eq!(rig.edges(third.id), [(first.id, EdgeKind::WAIT)]);
+    assert_eq!(rig.try_open(ScopeMode::Auto), Err(SubmitError::AutoInManual));
+    rig.close();
+    // What was done in it left no trace in the map.
+    let auto = rig.submit(&tensors(&[existing(memory(0), InOut)]));
+    assert_eq!(rig.edges(auto.id), []);
+    rig.try_open(ScopeMode::Manual).unwrap();
+    assert_eq!(rig.runner.waits, 1, "order was given up once");
+}
+
+/// What somebody else reads for a task is an access of that task.
+#[test]
+fn a_read_for_a_predicate_is_ordered_like_an_input() {
+    let mut rig = Rig::new(&RingSizes::default());
+    let writer = rig.submit(&tensors(&[existing(memory(0), OutputExisting)]));
+    let mut args = nothing();
+    args.reads.push((memory(0), ScopeKey::NONE));
+    let reader = rig.submit(&args);
+    assert_eq!(rig.edges(reader.id), [(writer.id, EdgeKind::WAIT)]);
+    let next = rig.submit(&tensors(&[existing(memory(0), InOut)]));
+    assert!(rig.edges(next.id).contains(&(reader.id, EdgeKind::WAIT)));
+}
+
+#[test]
+fn two_arguments_that_touch_the_same_bytes_are_refused_if_one_is_written() {
+    let mut rig = Rig::new(&RingSizes::default());
+    let whole = memory(0);
+    let part = whole.view(&[10], &[1000]).unwrap();
+    let error = rig.try_submit(&tensors(&[existing(whole, Input), existing(part, InOut)])).unwrap_err();
+    assert_eq!(error, SubmitError::ArgsOverlap { first: 0, second: 1 });
+    let _ = rig.submit(&tensors(&[existing(whole, Input), existing(part, Input)]));
+    assert_eq!(rig.orch.tasks(), 1);
+}

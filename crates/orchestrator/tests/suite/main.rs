@@ -1,0 +1,9 @@
+//! Tests of the orchestrator, with a waiter that counts and runs tasks one at a time.
+#![cfg(not(prewire_loom))]
+
+mod deadlock;
+mod edges;
+mod record;
+mod rig;
+mod routes;
+mod scopes;

@@ -1,0 +1,190 @@
+//! An orchestrator whose waiter counts its looks, and completes one ready task between two of them.
+
+use core::panic::Location;
+use prewire_abi::{
+    ChipTensor, DataType, EdgeKind, LaneMask, ScopeMode, Shape, TaskId, TensorArgType, TensorCreateInfo,
+};
+use prewire_orchestrator::{Arg, Args, Capacity, Orchestrator, ScopeKey, Setup, SubmitError};
+use prewire_platform::{Limits, Poll, Wait, WaitEnd};
+use prewire_ring::{Class, Cold, Ready, RingSizes, Rings, Slot, SlotRef};
+use prewire_tensormap::Hazards;
+use std::sync::Arc;
+
+/// Completes what is ready, and counts.
+#[derive(Debug)]
+pub(crate) struct Runner {
+    pub(crate) rings: Arc<Rings>,
+    pub(crate) ready: Arc<Ready>,
+    /// How often the orchestrator waited.
+    pub(crate) waits: usize,
+    /// How often it looked while it waited.
+    pub(crate) looks: usize,
+    /// How often it said that something became ready.
+    pub(crate) published: usize,
+}
+
+impl Runner {
+    /// Completes the oldest ready task of the first class that has one: its slot.
+    pub(crate) fn step(&mut self) -> Option<SlotRef> {
+        let slot = Class::ALL.into_iter().find_map(|class| self.ready.queue(class).pop())?;
+        self.complete(slot);
+        Some(slot)
+    }
+
+    /// Completes the task in `slot`, which is in no queue.
+    pub(crate) fn complete(&mut self, slot: SlotRef) {
+        let (rings, ready) = (&self.rings, &self.ready);
+        let _ = rings.complete(&mut vec![slot], &mut |slot| ready.route(rings, slot));
+        (0..4).for_each(|ring| rings.advance(ring));
+    }
+
+    /// Completes all there is: how many tasks.
+    pub(crate) fn run_all(&mut self) -> usize {
+        core::iter::from_fn(|| self.step()).count()
+    }
+
+    /// How many tasks are queued.
+    pub(crate) fn queued(&self) -> u32 {
+        Class::ALL.into_iter().map(|class| self.ready.queue(class).len()).sum()
+    }
+}
+
+impl Wait for Runner {
+    fn wait(&mut self, look: &mut dyn FnMut() -> Poll) -> WaitEnd {
+        self.waits += 1;
+        loop {
+            self.looks += 1;
+            match look() {
+                Poll::Ready => return WaitEnd::Ready,
+                Poll::Impossible => return WaitEnd::Impossible,
+                Poll::Pending => assert!(self.step().is_some(), "it waits, but nothing can make progress"),
+            }
+        }
+    }
+
+    fn published(&mut self) {
+        self.published += 1;
+    }
+}
+
+/// A task that was submitted, with its outputs.
+#[derive(Clone, Debug)]
+pub(crate) struct Made {
+    pub(crate) id: TaskId,
+    pub(crate) outputs: Vec<ChipTensor>,
+    pub(crate) scope: ScopeKey,
+}
+
+impl Made {
+    /// Its first output as an argument.
+    #[track_caller]
+    pub(crate) fn output(&self, tag: TensorArgType) -> Arg {
+        Arg::Existing { tensor: self.outputs[0], tag, scope: self.scope }
+    }
+}
+
+/// An orchestrator, and who runs what it submits.
+#[derive(Debug)]
+pub(crate) struct Rig {
+    pub(crate) orch: Orchestrator,
+    pub(crate) runner: Runner,
+}
+
+impl Rig {
+    pub(crate) fn new(sizes: &RingSizes) -> Self {
+        let (rings, allocator) = Rings::new(sizes).unwrap();
+        let ready = Arc::new(Ready::new(sizes));
+        let mut orch = Orchestrator::new(Setup {
+            allocator,
+            ready: ready.clone(),
+            heaps: [0x10_0000_0000, 0x20_0000_0000, 0x30_0000_0000, 0x40_0000_0000],
+            limits: Limits { task_tensors: 32, task_scalars: 16, blocks: 1024 },
+            capacity: Capacity { clusters: 24, aiv: 48 },
+            tensor_map: sizes.tensor_map,
+            hazards: Hazards::All,
+        });
+        orch.start_run();
+        Self { orch, runner: Runner { rings, ready, waits: 0, looks: 0, published: 0 } }
+    }
+
+    /// Submits a task on a vector core.
+    #[track_caller]
+    pub(crate) fn try_submit(&mut self, args: &Args) -> Result<Made, SubmitError> {
+        let cold = Cold { shape: Shape::Aiv, lanes: LaneMask::AIV0, ..Cold::default() };
+        let made = self.orch.submit(&mut self.runner, cold, args, Location::caller())?;
+        Ok(Made { id: made.id, outputs: made.outputs.to_vec(), scope: made.scope })
+    }
+
+    /// As `try_submit`, where nothing is wrong.
+    #[track_caller]
+    pub(crate) fn submit(&mut self, args: &Args) -> Made {
+        self.try_submit(args).unwrap()
+    }
+
+    /// Memory without a task.
+    #[track_caller]
+    pub(crate) fn try_alloc(&mut self, elements: u32) -> Result<Made, SubmitError> {
+        let made = self.orch.alloc(&mut self.runner, &outputs(&[elements]), Location::caller())?;
+        Ok(Made { id: made.id, outputs: made.outputs.to_vec(), scope: made.scope })
+    }
+
+    #[track_caller]
+    pub(crate) fn try_open(&mut self, mode: ScopeMode) -> Result<(), SubmitError> {
+        self.orch.open_scope(&mut self.runner, mode, Location::caller())
+    }
+
+    #[track_caller]
+    pub(crate) fn open(&mut self) {
+        self.try_open(ScopeMode::Auto).unwrap();
+    }
+
+    #[track_caller]
+    pub(crate) fn close(&mut self) {
+        self.orch.close_scope().unwrap();
+    }
+
+    pub(crate) fn slot_of(&self, id: TaskId) -> SlotRef {
+        self.runner.rings.slot_of(id)
+    }
+
+    pub(crate) fn state(&self, id: TaskId) -> &Slot {
+        self.runner.rings.slot(self.slot_of(id))
+    }
+
+    /// What a live task waits for or retains: the producers that live, with the kinds of their edges.
+    pub(crate) fn edges(&self, id: TaskId) -> Vec<(TaskId, EdgeKind)> {
+        let rings = &self.runner.rings;
+        rings.deps(self.slot_of(id)).map(|dep| (rings.slot(dep.producer()).id(), dep.kind())).collect()
+    }
+}
+
+/// No argument.
+pub(crate) fn nothing() -> Args {
+    Args::default()
+}
+
+/// These tensors.
+pub(crate) fn tensors(tensors: &[Arg]) -> Args {
+    Args { tensors: tensors.to_vec(), ..Args::default() }
+}
+
+/// Outputs of so many bytes, one each.
+pub(crate) fn outputs(bytes: &[u32]) -> Args {
+    let create = |&bytes| Arg::Create(TensorCreateInfo::new(&[bytes], DataType::U8).unwrap());
+    tensors(&bytes.iter().map(create).collect::<Vec<_>>())
+}
+
+/// Explicit producers, with one kind of edge.
+pub(crate) fn after(producers: &[TaskId], kind: EdgeKind) -> Args {
+    Args { after: producers.iter().map(|&id| (id, kind)).collect(), ..Args::default() }
+}
+
+/// 1024 floats of the program's own memory, number `n`.
+pub(crate) fn memory(n: u64) -> ChipTensor {
+    ChipTensor::contiguous(0x1000_0000 + n * 0x1_0000, &[1024], DataType::F32).unwrap()
+}
+
+/// An argument in memory that no scope owns.
+pub(crate) fn existing(tensor: ChipTensor, tag: TensorArgType) -> Arg {
+    Arg::Existing { tensor, tag, scope: ScopeKey::NONE }
+}
