@@ -48,6 +48,9 @@ impl Barriers {
 
     /// Waits until all `members` have come.
     pub(crate) fn meet(&self, sim: &Sim, meeting: Meeting, members: u32) -> Result<(), KernelError> {
+        if members < 2 {
+            return Ok(());
+        }
         let round = {
             let mut table = self.table();
             let state = table.entry(meeting).or_default();

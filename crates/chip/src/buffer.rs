@@ -52,9 +52,19 @@ struct Entry {
 struct Table {
     entries: Vec<Entry>,
     free: Vec<u32>,
-    /// Dropped while a run went on.
+    /// Dropped while memory was kept.
     dropped: Vec<u32>,
-    in_run: bool,
+    kept: bool,
+}
+
+/// Memory is kept while this lives.
+#[derive(Debug)]
+pub(crate) struct Kept<'b>(&'b Buffers);
+
+impl Drop for Kept<'_> {
+    fn drop(&mut self) {
+        self.0.let_go();
+    }
 }
 
 /// The buffers of a chip.
@@ -98,13 +108,15 @@ impl Buffers {
         self.table().entries.get(index as usize).is_some_and(|e| e.generation == generation && e.live)
     }
 
-    pub(crate) fn start_run(&self) {
-        self.table().in_run = true;
+    /// Keeps the memory of every buffer, dropped or not, until the guard is dropped: for a run, or a copy. One at a time.
+    pub(crate) fn keep(&self) -> Kept<'_> {
+        self.table().kept = true;
+        Kept(self)
     }
 
-    pub(crate) fn end_run(&self) {
+    fn let_go(&self) {
         let mut table = self.table();
-        table.in_run = false;
+        table.kept = false;
         for index in std::mem::take(&mut table.dropped) {
             self.free(&mut table, index);
         }
@@ -113,7 +125,7 @@ impl Buffers {
     fn release(&self, index: u32) {
         let mut table = self.table();
         table.entries[index as usize].live = false;
-        if table.in_run {
+        if table.kept {
             table.dropped.push(index);
         } else {
             self.free(&mut table, index);

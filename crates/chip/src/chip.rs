@@ -110,7 +110,8 @@ impl Chip {
         self.sim.stats().peak_threads.into()
     }
 
-    /// Registers a kernel for one kind of core. `body` may run on several cores at the same time.
+    /// Registers a kernel for one kind of core. `body` may run on several cores at the same time. It is kept as long as
+    /// the chip: a body that owns the chip (an `Arc` of it) keeps both for ever; give it a `Weak`.
     ///
     /// # Errors
     ///
@@ -169,6 +170,7 @@ impl Chip {
     #[track_caller]
     pub fn read<T: Element>(&self, tensor: &Tensor) -> Result<Vec<T>> {
         let _idle = self.idle("Chip::read", "; inside a run, Orch::read reads an element")?;
+        let _kept = self.buffers.keep();
         self.check::<T>(tensor, Location::caller())?;
         let mut data = vec![T::zeroed(); usize::try_from(tensor.len()).unwrap_or(0)];
         let mut rest = data.as_mut_slice();
@@ -188,6 +190,7 @@ impl Chip {
     #[track_caller]
     pub fn write<T: Element>(&self, tensor: &Tensor, data: &[T]) -> Result<()> {
         let _idle = self.idle("Chip::write", "; inside a run, Orch::write writes an element")?;
+        let _kept = self.buffers.keep();
         self.check::<T>(tensor, Location::caller())?;
         same_length(tensor, data.len())?;
         let mut rest = data;
@@ -223,14 +226,19 @@ impl Chip {
             return Err(Error::InsideRun { call, hint });
         }
         // A panic in an orchestration is caught before it gets here, so the conductor is in order.
-        Ok(self.conductor.lock().unwrap_or_else(PoisonError::into_inner))
+        let conductor = self.conductor.lock().unwrap_or_else(PoisonError::into_inner);
+        match &conductor.lost {
+            Some(why) => Err(Error::Lost { why: why.clone() }),
+            None => Ok(conductor),
+        }
     }
 
     /// Runs an orchestration, and waits until every task that it submitted is complete. Runs of one chip follow one
     /// another, from whatever threads they are asked for.
     ///
     /// The orchestration runs on the calling thread, in a scope of its own: it may submit from the first line, and
-    /// tasks run while it goes on.
+    /// tasks run while it goes on. It, and kernels, must not wait for another thread that calls `run`, `read` or
+    /// `write` of the same chip: that one waits for this run.
     ///
     /// # Errors
     ///
@@ -246,15 +254,12 @@ impl Chip {
         let site = Location::caller();
         let mut conductor = self.idle("Chip::run", "")?;
         let Conductor { orchestrator, args, lost } = &mut *conductor;
-        if let Some(why) = lost {
-            return Err(Error::Lost { why: why.clone() });
-        }
         let inside = Inside::enter();
         let start = Instant::now();
         let executed = self.sim.stats().executed;
         let _ = self.engine.take_cause();
         orchestrator.start_run();
-        self.buffers.start_run();
+        let kept = self.buffers.keep();
         let mut orch = Orch {
             engine: &self.engine,
             orchestrator,
@@ -283,7 +288,12 @@ impl Chip {
             executed: self.sim.stats().executed - executed,
             wall: start.elapsed(),
         };
-        self.buffers.end_run();
+        if lost.is_some() {
+            // Kernels may be blocked with views of it.
+            std::mem::forget(kept);
+        } else {
+            drop(kept);
+        }
         drop(inside);
         let cause = self.engine.take_cause();
         drop(conductor);

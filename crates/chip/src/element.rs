@@ -2,16 +2,23 @@
 
 use prewire_abi::DataType;
 
-/// A type that tensor elements can have.
+mod sealed {
+    /// Keeps [`Element`](super::Element) to this crate: views rely on an element being as large as its dtype says.
+    #[expect(unnameable_types, reason = "that nobody else can name it is what it is for")]
+    pub trait Sealed {}
+}
+
+/// A type that tensor elements can have: the numbers of this crate, and no other.
 ///
 /// Plain bytes: every bit pattern is a value, so memory that no kernel wrote yet can be read.
-pub trait Element: bytemuck::Pod + Send + Sync {
+pub trait Element: sealed::Sealed + bytemuck::Pod + Send + Sync {
     /// The dtype of such elements.
     const DTYPE: DataType;
 }
 
 macro_rules! elements {
     ($($type:ty => $dtype:ident),+ $(,)?) => {$(
+        impl sealed::Sealed for $type {}
         impl Element for $type {
             const DTYPE: DataType = DataType::$dtype;
         }

@@ -5,13 +5,12 @@ use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use prewire_orchestrator::Record;
+use prewire_orchestrator::{Predicate, Record};
 use prewire_os::Event;
 use prewire_platform::{ChipSpec, Core, DeviceMemory, Host, LaneId, Work};
 use prewire_ring::{Ready, Rings, SlotRef};
 use prewire_scheduler::{Env, Progress, Scheduler};
 use prewire_sim::Sim;
-use prewire_sync::atomic::{AtomicU64, Ordering};
 
 use crate::barrier::Barriers;
 use crate::context::{KernelCtx, may_meet};
@@ -57,8 +56,6 @@ pub(crate) struct Engine {
     barriers: Barriers,
     /// Notified when tasks have completed and when a runner parks.
     progress: Event,
-    /// Tasks of this run that failed or were poisoned. Raised by pollers, read and cleared between runs.
-    failed: AtomicU64,
     /// The first error of the run: its root cause. Written once a run.
     cause: Mutex<Option<Error>>,
 }
@@ -74,7 +71,6 @@ impl Engine {
             leases: Leases::default(),
             barriers: Barriers::default(),
             progress: Event::new(),
-            failed: AtomicU64::new(0),
             cause: Mutex::new(None),
         }
     }
@@ -119,9 +115,8 @@ impl Engine {
     /// The root cause of the run that has ended, if it failed. The next run starts without one.
     pub(crate) fn take_cause(&self) -> Option<Error> {
         let mut cause = self.cause.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let failed = self.failed.swap(0, Ordering::Relaxed);
         if let Some(Error::Task(failure)) = &mut cause {
-            failure.skipped = failed.saturating_sub(1);
+            failure.skipped = self.rings.failures().saturating_sub(1);
         }
         cause
     }
@@ -134,15 +129,16 @@ impl Engine {
         }
     }
 
-    fn fail(&self, lane: LaneId, work: Work, error: KernelError) {
+    /// Fails the task of `work`, which `lane` ran, or which was never dispatched.
+    fn fail(&self, lane: Option<LaneId>, work: Work, error: KernelError) {
         let slot = SlotRef::from_raw(work.slot);
         let state = self.rings.slot(slot);
-        let core = if lane.0 < self.spec.clusters { Core::Aic } else { Core::Aiv };
+        let core = lane.map(|lane| (if lane.0 < self.spec.clusters { Core::Aic } else { Core::Aiv }, lane.0));
         let cold = state.cold();
         self.note_cause(Error::Task(Box::new(Failure {
             task: state.id(),
             kernel: self.kernels.name(cold.callable),
-            core: (core, lane.0),
+            core,
             block: (work.block, u32::from(cold.blocks)),
             site: self.rings.site(slot),
             skipped: 0,
@@ -155,14 +151,18 @@ impl Engine {
         let state = self.rings.slot(SlotRef::from_raw(work.slot));
         let callable = self.kernels.get(state.cold().callable);
         let Some(body) = callable.and_then(|callable| callable.body(work.place)) else {
-            return self.fail(lane, work, KernelError::new("the task names no kernel for this core"));
+            return self.fail(Some(lane), work, KernelError::new("the task names no kernel for this core"));
         };
         let mut ctx = KernelCtx::new(self, work);
-        let result = catch_unwind(AssertUnwindSafe(|| body(&mut ctx)))
-            .unwrap_or_else(|panic| Err(KernelError::Panicked(message(&*panic))));
+        let result = catch_unwind(AssertUnwindSafe(|| body(&mut ctx))).unwrap_or_else(|panic| {
+            let text = message(&*panic);
+            // Dropping what the kernel threw is the kernel's code again, and may panic again.
+            let _ = catch_unwind(AssertUnwindSafe(|| drop(panic))).map_err(std::mem::forget);
+            Err(KernelError::Panicked(text))
+        });
         // Before the peers hear of it: what they say then is a consequence, not the cause.
         if let Err(error) = result {
-            self.fail(lane, work, error);
+            self.fail(Some(lane), work, error);
         }
         ctx.leave();
     }
@@ -185,10 +185,7 @@ impl Host for Engine {
     }
 
     fn poll(&self, domain: u16) {
-        let Progress { completed, failed, .. } = self.scheduler.poll(domain, self);
-        if failed > 0 {
-            self.failed.fetch_add(u64::from(failed), Ordering::Relaxed);
-        }
+        let Progress { completed, .. } = self.scheduler.poll(domain, self);
         if completed > 0 {
             self.progress.notify_all();
         }
@@ -209,37 +206,41 @@ impl Env for Engine {
         let mut bytes = [0; 8];
         let size = (predicate.dtype.size() as usize).min(bytes.len());
         let state = self.rings.slot(slot);
+        let mut lease = None;
         if state.cold().attrs.unordered {
             // Nothing but its submitter's word says that nobody writes the element now.
             let span =
                 Span { addr: predicate.addr, size: size as u64, ndims: 1, shape: [1; 5], strides: [1; 5] };
             let holder = Holder { task: state.id(), block: 0, place: 0 };
-            match self.leases.take(&span, false, holder) {
-                Ok(lease) => self.leases.give_back(lease),
+            lease = match self.leases.take(&span, false, holder) {
+                Ok(lease) => Some(lease),
                 Err(other) => {
                     let error =
                         KernelError::new(format!("its predicate reads what {other} writes; add an edge"));
-                    self.fail(LaneId(0), Work { slot: slot.raw(), ..Work::default() }, error);
+                    self.fail(None, Work { slot: slot.raw(), ..Work::default() }, error);
                     return false;
                 }
-            }
+            };
         }
-        if self.sim.read(predicate.addr, &mut bytes[..size]).is_err() {
-            // The tensor was checked at submit, and lives as long as the task.
-            return true;
+        let read = self.sim.read(predicate.addr, &mut bytes[..size]);
+        if let Some(lease) = lease {
+            self.leases.give_back(lease);
         }
-        predicate.op.holds(integer(bytes, predicate.dtype), predicate.target)
+        // The tensor was checked at submit, and lives as long as the task: there is no other answer.
+        read.is_err() || compares(predicate, u64::from_le_bytes(bytes))
     }
 }
 
-/// An integer element as `i64`: its sign is its dtype's.
-pub(crate) fn integer(bytes: [u8; 8], dtype: prewire_abi::DataType) -> i64 {
+/// Whether an element, as its bytes, compares with the target as the predicate says. Its sign is its dtype's.
+fn compares(predicate: Predicate, raw: u64) -> bool {
     use prewire_abi::DataType as D;
-    let raw = u64::from_le_bytes(bytes);
-    match dtype {
+    let element = match predicate.dtype {
         D::I8 => i64::from(raw as i8),
         D::I16 => i64::from(raw as i16),
         D::I32 => i64::from(raw as i32),
+        // Above every target that there can be.
+        D::U64 if raw > i64::MAX as u64 => return predicate.op.holds(1, 0),
         _ => raw as i64,
-    }
+    };
+    predicate.op.holds(element, predicate.target)
 }

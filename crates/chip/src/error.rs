@@ -225,8 +225,8 @@ pub struct Failure {
     pub task: TaskId,
     /// Its kernel's name.
     pub kernel: String,
-    /// The kind of the core that it failed on, and the core's number.
-    pub core: (Core, u16),
+    /// The kind of the core that it failed on, and the core's number; none if it failed before it was dispatched.
+    pub core: Option<(Core, u16)>,
     /// Which of its blocks, and of how many.
     pub block: (u32, u32),
     /// Where it was submitted.
@@ -243,7 +243,10 @@ impl std::fmt::Display for Failure {
         if self.block.1 > 1 {
             write!(f, ", block {} of {}", self.block.0, self.block.1)?;
         }
-        write!(f, ") on {} core {}", self.core.0, self.core.1)?;
+        f.write_str(")")?;
+        if let Some((kind, number)) = self.core {
+            write!(f, " on {kind} core {number}")?;
+        }
         if let Some(site) = self.site {
             write!(f, ", submitted at {site},")?;
         }

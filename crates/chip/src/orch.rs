@@ -108,10 +108,8 @@ impl<'r> Orch<'r> {
         self.orchestrator
             .open_scope(&mut self.waiter, mode, site)
             .map_err(|error| refused("a scope", site, error.into()))?;
-        let result = body(self);
-        // As many as were open: a panic in `body` leaves the closing to the end of the run.
-        while self.orchestrator.depth() > depth && self.orchestrator.close_scope().is_ok() {}
-        result
+        let closing = Closing { orch: self, depth };
+        body(closing.orch)
     }
 
     /// Reads one element, after everything that writes it is complete.
@@ -228,6 +226,19 @@ impl<'r> Orch<'r> {
                 Ok(())
             }
         }
+    }
+}
+
+/// Closes scopes down to a depth when it is dropped: however a body ends, a panic that its caller catches included.
+struct Closing<'c, 'r> {
+    orch: &'c mut Orch<'r>,
+    depth: usize,
+}
+
+impl Drop for Closing<'_, '_> {
+    fn drop(&mut self) {
+        let orchestrator = &mut self.orch.orchestrator;
+        while orchestrator.depth() > self.depth && orchestrator.close_scope().is_ok() {}
     }
 }
 

@@ -49,19 +49,9 @@ impl Span {
         }) || self.len() == 0
     }
 
-    /// The stride and the length of each axis, largest stride first, so that a transposed piece has the same ones.
-    fn axes(&self) -> [(u32, u32); MAX_TENSOR_DIMS] {
-        let mut axes = [(0, 1); MAX_TENSOR_DIMS];
-        for (axis, pair) in axes.iter_mut().zip(self.strides().iter().zip(self.shape())) {
-            *axis = (*pair.0, *pair.1);
-        }
-        axes.sort_unstable_by(|a, b| b.cmp(a));
-        axes
-    }
-
-    /// Whether a byte belongs to both. Exact for pieces with the same strides, in whatever order, and element size, and
-    /// where one is a single element; otherwise it says yes where their extents meet. So it says no wherever the tensor
-    /// map does, and what that does not order is not refused.
+    /// Whether a byte belongs to both. Exact for pieces of one element size, so that what the tensor map finds apart, or
+    /// has no reason to order, is not refused; only for pieces of many dimensions and odd strides that would take too
+    /// long, and then it says yes where their extents meet.
     pub(crate) fn meets(&self, other: &Self) -> bool {
         let (a, b) = (self.extent() * self.size, other.extent() * other.size);
         if a == 0 || b == 0 || self.addr + a <= other.addr || other.addr + b <= self.addr {
@@ -72,37 +62,56 @@ impl Span {
         if self.size != other.size || shift % size != 0 {
             return true;
         }
-        let (mut a, mut b) = (self.axes(), other.axes());
-        if a.iter().zip(&b).any(|(a, b)| a.0 != b.0) {
-            // One element has no strides: it may take the other's.
-            if self.len() == 1 {
-                a = b.map(|(stride, _)| (stride, 1));
-            } else if other.len() == 1 {
-                b = a.map(|(stride, _)| (stride, 1));
-            } else {
-                return true;
+        // Element i of this and j of the other are the same where their places, i and j weighted with the strides,
+        // differ by the shift: look for such i and j, largest stride first. Axes of one stride count as one.
+        let mut axes = [Axis::default(); 2 * MAX_TENSOR_DIMS];
+        let mut used = 0;
+        let mut add = |stride: u32, low: i64, high: i64| {
+            let stride = i64::from(stride);
+            let at = axes[..used].iter().position(|axis| axis.stride <= stride).unwrap_or(used);
+            if at == used || axes[at].stride != stride {
+                axes[at..=used].rotate_right(1);
+                axes[at] = Axis { stride, ..Axis::default() };
+                used += 1;
             }
+            axes[at].low += low;
+            axes[at].high += high;
+        };
+        for (&stride, &n) in self.strides().iter().zip(self.shape()).filter(|(_, n)| **n > 1) {
+            add(stride, 1 - i64::from(n), 0);
         }
-        // Element i of this and j of the other are the same where the differences j - i, weighted with the strides,
-        // add up to the shift. Look for such differences, largest stride first.
-        let mut axes = [(0, 0, 0); MAX_TENSOR_DIMS];
-        for (axis, (&(stride, n), &(_, m))) in axes.iter_mut().zip(a.iter().zip(&b)) {
-            *axis = (i64::from(stride), 1 - i64::from(n), i64::from(m) - 1);
+        for (&stride, &n) in other.strides().iter().zip(other.shape()).filter(|(_, n)| **n > 1) {
+            add(stride, 0, i64::from(n) - 1);
         }
-        let used = axes.iter().position(|axis| axis.0 == 0).unwrap_or(axes.len());
-        reachable(&axes[..used], shift / size)
+        let mut steps = STEPS;
+        reachable(&axes[..used], shift / size, &mut steps)
     }
 }
 
-/// Whether `shift` is a sum of stride times difference, each difference in its range.
-fn reachable(axes: &[(i64, i64, i64)], shift: i64) -> bool {
-    let Some((&(stride, low, high), rest)) = axes.split_first() else { return shift == 0 };
-    let least: i64 = rest.iter().map(|(s, low, _)| s * low).sum();
-    let most: i64 = rest.iter().map(|(s, _, high)| s * high).sum();
-    // What the rest can make up for bounds this difference from both sides.
+/// Steps after which two pieces are taken to meet.
+const STEPS: u32 = 4096;
+
+/// A stride, and how often it may be taken.
+#[derive(Clone, Copy, Debug, Default)]
+struct Axis {
+    stride: i64,
+    low: i64,
+    high: i64,
+}
+
+/// Whether `shift` is a sum of strides, each taken as often as it may be; or the steps do not suffice to tell.
+fn reachable(axes: &[Axis], shift: i64, steps: &mut u32) -> bool {
+    let Some((&Axis { stride, low, high }, rest)) = axes.split_first() else { return shift == 0 };
+    if *steps == 0 {
+        return true;
+    }
+    *steps -= 1;
+    let least: i64 = rest.iter().map(|axis| axis.stride * axis.low).sum();
+    let most: i64 = rest.iter().map(|axis| axis.stride * axis.high).sum();
+    // What the rest can make up for bounds this one from both sides.
     let from = (shift - most).div_euclid(stride) + i64::from((shift - most).rem_euclid(stride) != 0);
     let to = (shift - least).div_euclid(stride);
-    (from.max(low)..=to.min(high)).any(|difference| reachable(rest, shift - difference * stride))
+    (from.max(low)..=to.min(high)).any(|times| reachable(rest, shift - times * stride, steps))
 }
 
 #[cfg(test)]
@@ -127,13 +136,18 @@ mod tests {
         all.into_iter().map(|at| s.addr + at * s.size).collect()
     }
 
-    #[test]
-    fn the_same_strides_are_exact() {
+    /// Numbers below an end, the same in every run.
+    fn draw() -> impl FnMut(u64) -> u64 {
         let mut seed = 1u64;
-        let mut next = |n: u64| {
+        move |n| {
             seed = seed.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
             (seed >> 33) % n
-        };
+        }
+    }
+
+    #[test]
+    fn the_same_strides_are_exact() {
+        let mut next = draw();
         for _ in 0..20_000 {
             let strides = [next(12) as u32 + 1, next(4) as u32 + 1];
             let a = span(64 + 4 * next(40), 4, &[next(4) as u32, next(5) as u32 + 1], &strides);
@@ -144,17 +158,19 @@ mod tests {
     }
 
     #[test]
-    fn a_transposed_piece_and_a_single_element_are_exact() {
-        // A 4 by 8 matrix; its left half, transposed; and its right half.
-        let left = span(1024, 4, &[4, 4], &[1, 8]);
-        let right = span(1024 + 16, 4, &[4, 4], &[8, 1]);
-        assert!(!left.meets(&right) && !right.meets(&left));
-        for column in 0..8 {
-            let element = span(1024 + 4 * (8 + column), 4, &[1], &[1]);
-            assert_eq!(element.meets(&left), column < 4, "column {column}");
-            assert_eq!(right.meets(&element), column >= 4, "column {column}");
+    fn other_strides_and_other_dimensions_are_exact() {
+        let mut next = draw();
+        for _ in 0..20_000 {
+            let mut any = || {
+                let dims = 1 + next(3) as usize;
+                let shape: Vec<u32> = (0..dims).map(|_| next(4) as u32 + 1).collect();
+                let strides: Vec<u32> = (0..dims).map(|_| next(9) as u32 + 1).collect();
+                span(64 + 4 * next(40), 4, &shape, &strides)
+            };
+            let (a, b) = (any(), any());
+            let (ea, eb) = (elements(&a), elements(&b));
+            assert_eq!(a.meets(&b), ea.iter().any(|e| eb.contains(e)), "{a:?} {b:?}");
         }
-        assert!(left.meets(&span(1024 + 4, 4, &[2, 2, 1], &[8, 1, 1])), "three strides and two: not known");
     }
 
     #[test]
@@ -163,8 +179,20 @@ mod tests {
         let right = span(1024 + 16, 4, &[8, 4], &[8, 1]);
         assert!(!left.meets(&right));
         assert!(left.meets(&span(1024 + 12, 4, &[8, 1], &[8, 1])));
-        // Other strides: their extents meet, so yes.
-        assert!(left.meets(&span(1024 + 16, 4, &[4], &[1])));
+        // The same columns as a matrix of other strides, and transposed.
+        assert!(!left.meets(&span(1024 + 16, 4, &[4], &[1])));
+        assert!(!left.meets(&span(1024 + 16, 4, &[4, 8], &[1, 8])));
+        // Elements of another size: their extents meet, so yes.
+        assert!(left.meets(&span(1024 + 16, 2, &[4], &[1])));
+    }
+
+    #[test]
+    fn what_takes_too_long_is_taken_to_meet() {
+        // Even places and odd ones, in five dimensions each.
+        let strides = [30_006, 10_006, 3_006, 1_006, 306];
+        let even = span(0, 4, &[60; 5], &strides);
+        let odd = span(4, 4, &[60; 5], &strides.map(|stride| stride + 2));
+        assert!(even.meets(&odd));
     }
 
     #[test]

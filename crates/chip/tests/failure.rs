@@ -40,7 +40,11 @@ fn a_failed_kernel_is_named_with_its_task_its_site_and_its_core() {
     says(&error, &[site]);
     let failure = failure::<()>(Err(error));
     assert_eq!((failure.task.raw(), failure.block, failure.skipped), (1, (0, 1), 0));
-    assert!(failure.core.0 == Core::Aiv && (4..12).contains(&failure.core.1), "{:?}", failure.core);
+    assert!(
+        failure.core.is_some_and(|(kind, n)| kind == Core::Aiv && (4..12).contains(&n)),
+        "{:?}",
+        failure.core
+    );
     assert_eq!(failure.error, KernelError::new("out of luck"));
     still_works(&chip, &add);
 }

@@ -47,6 +47,16 @@ pub enum SubmitError {
         /// What is wrong.
         error: TensorError,
     },
+    /// An output is to have an initial value, which nothing here writes.
+    InitialValue {
+        /// Which argument, from 0.
+        arg: usize,
+    },
+    /// Memory that exists was given to a call that makes memory.
+    AllocOfExisting {
+        /// Which argument, from 0.
+        arg: usize,
+    },
     /// Two arguments touch the same bytes and the task writes one of them.
     ArgsOverlap {
         /// One argument.
@@ -175,10 +185,18 @@ impl fmt::Display for SubmitError {
                 write!(f, "{observed} scalars were given, but a task has at most {allowed}; pass them in a tensor")
             }
             Self::Tensor { arg, error } => write!(f, "argument {arg}: {error}"),
+            Self::InitialValue { arg } => write!(
+                f,
+                "argument {arg} is an output with an initial value, which is not supported; let a task fill it"
+            ),
+            Self::AllocOfExisting { arg } => write!(
+                f,
+                "argument {arg} of an allocation is memory that exists; an allocation only makes memory"
+            ),
             Self::ArgsOverlap { first, second } => write!(
                 f,
-                "arguments {first} and {second} touch the same bytes, and the task writes one of them; pass the \
-                 memory once, as inout"
+                "arguments {first} and {second} touch the same bytes, or have strides that do not tell them apart, and \
+                 the task writes one of them; pass the memory once, as inout"
             ),
             Self::StaleTensor { arg, owner, scope } => {
                 write!(f, "argument {arg} is the output of task {owner}, whose scope")?;
@@ -228,7 +246,8 @@ impl fmt::Display for SubmitError {
             Self::TensorMapDeadlock { wanted, capacity } => write!(
                 f,
                 "the tensor map is full for good: {wanted} of {capacity} entries wanted, and every access in it \
-                 belongs to a task that an open scope holds; close a scope earlier, or raise RingSizes::tensor_map"
+                 belongs to a task that an open scope holds, or that failed; close a scope earlier, or raise \
+                 RingSizes::tensor_map"
             ),
             Self::ScopeTooDeep { allowed } => write!(f, "scopes nest at most {allowed} deep"),
             Self::AutoInManual => f.write_str(

@@ -72,9 +72,8 @@ impl Orchestrator {
         }
         cold.attrs = Attrs { unordered: self.unordered, predicated: args.predicate.is_some(), ..cold.attrs };
         self.collect(args)?;
-        let need = self.need(args);
         let ring = self.scopes.ring();
-        self.reserve(wait, ring, &need, args)?;
+        let need = self.reserve(wait, ring, args)?;
 
         let placed = self.place(ring, &need, &cold, site);
         self.count_task();
@@ -97,7 +96,7 @@ impl Orchestrator {
     ///
     /// # Errors
     ///
-    /// As [`submit`](Orchestrator::submit), for a task whose arguments all create.
+    /// As [`submit`](Orchestrator::submit); and an argument that does not create.
     pub fn alloc(
         &mut self,
         wait: &mut impl Wait,
@@ -105,11 +104,13 @@ impl Orchestrator {
         site: &'static Location<'static>,
     ) -> Result<Submitted<'_>, SubmitError> {
         let cold = Cold::default();
+        if let Some(arg) = args.tensors.iter().position(|arg| matches!(arg, Arg::Existing { .. })) {
+            return Err(SubmitError::AllocOfExisting { arg });
+        }
         self.check(&cold, args)?;
         self.edges.clear();
-        let need = self.need(args);
         let ring = self.scopes.ring();
-        self.reserve(wait, ring, &need, args)?;
+        let need = self.reserve(wait, ring, args)?;
         let placed = self.place(ring, &need, &cold, site);
         self.fill(&placed, args);
         self.allocator.complete_unwired(&placed);
@@ -142,6 +143,9 @@ impl Orchestrator {
                     self.check_open(arg, tensor, scope)?;
                 }
                 Arg::Create(info) => {
+                    if info.initial_value().is_some() {
+                        return Err(SubmitError::InitialValue { arg });
+                    }
                     // Made here, where it may fail; its address and owner are filled in once it has them.
                     let made = info.materialize(0, TaskId::INVALID);
                     self.outputs.push(made.map_err(|error| SubmitError::Tensor { arg, error })?);
@@ -259,20 +263,19 @@ impl Orchestrator {
     }
 
     /// Step 3: everything that the task takes is there.
-    fn reserve(
-        &mut self,
-        wait: &mut impl Wait,
-        ring: usize,
-        need: &Need,
-        args: &Args,
-    ) -> Result<(), SubmitError> {
+    fn reserve(&mut self, wait: &mut impl Wait, ring: usize, args: &Args) -> Result<Need, SubmitError> {
         let entries = self.entries(args);
         if entries > self.map.capacity() {
             return Err(SubmitError::TensorMapDeadlock { wanted: entries, capacity: self.map.capacity() });
         }
         loop {
+            let need = &self.need(args);
             let blocked = match self.allocator.try_reserve(ring, need) {
                 Ok(()) => None,
+                Err(blocked) if blocked.is_hopeless() && blocked.shortage == Shortage::Deps => {
+                    self.thin_out(wait, ring, blocked)?;
+                    continue;
+                }
                 Err(blocked) if blocked.is_hopeless() => return Err(SubmitError::TooLarge { ring, blocked }),
                 Err(blocked) => Some(blocked),
             };
@@ -295,7 +298,7 @@ impl Orchestrator {
                 }
             }
             if self.map.reserve(entries, &|id| life(allocator, id)) {
-                return Ok(());
+                return Ok(*need);
             }
             let map = &mut self.map;
             let end = wait.wait(&mut || {
@@ -321,6 +324,32 @@ impl Orchestrator {
                     });
                 }
             }
+        }
+    }
+
+    /// The task waits for more producers than the pool has entries. Each that ends is one fewer, so this waits until they
+    /// fit, unless too many of them are held by a scope that only this thread can close.
+    fn thin_out(&mut self, wait: &mut impl Wait, ring: usize, blocked: Blocked) -> Result<(), SubmitError> {
+        let (edges, allocator) = (&self.edges, &self.allocator);
+        let end = wait.wait(&mut || {
+            let many = |count: usize| count as u64 > blocked.capacity;
+            if allocator.rings().is_ended() {
+                Poll::Impossible
+            } else if !many(edges.iter().filter(|edge| !is_over(allocator, edge)).count()) {
+                Poll::Ready
+            } else if many(edges.iter().filter(|edge| is_for_good(allocator, edge)).count()) {
+                Poll::Impossible
+            } else {
+                Poll::Pending
+            }
+        });
+        match end {
+            WaitEnd::Ready => {
+                self.edges.retain(|edge| !is_over(allocator, edge));
+                Ok(())
+            }
+            WaitEnd::Impossible if allocator.rings().is_ended() => Err(SubmitError::RunEnded),
+            WaitEnd::Impossible => Err(SubmitError::TooLarge { ring, blocked }),
         }
     }
 
@@ -399,6 +428,21 @@ impl Orchestrator {
             }
         }
         writer.scalars(&args.scalars);
+    }
+}
+
+/// Whether an edge needs no entry any more: its producer is retired, or complete and nothing of it is kept.
+fn is_over(allocator: &Allocator, &(id, kind): &(TaskId, EdgeKind)) -> bool {
+    allocator.retired(id) == Some(false) || (!kind.retains() && allocator.completed(id) == Some(false))
+}
+
+/// Whether an edge stays for as long as this thread does nothing: its producer has ended, and a scope holds it or it
+/// failed.
+fn is_for_good(allocator: &Allocator, edge: &(TaskId, EdgeKind)) -> bool {
+    match allocator.completed(edge.0) {
+        None => false,
+        Some(false) => !is_over(allocator, edge) && allocator.is_held_by_scope(edge.0),
+        Some(true) => true,
     }
 }
 

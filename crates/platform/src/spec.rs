@@ -166,6 +166,16 @@ impl ChipSpec {
         if self.tokens.finished_bit.count_ones() != 1 || self.tokens.exit >= self.tokens.finished_bit {
             return Err("tokens must stay below the finished bit");
         }
+        let idle = [self.tokens.dispatch_idle, self.tokens.core_idle, self.tokens.core_exited];
+        if self.tokens.exit < 4
+            || idle[0] < self.tokens.exit
+            || idle[1] < self.tokens.exit
+            || idle[2] < self.tokens.exit
+        {
+            return Err(
+                "there must be tokens from 0 to 3 below the exit word, and the idle words must not be tokens",
+            );
+        }
         Ok(())
     }
 }

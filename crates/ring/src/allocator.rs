@@ -177,7 +177,9 @@ impl Allocator {
                 last.args_end.load(Ordering::Relaxed),
             )
         };
-        if !cursor.heap.fits(need.heap.next_multiple_of(Heap::ALIGN), heap_tail) {
+        // More than there is, whatever is free: said before it is rounded up, so that no sum overflows.
+        let too_large = need.heap > cursor.heap.size();
+        if too_large || !cursor.heap.fits(need.heap.next_multiple_of(Heap::ALIGN), heap_tail) {
             return blocked(Shortage::Heap, need.heap, cursor.heap.used(heap_tail), cursor.heap.size());
         }
         let deps = cursor.deps_head.wrapping_sub(deps_tail);
@@ -237,7 +239,9 @@ impl Allocator {
     fn fate(&self, id: TaskId) -> Fate {
         let ring = id.ring() as usize & 3;
         let shared = &self.rings.rings[ring];
-        if !is_before(id.local(), shared.watermark()) {
+        // Alive is what lies between the watermark and the head; everything else was retired, however long ago.
+        let (watermark, next) = (shared.watermark(), self.cursors[ring].next);
+        if id.local().wrapping_sub(watermark) < next.wrapping_sub(watermark) {
             return Fate::Live;
         }
         if !self.rings.has_failed() {
@@ -260,6 +264,12 @@ impl Allocator {
             Fate::Done => Some(false),
             Fate::Failed => Some(true),
         }
+    }
+
+    /// Whether an open scope holds `id`, a live task.
+    #[must_use]
+    pub fn is_held_by_scope(&self, id: TaskId) -> bool {
+        self.rings.rings[id.ring() as usize & 3].is_pinned(id.local())
     }
 
     /// Whether `id`, a task of this run, is complete; and if so, whether it failed.

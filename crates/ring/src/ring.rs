@@ -113,8 +113,11 @@ pub struct Usage {
 /// The four rings of a graph, shared by its orchestrator and its completers.
 pub struct Rings {
     pub(crate) rings: [Ring; RING_COUNT],
-    /// A task of this run failed or was poisoned. Set by completers and runners, cleared by the orchestrator between runs.
+    /// A task of this run failed or was poisoned, or the run was ended. Set by completers and whoever ends the run,
+    /// cleared by the orchestrator between runs.
     failed: AtomicBool,
+    /// How many tasks of this run failed or were poisoned. Raised by completers, cleared with `failed`.
+    failures: AtomicU64,
     /// The run was ended: what is not running yet completes without running. Set by anyone, cleared by the
     /// orchestrator between runs.
     ended: AtomicBool,
@@ -137,6 +140,7 @@ impl Rings {
         let rings = Arc::new(Self {
             rings: core::array::from_fn(|ring| Ring::new(ring, sizes)),
             failed: AtomicBool::new(false),
+            failures: AtomicU64::new(0),
             ended: AtomicBool::new(false),
         });
         let allocator = Allocator::new(Arc::clone(&rings), sizes);
@@ -230,9 +234,16 @@ impl Rings {
         self.failed.load(Ordering::Relaxed)
     }
 
+    /// How many tasks of this run failed or did not run because of a failure. Exact once the run is drained.
+    #[must_use]
+    pub fn failures(&self) -> u64 {
+        self.failures.load(Ordering::Relaxed)
+    }
+
     /// Notes that a task failed. Whoever notes it completes the task afterwards, which publishes the note.
-    pub fn note_failure(&self) {
+    pub(crate) fn note_failure(&self) {
         self.failed.store(true, Ordering::Relaxed);
+        self.failures.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Ends the run: what is not running yet completes without running.
@@ -250,6 +261,7 @@ impl Rings {
     /// Forgets failure and end. The orchestrator's, when nothing is alive.
     pub(crate) fn clear_flags(&self) {
         self.failed.store(false, Ordering::Relaxed);
+        self.failures.store(0, Ordering::Relaxed);
         self.ended.store(false, Ordering::Relaxed);
     }
 }

@@ -58,8 +58,12 @@ impl Domain {
             let completed = self.complete(shared, &mut round);
             let dispatched = self.dispatch(shared, env, &mut round);
             round.dispatched += dispatched;
-            if !completed && self.finished.is_empty() && shared.ready.queue(Class::Inline).is_empty() {
-                break;
+            if !completed && self.finished.is_empty() {
+                // What somebody is just pushing is his to poll for.
+                match shared.ready.queue(Class::Inline).pop() {
+                    Some(slot) => self.finish_unrun(shared, slot),
+                    None => break,
+                }
             }
         }
         self.tell_hunger(shared);

@@ -163,6 +163,7 @@ impl<L: Lanes> Scheduler<L> {
         let ready = &self.shared.ready;
         !ready.queue(Class::Inline).is_empty()
             || (!ready.queue(Class::SyncStart).is_empty() && self.shared.cohort.duty() == Duty::None)
-            || (self.hungry_for_ready() >> domain) & 1 != 0
+            // While a cohort gathers nothing else is dispatched; who launches it polls all domains.
+            || (self.shared.cohort.duty() == Duty::None && (self.hungry_for_ready() >> domain) & 1 != 0)
     }
 }

@@ -67,7 +67,8 @@ impl Memory {
     }
 
     pub(crate) fn write(&self, addr: u64, from: &[u8]) -> Result<(), MemoryError> {
-        let table = self.reading();
+        // Alone: a read or write of the same bytes at the same time would be a race.
+        let table = self.writing();
         let to = table.at(addr, from.len())?;
         // SAFETY:
         // - `from` is valid for its length, and `to` for as many bytes: `at` checked them against an allocation, which

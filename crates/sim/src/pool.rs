@@ -274,7 +274,12 @@ impl Pool {
         if let Err(error) = added {
             self.census.not_started();
             if error.kind() != io::ErrorKind::WouldBlock {
-                tracing::warn!(%error, "the simulator got no further thread; cores wait for the ones there are");
+                if !self.census.view().watching() {
+                    tracing::warn!(%error, "the simulator got no further thread, and tries again; cores wait");
+                }
+                // He wakes the pool again each while, and so tries again.
+                self.census.resume_watch();
+                self.watch.notify_one();
             }
         }
     }

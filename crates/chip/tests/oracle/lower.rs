@@ -252,7 +252,8 @@ impl Lowering {
         let task = Task { number, cores, blocks, sync_start, exchange, args, after, predicate, fault };
 
         let named = task.after.iter().fold(inferred, |set, edge| set | 1 << edge.0);
-        let deps = (named | self.world.haunting(ring)).count_ones();
+        let haunting = accesses.iter().fold(0, |set, access| set | self.world.haunting(access));
+        let deps = (named | haunting).count_ones();
         let outputs: Vec<Span> = task
             .args
             .iter()

@@ -36,6 +36,7 @@ struct Entry {
     task: usize,
     tensor: usize,
     region: Region,
+    places: u64,
     write: bool,
 }
 
@@ -65,6 +66,8 @@ pub(crate) struct Fate {
 pub(crate) struct Access {
     pub(crate) tensor: usize,
     pub(crate) region: Region,
+    /// Its elements, as bits.
+    pub(crate) places: u64,
     pub(crate) write: bool,
     /// Whether it waits for writes: a write that does not read need not, where only such hazards are inferred.
     pub(crate) reads: bool,
@@ -75,13 +78,13 @@ pub(crate) struct Access {
 impl Access {
     pub(crate) fn of(span: &Span, how: Use, inferred: bool) -> Self {
         let inferred = inferred && how.is_inferred();
-        Self { tensor: span.tensor, region: span.region(), write: how.writes(), reads: how.reads(), inferred }
+        let places = span.places().into_iter().fold(0, |places, at| places | 1 << at);
+        let (write, reads) = (how.writes(), how.reads());
+        Self { tensor: span.tensor, region: span.region(), places, write, reads, inferred }
     }
 
     fn conflicts(&self, other: &Self) -> bool {
-        (self.write || other.write)
-            && self.tensor == other.tensor
-            && self.region.overlap(&other.region) != Overlap::None
+        (self.write || other.write) && self.tensor == other.tensor && self.places & other.places != 0
     }
 }
 
@@ -125,7 +128,14 @@ impl World {
             .iter()
             .filter(|entry| entry.tensor == access.tensor)
             .filter(|entry| if raw { access.reads && entry.write } else { access.write || entry.write })
-            .filter(|entry| entry.region.overlap(&access.region) != Overlap::None)
+            .filter(|entry| {
+                let apart = entry.region.overlap(&access.region) == Overlap::None;
+                assert!(
+                    !apart || entry.places & access.places == 0,
+                    "{entry:?} and {access:?} have elements in common"
+                );
+                !apart
+            })
             .fold(0, |found, entry| found | 1 << entry.task)
     }
 
@@ -149,13 +159,15 @@ impl World {
         members(tasks).any(|task| self.fates[task].bad)
     }
 
-    /// How many recorded accesses of tasks in `tasks` the map may hold, and how many tasks with accesses to heap memory
-    /// of `ring` that is gone.
+    /// How many recorded accesses of tasks in `tasks` the map may hold.
     pub(crate) fn entries(&self, tasks: Set) -> u32 {
         self.map.iter().filter(|entry| tasks >> entry.task & 1 != 0).count() as u32
     }
 
-    pub(crate) fn haunting(&self, ring: usize) -> Set {
+    /// The tasks that an access may find beside those that it is to find: they accessed memory that is gone, and may
+    /// have been where the accessed memory is now.
+    pub(crate) fn haunting(&self, access: &Access) -> Set {
+        let Some(ring) = self.memory[access.tensor].ring else { return 0 };
         let gone = |tensor: usize| self.memory[tensor].ring == Some(ring) && !self.memory[tensor].live;
         self.map.iter().filter(|entry| gone(entry.tensor)).fold(0, |all, entry| all | 1 << entry.task)
     }
@@ -224,7 +236,7 @@ impl World {
     }
 
     fn record(&mut self, task: usize, access: &Access) {
-        let Access { tensor, region, write, .. } = *access;
+        let Access { tensor, region, places, write, .. } = *access;
         if write {
             let raw = self.hazards == Hazards::Raw;
             self.map.retain(|entry| {
@@ -233,12 +245,14 @@ impl World {
                 } else {
                     region.overlap(&entry.region) == Overlap::Covers
                 };
-                entry.tensor != tensor || !gone
+                let stays = entry.tensor != tensor || !gone;
+                assert!(stays || entry.places & !places == 0, "{access:?} does not cover {entry:?}");
+                stays
             });
         } else if self.hazards != Hazards::All {
             return;
         }
-        self.map.push(Entry { task, tensor, region, write });
+        self.map.push(Entry { task, tensor, region, places, write });
     }
 
     /// The sequential meaning of a task.

@@ -67,7 +67,8 @@ fn a_walk_survives_the_reuse_of_what_it_has_passed() {
         let closer = {
             let (rings, readied) = (Arc::clone(&graph.rings), readied.clone());
             thread::spawn(move || {
-                let _ = complete(&rings, producer.slot, |slot| readied.write(usize::from(slot == behind.slot)));
+                let _ =
+                    complete(&rings, producer.slot, |slot| readied.write(usize::from(slot == behind.slot)));
             })
         };
         if readied.seen(0) {
