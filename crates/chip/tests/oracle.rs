@@ -2,7 +2,8 @@
 //! memory of running its tasks one by one.
 //!
 //! `PREWIRE_ORACLE_CASES` says how many programs each test runs, `PREWIRE_ORACLE_SEED` which ones. A program that goes
-//! wrong is made smaller and printed as a test; one that hangs is printed as it is.
+//! wrong is made smaller and printed as a module with a test, to be put beside `printed.rs`; one that hangs is printed
+//! as it is.
 
 use std::sync::{Arc, Once};
 use std::time::Duration;
@@ -17,6 +18,7 @@ mod oracle {
     pub(crate) mod cut;
     pub(crate) mod dog;
     pub(crate) mod drive;
+    mod found;
     pub(crate) mod kernels;
     pub(crate) mod ledger;
     pub(crate) mod lower;
