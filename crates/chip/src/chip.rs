@@ -24,7 +24,7 @@ use crate::waiter::Waiter;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct RunReport {
-    /// Tasks that were submitted.
+    /// Tasks that were submitted; allocations are none.
     pub tasks: u64,
     /// Sub-tasks that kernels ran for: a task has one for each block and place.
     pub executed: u64,

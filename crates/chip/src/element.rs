@@ -11,6 +11,20 @@ mod sealed {
 /// A type that tensor elements can have: the numbers of this crate, and no other.
 ///
 /// Plain bytes: every bit pattern is a value, so memory that no kernel wrote yet can be read.
+///
+/// No program adds one, as plain as its bytes may be: a view would take each byte of a tensor for a `Page`.
+///
+/// ```compile_fail,E0277
+/// use prewire_chip::{DataType, Element};
+///
+/// #[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+/// #[repr(transparent)]
+/// struct Page([u8; 4096]);
+///
+/// impl Element for Page {
+///     const DTYPE: DataType = DataType::U8;
+/// }
+/// ```
 pub trait Element: sealed::Sealed + bytemuck::Pod + Send + Sync {
     /// The dtype of such elements.
     const DTYPE: DataType;

@@ -162,7 +162,7 @@ fn a_task_or_a_tensor_of_another_run_is_refused() {
 fn a_tensor_that_is_kept_past_its_scope_is_stale_and_the_scope_is_named() {
     let _dog = dog();
     let bench = Bench::new(small().rings(rings()));
-    bench.run(2, |orch| {
+    bench.run(1, |orch| {
         let mut made = None;
         let scope = next_line!();
         let opened = orch.scope(|orch| {

@@ -133,7 +133,7 @@ fn scopes_that_share_the_last_ring_cannot_outgrow_it_together() {
 fn a_request_larger_than_the_heap_and_a_heap_that_a_scope_fills_are_told_apart() {
     let _dog = dog();
     let bench = Bench::new(small().rings(rings().with_heap(4096)));
-    bench.run(3, |orch| {
+    bench.run(2, |orch| {
         let (site, submit) = (here!(), orch.submit(&bench.nop));
         let error = refused(
             submit.output(&[1025], DataType::I32).go(),

@@ -179,3 +179,101 @@ impl ChipSpec {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A small chip with the least room in every number.
+    const LEAST: ChipSpec = ChipSpec {
+        name: "least",
+        clusters: 1,
+        domains: 1,
+        limits: Limits { task_tensors: 1, task_scalars: 1, blocks: 1 },
+        registers: Registers { block_bytes: 8, dispatch: 0, condition: 4, fast_path: None },
+        tokens: Tokens { finished_bit: 8, exit: 4, dispatch_idle: 4, core_idle: 5, core_exited: 6 },
+        counter_hz: 1,
+    };
+
+    /// That `LEAST` with `change` is refused, and with words about it.
+    #[track_caller]
+    fn refused(words: &str, change: impl Fn(&mut ChipSpec)) {
+        let mut spec = LEAST;
+        change(&mut spec);
+        let error = spec.validate().expect_err("this is no chip");
+        assert!(error.contains(words), "{error:?} does not say {words:?}");
+    }
+
+    /// That `LEAST` with `change` is a chip.
+    #[track_caller]
+    fn accepted(change: impl Fn(&mut ChipSpec)) {
+        let mut spec = LEAST;
+        change(&mut spec);
+        assert_eq!(spec.validate(), Ok(()));
+    }
+
+    #[test]
+    fn clusters_and_domains_are_within_their_ranges() {
+        accepted(|_| {});
+        accepted(|spec| (spec.clusters, spec.domains) = (40, 8));
+        accepted(|spec| (spec.clusters, spec.domains) = (8, 8));
+        for clusters in [0, 41, u16::MAX] {
+            refused("clusters must be 1 to 40", |spec| spec.clusters = clusters);
+        }
+        for domains in [0, 9, u16::MAX] {
+            refused("domains must be 1 to 8", |spec| (spec.clusters, spec.domains) = (40, domains));
+        }
+        refused("at most one a cluster", |spec| (spec.clusters, spec.domains) = (3, 4));
+    }
+
+    #[test]
+    fn the_two_registers_are_two_words_of_the_block() {
+        accepted(|spec| (spec.registers.dispatch, spec.registers.condition) = (4, 0));
+        refused("words of the register block", |spec| spec.registers.dispatch = 8);
+        refused("words of the register block", |spec| spec.registers.condition = 8);
+        refused("words of the register block", |spec| spec.registers.condition = u32::MAX);
+        refused("two words", |spec| spec.registers.condition = 0);
+        refused("words of the register block", |spec| spec.registers.block_bytes = 0);
+    }
+
+    #[test]
+    fn the_finished_bit_is_one_bit_above_all_tokens() {
+        accepted(|spec| spec.tokens.finished_bit = 1 << 31);
+        for bits in [0, 3, 12, u32::MAX] {
+            refused("below the finished bit", |spec| spec.tokens.finished_bit = bits);
+        }
+        for exit in [8, 9, u32::MAX] {
+            refused("below the finished bit", |spec| spec.tokens.exit = exit);
+        }
+    }
+
+    /// With fewer, one that is skipped has no successor of its own parity.
+    #[test]
+    fn there_are_tokens_from_0_to_3_below_the_exit_word() {
+        for exit in 0..4 {
+            refused("tokens from 0 to 3 below the exit word", |spec| spec.tokens.exit = exit);
+        }
+    }
+
+    /// A core that says so would be taken for one that runs, or has finished, that token.
+    #[test]
+    fn an_idle_word_is_no_token() {
+        for token in 0..4 {
+            refused("the idle words must not be tokens", |spec| spec.tokens.dispatch_idle = token);
+            refused("the idle words must not be tokens", |spec| spec.tokens.core_idle = token);
+            refused("the idle words must not be tokens", |spec| spec.tokens.core_exited = token);
+        }
+    }
+
+    /// What is accepted has tokens that never reach the exit word, and alternate for ever.
+    #[test]
+    fn the_tokens_of_the_least_chip_alternate_and_stay_below_the_exit_word() {
+        let mut token = LEAST.tokens.none();
+        for _ in 0..20 {
+            let next = LEAST.tokens.after(token);
+            assert!(next.0 < LEAST.tokens.exit, "{next:?}");
+            assert_ne!(next.0 & 1, token.0 & 1, "{next:?} after {token:?}");
+            token = next;
+        }
+    }
+}

@@ -1,6 +1,6 @@
 //! What cannot come about is said at the first look; what can is waited for.
 
-use prewire_abi::TensorArgType::Input;
+use prewire_abi::TensorArgType::{InOut, Input};
 use prewire_abi::{EdgeKind, ErrorCode, TaskId};
 use prewire_orchestrator::SubmitError;
 use prewire_ring::{RingSizes, Shortage};
@@ -88,16 +88,59 @@ fn nested_scopes_that_share_a_ring_fill_it() {
     assert_eq!(error.code(), Some(ErrorCode::FlowControlDeadlock));
 }
 
+/// Producers that are complete, and that the open scope holds, become no fewer.
 #[test]
-fn more_edges_than_the_pool_has_are_refused_without_waiting() {
+fn more_held_edges_than_the_pool_has_are_refused_at_the_first_look() {
+    let mut rig = Rig::new(&RingSizes::default().with_deps(4));
+    rig.open();
+    let producers: Vec<TaskId> = (0..128).map(|_| rig.submit(&outputs(&[4])).id).collect();
+    assert_eq!(rig.runner.run_all(), 128);
+    let error = rig.try_submit(&after(&producers, EdgeKind::BOTH)).unwrap_err();
+    let SubmitError::TooLarge { ring: 0, blocked } = error else { panic!("{error:?}") };
+    assert_eq!((blocked.shortage, blocked.wanted, blocked.capacity), (Shortage::Deps, 128, 4));
+    assert_eq!((error.code(), rig.runner.looks), (Some(ErrorCode::DepPoolOverflow), 1));
+    assert_eq!(rig.submit(&after(&producers[..4], EdgeKind::BOTH)).id, TaskId::new(0, 128));
+}
+
+/// It is known as soon as more of them are complete than the pool has entries.
+#[test]
+fn more_held_edges_than_the_pool_has_are_refused_once_too_many_are_complete() {
     let mut rig = Rig::new(&RingSizes::default().with_deps(4));
     rig.open();
     let producers: Vec<TaskId> = (0..128).map(|_| rig.submit(&outputs(&[4])).id).collect();
     let error = rig.try_submit(&after(&producers, EdgeKind::BOTH)).unwrap_err();
     let SubmitError::TooLarge { ring: 0, blocked } = error else { panic!("{error:?}") };
     assert_eq!((blocked.shortage, blocked.wanted, blocked.capacity), (Shortage::Deps, 128, 4));
-    assert_eq!((error.code(), rig.runner.waits), (Some(ErrorCode::DepPoolOverflow), 0));
-    assert_eq!(rig.submit(&after(&producers[..4], EdgeKind::BOTH)).id, TaskId::new(0, 128));
+    assert_eq!((error.code(), rig.runner.looks), (Some(ErrorCode::DepPoolOverflow), 1 + 5));
+    assert_eq!(rig.orch.tasks(), 128);
+}
+
+/// Readers that end take no entry: a write is waited for until the rest of them fits.
+#[test]
+fn a_write_after_more_readers_than_the_pool_has_entries_waits_until_they_fit() {
+    let mut rig = Rig::new(&RingSizes::default().with_deps(8));
+    let readers: Vec<_> = (0..20).map(|_| rig.submit(&tensors(&[existing(memory(0), Input)])).id).collect();
+    let writer = rig.submit(&tensors(&[existing(memory(0), InOut)]));
+    assert_eq!((rig.runner.waits, rig.runner.looks), (1, 1 + 12), "one step for each that does not fit");
+    let mut edges = rig.edges(writer.id);
+    edges.sort_unstable_by_key(|edge| edge.0);
+    assert_eq!(edges, readers[12..].iter().map(|&id| (id, EdgeKind::WAIT)).collect::<Vec<_>>());
+    assert_eq!(rig.runner.queued(), 8, "the writer waits for them");
+    assert_eq!(rig.runner.run_all(), 9);
+    assert_eq!(rig.runner.rings.usage(0).live, 0);
+}
+
+#[test]
+fn a_run_that_was_ended_ends_the_wait_for_readers() {
+    let mut rig = Rig::new(&RingSizes::default().with_deps(8));
+    for _ in 0..20 {
+        rig.submit(&tensors(&[existing(memory(0), Input)]));
+    }
+    rig.runner.rings.end();
+    let error = rig.try_submit(&tensors(&[existing(memory(0), InOut)])).unwrap_err();
+    assert_eq!((error, rig.runner.looks), (SubmitError::RunEnded, 1));
+    rig.orch.finish_run(&mut rig.runner);
+    assert_eq!(rig.runner.rings.usage(0).live, 0);
 }
 
 #[test]

@@ -4,6 +4,7 @@
 mod deadlock;
 mod edges;
 mod record;
+mod refused;
 mod rig;
 mod routes;
 mod scopes;

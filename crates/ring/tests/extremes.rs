@@ -1,0 +1,104 @@
+//! Ids and sizes at the ends of their ranges: a task is alive only between the watermark and the head, however far
+//! away its number is, and no size wraps around to a small one.
+#![cfg(not(prewire_loom))]
+
+use prewire_abi::{EdgeKind, TaskId};
+use prewire_ring::{Allocator, Cold, Need, Placed, RingSizes, Rings, Shortage};
+use std::sync::Arc;
+
+const WINDOW: u32 = 16;
+
+/// Rings after `retired` tasks, of which nothing is alive.
+fn after(retired: u32) -> (Arc<Rings>, Allocator) {
+    let (rings, mut allocator) = Rings::new(&RingSizes::default().with_window(WINDOW)).unwrap();
+    for _ in 0..retired {
+        let placed = place(&mut allocator, 0);
+        rings.publish_unwired(placed.slot);
+        complete(&rings, &placed);
+    }
+    (rings, allocator)
+}
+
+fn place(allocator: &mut Allocator, deps: u32) -> Placed {
+    let need = Need { deps, ..Need::default() };
+    allocator.try_reserve(0, &need).unwrap();
+    allocator.commit(0, &need, &Cold::default())
+}
+
+fn complete(rings: &Rings, placed: &Placed) {
+    let _ = rings.complete(&mut vec![placed.slot], &mut |_| {});
+    rings.advance(0);
+}
+
+/// The numbers of tasks that many tasks ago: local numbers come around after 2^32, so those are as good as submitted.
+fn long_ago(next: u32) -> impl Iterator<Item = TaskId> {
+    let half = 1u32 << 31;
+    [
+        1,
+        2,
+        WINDOW,
+        WINDOW + 1,
+        1 << 30,
+        half - 1,
+        half,
+        half + 1,
+        half + WINDOW,
+        half + (1 << 30),
+        u32::MAX - WINDOW,
+    ]
+    .into_iter()
+    .map(move |ago| TaskId::new(0, next.wrapping_sub(ago)))
+}
+
+#[test]
+fn a_task_is_retired_however_long_ago_it_was() {
+    for retired in [0, 1, 5, WINDOW, 3 * WINDOW + 7] {
+        let (rings, mut allocator) = after(retired);
+        for id in long_ago(retired) {
+            assert_eq!(allocator.retired(id), Some(false), "{id} after {retired}");
+            assert_eq!(allocator.completed(id), Some(false), "{id} after {retired}");
+        }
+        // With some alive, those are, and no other.
+        let live: Vec<Placed> = (0..5).map(|_| place(&mut allocator, 0)).collect();
+        for placed in &live {
+            assert_eq!(allocator.retired(placed.id), None);
+            rings.publish_unwired(placed.slot);
+        }
+        for id in long_ago(retired) {
+            assert_eq!(allocator.retired(id), Some(false), "{id} before five live ones from {retired} on");
+        }
+        live.iter().for_each(|placed| complete(&rings, placed));
+        assert!(allocator.is_drained());
+    }
+}
+
+/// A task and its producer of long ago may have the same slot: nobody waits for itself.
+#[test]
+fn an_edge_to_a_task_of_long_ago_is_over() {
+    for retired in [0, 5, WINDOW + 3] {
+        let (rings, mut allocator) = after(retired);
+        for kind in [EdgeKind::WAIT, EdgeKind::RETAIN, EdgeKind::BOTH] {
+            for ago in [1u32 << 31, (1 << 31) + WINDOW, u32::MAX - 2 * WINDOW + 1] {
+                let placed = place(&mut allocator, 1);
+                let old = TaskId::new(0, placed.id.local().wrapping_sub(ago));
+                assert!(allocator.wire(&placed, &[(old, kind)]), "{kind:?} to {old} from {}", placed.id);
+                complete(&rings, &placed);
+                assert!(allocator.is_drained(), "{kind:?}: it holds nothing");
+            }
+        }
+    }
+}
+
+/// Said with the numbers asked for, and nothing is taken.
+#[test]
+fn a_size_that_no_multiple_of_the_alignment_reaches_is_hopeless_and_no_overflow() {
+    let (_, mut allocator) = after(3);
+    let size = allocator.heap_size(0);
+    for heap in [size + 1, u64::MAX - 1024, u64::MAX - 1023, u64::MAX - 1, u64::MAX] {
+        let blocked = allocator.try_reserve(0, &Need { heap, ..Need::default() }).unwrap_err();
+        assert_eq!((blocked.shortage, blocked.wanted, blocked.capacity), (Shortage::Heap, heap, size));
+        assert!(blocked.is_hopeless());
+    }
+    assert!(allocator.try_reserve(0, &Need { heap: size, ..Need::default() }).is_ok());
+    assert_eq!(place(&mut allocator, 0).id, TaskId::new(0, 3));
+}
