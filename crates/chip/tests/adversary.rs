@@ -161,7 +161,7 @@ fn copy_against_a_drop(copy: impl Fn(&Chip, &prewire_chip::Tensor) -> Result<()>
     let builder = small().rings(RingSizes::default().with_heap(1024)).memory_limit(4 * 1024 + 2 * BYTES);
     let chip = builder.build().unwrap();
     let shape = [SIDE, SIDE];
-    for turn in 0..40usize {
+    for turn in 0..80usize {
         let first = chip.tensor(&[1u8; BYTES as usize], &shape).unwrap();
         let by_columns = first.transpose(0, 1).unwrap();
         let start = Barrier::new(2);
@@ -171,7 +171,7 @@ fn copy_against_a_drop(copy: impl Fn(&Chip, &prewire_chip::Tensor) -> Result<()>
                 copy(&chip, &by_columns)
             });
             start.wait();
-            (0..turn * 5).for_each(|_| thread::yield_now());
+            (0..turn * 3).for_each(|_| thread::yield_now());
             drop(first);
             let second = chip.tensor(&[2u8; BYTES as usize], &shape).unwrap();
             if let Err(error) = copier.join().unwrap() {
@@ -316,7 +316,7 @@ fn how_many_were_skipped_is_exact_in_every_run() {
     let chip = small().build().unwrap();
     let fails = fails(&chip);
     let x = chip.zeros::<i32>(&[4]).unwrap();
-    for run in 0..3000 {
+    for run in 0..10_000 {
         let result = chip.run(|orch| (0..4).try_for_each(|_| orch.submit(&fails).inout(&x).go().map(drop)));
         assert_eq!(failure(result).skipped, 3, "run {run}");
     }
