@@ -5,4 +5,4 @@ cd "$(dirname "$0")/.."
 clone=$(mktemp -d)
 trap 'rm -rf "$clone"' EXIT
 git clone --quiet . "$clone/prewire"
-"$clone/prewire/ci/test.sh" "$@"
+"$clone/prewire/.ci/run"

@@ -47,7 +47,7 @@ pub(crate) const MEMBERS: &[Member] = &[
 const LOOM: &str = "loom under cfg(prewire_loom)";
 const SYNC: &[&str] = &["crossbeam-utils", LOOM];
 const OS: &[&str] = &["rustix", "memmap2", LOOM];
-const CHIP: &[&str] = &["half", "thiserror", "tracing", "bytemuck", "libloading"];
+const CHIP: &[&str] = &["half", "thiserror", "tracing", "bytemuck"];
 
 const fn row(
     package: &'static str,

@@ -13,7 +13,7 @@ use crate::context::MAX_TENSORS;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 
-/// The vendor library that a hardware driver needs.
+/// The vendor's runtime library.
 const VENDOR_LIBRARY: &str = "libascendcl.so";
 
 /// Sets a chip up. Made by [`Chip::sim`]; every setting has a default.
@@ -57,15 +57,8 @@ impl Chip {
     ///
     /// Always [`Error::NoDriver`] so far, which says what is missing and names the simulator of the same chip.
     pub fn hardware(spec: ChipSpec) -> Result<ChipBuilder> {
-        // SAFETY: loading a library runs its initialisers; this one is the vendor's runtime, whose initialisers are
-        // meant to be run by whoever links it, on any thread.
-        let library = unsafe { libloading::Library::new(VENDOR_LIBRARY) };
-        let why = match library {
-            Err(error) => format!("its vendor library {VENDOR_LIBRARY} cannot be loaded ({error})"),
-            Ok(_) => {
-                format!("{VENDOR_LIBRARY} is here, but this version of prewire has no hardware driver yet")
-            }
-        };
+        let why =
+            format!("this version of prewire has no hardware driver, which would need {VENDOR_LIBRARY}");
         Err(Error::NoDriver { platform: spec.name, why })
     }
 }
@@ -120,8 +113,12 @@ impl ChipBuilder {
     /// A number that is out of its range; or memory or threads that cannot be had.
     pub fn build(self) -> Result<Chip> {
         let Self { spec, has, sim: config, rings: sizes, hazards } = self;
-        if spec.clusters > has {
+        if spec.clusters == 0 || spec.clusters > has {
             return Err(Error::Clusters { asked: spec.clusters, chip: spec.name, has });
+        }
+        let most = spec.clusters.min(8);
+        if spec.domains == 0 || spec.domains > most {
+            return Err(Error::Domains { asked: spec.domains, clusters: spec.clusters, most });
         }
         spec.validate().map_err(Error::Spec)?;
         if usize::from(spec.limits.task_tensors) > MAX_TENSORS {

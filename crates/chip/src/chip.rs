@@ -343,3 +343,35 @@ fn runs(tensor: &Tensor) -> impl Iterator<Item = (u64, usize)> {
         (start + at * size, elements as usize)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc;
+
+    #[test]
+    fn what_a_long_wait_tells_names_the_kernel_and_its_submit() {
+        let chip = Chip::sim(prewire_a2a3::a2a3()).build().unwrap();
+        let (release, released) = mpsc::channel::<()>();
+        let released = Mutex::new(released);
+        let slow = chip.kernel("slow", Core::Aiv, move |_| {
+            let _ = released.lock().unwrap().recv();
+            Ok(())
+        });
+        let slow = slow.unwrap();
+        chip.run(|orch| {
+            let task = orch.submit(&slow).go()?;
+            let behind = orch.submit(&slow).after(&task).go()?;
+            let text = chip.engine.stall();
+            assert!(
+                text.contains(&format!("task {} (kernel \"slow\", 0 of 1 sub-tasks done)", task.id())),
+                "{text}"
+            );
+            assert!(text.contains(file!()) && text.contains("2 tasks are alive in all"), "{text}");
+            assert!(!text.contains(&format!("task {} ", behind.id())), "it waits for the other: {text}");
+            drop(release);
+            Ok(())
+        })
+        .unwrap();
+    }
+}

@@ -121,6 +121,24 @@ impl Engine {
         cause
     }
 
+    /// What is alive, for the message of a wait that takes long: the oldest tasks whose waits are over.
+    pub(crate) fn stall(&self) -> String {
+        const SHOWN: usize = 8;
+        let ready = self.rings.live().filter(|&slot| self.rings.slot(slot).is_on_its_way());
+        let mut text = String::new();
+        for slot in ready.take(SHOWN) {
+            let state = self.rings.slot(slot);
+            let cold = state.cold();
+            let site = self.rings.site(slot).map_or_else(String::new, |site| format!(" submitted at {site}"));
+            let (done, total) = (state.done(), cold.total());
+            let name = self.kernels.name(cold.callable);
+            text +=
+                &format!("task {} (kernel {name:?}, {done} of {total} sub-tasks done){site}; ", state.id());
+        }
+        text += &format!("{} tasks are alive in all", self.rings.live().count());
+        text
+    }
+
     /// Ends the run: what is not running yet completes without running.
     pub(crate) fn end_run(&self) {
         self.rings.end();

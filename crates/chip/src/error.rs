@@ -19,7 +19,7 @@ pub enum Error {
     #[error("the chip description is not one: {0}")]
     Spec(&'static str),
     /// A part of a chip was asked for that is larger than the chip.
-    #[error("{asked} clusters were asked for, but the {chip} has {has}")]
+    #[error("{asked} clusters were asked for, but the {chip} has 1 to {has} to give")]
     Clusters {
         /// How many were asked for.
         asked: u16,
@@ -27,6 +27,16 @@ pub enum Error {
         chip: &'static str,
         /// How many it has.
         has: u16,
+    },
+    /// More scheduler domains were asked for than there can be.
+    #[error("{asked} scheduler domains were asked for, but {clusters} clusters are driven by 1 to {most}")]
+    Domains {
+        /// How many were asked for.
+        asked: u16,
+        /// How many clusters there are.
+        clusters: u16,
+        /// How many domains there can be.
+        most: u16,
     },
     /// The sizes of the rings are not legal.
     #[error(transparent)]
@@ -111,7 +121,7 @@ impl Error {
         Self::User(Box::new(error))
     }
 
-    /// The code that simpler gives this, where it has one.
+    /// The code that the chip's ABI has for this, where it has one.
     #[must_use]
     pub fn code(&self) -> Option<ErrorCode> {
         match self {
@@ -160,7 +170,7 @@ pub enum Refusal {
     },
     /// A tensor of another chip.
     #[error(
-        "argument {arg} is a tensor of another chip; copy it with that chip's read and this chip's tensor"
+        "argument {arg} is a tensor of another chip; between runs, copy it with that chip's read and this chip's tensor"
     )]
     OtherChip {
         /// Which, from 0.
@@ -200,6 +210,35 @@ pub enum Refusal {
     /// A kernel that was registered with another chip.
     #[error("the kernel was registered with another chip; register it with this one")]
     OtherChipKernel,
+    /// Other numbers of arguments than the kernel takes.
+    #[error(
+        "{tensors} tensors and {scalars} scalars were passed, but the kernel takes {takes} and {takes_scalars}"
+    )]
+    Count {
+        /// Tensors passed.
+        tensors: usize,
+        /// Scalars passed.
+        scalars: usize,
+        /// Tensors that it takes.
+        takes: usize,
+        /// Scalars that it takes.
+        takes_scalars: usize,
+    },
+    /// An argument of another dtype, or passed in another way, than the kernel takes.
+    #[error("argument {arg} is an {passed} of {dtype}, but the kernel takes an {takes}")]
+    Param {
+        /// Which, from 0.
+        arg: usize,
+        /// How it was passed.
+        passed: &'static str,
+        /// Its dtype.
+        dtype: prewire_abi::DataType,
+        /// What the kernel takes there.
+        takes: crate::kernel::Param,
+    },
+    /// A dummy with blocks: it runs nothing, so nothing starts together or many times.
+    #[error("a dummy task runs nothing, so it has one block and no sync_start")]
+    DummyBlocks,
     /// A predicate or host access that names no element, or not one of a usable type.
     #[error("element {index:?} of a tensor of shape {shape:?} and dtype {dtype}: {why}")]
     Element {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use prewire_abi::{LaneMask, MAX_FUNC_IDS, Shape};
+use prewire_abi::{DataType, LaneMask, MAX_FUNC_IDS, Shape, TensorArgType};
 use prewire_platform::Core;
 
 use crate::context::KernelCtx;
@@ -12,6 +12,47 @@ use crate::error::{Error, KernelError, Result};
 /// The body of a kernel.
 pub(crate) type Body = Arc<dyn Fn(&mut KernelCtx<'_>) -> Result<(), KernelError> + Send + Sync>;
 
+/// What a kernel does with one of its tensors, and what its elements are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Param {
+    /// Reads it.
+    In(DataType),
+    /// Overwrites it.
+    Out(DataType),
+    /// Reads and writes it.
+    InOut(DataType),
+}
+
+impl Param {
+    /// What the elements are.
+    #[must_use]
+    pub const fn dtype(self) -> DataType {
+        match self {
+            Self::In(dtype) | Self::Out(dtype) | Self::InOut(dtype) => dtype,
+        }
+    }
+
+    /// Whether an argument that was passed so is one that the kernel can use so. What is passed as `no_dep` always is.
+    pub(crate) const fn accepts(self, tag: TensorArgType) -> bool {
+        match self {
+            Self::In(_) => matches!(tag, TensorArgType::Input | TensorArgType::InOut | TensorArgType::NoDep),
+            Self::Out(_) => !matches!(tag, TensorArgType::Input),
+            Self::InOut(_) => matches!(tag, TensorArgType::InOut | TensorArgType::NoDep),
+        }
+    }
+}
+
+impl fmt::Display for Param {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let access = match self {
+            Self::In(_) => "input",
+            Self::Out(_) => "output",
+            Self::InOut(_) => "inout",
+        };
+        write!(f, "{access} of {}", self.dtype())
+    }
+}
+
 /// A registered kernel: what [`submit`](crate::Orch::submit) takes. A handle, which is cloned freely.
 #[derive(Clone)]
 pub struct Kernel {
@@ -19,6 +60,8 @@ pub struct Kernel {
     pub(crate) id: u32,
     pub(crate) lanes: LaneMask,
     pub(crate) name: Arc<str>,
+    /// The tensors and the number of scalars that it takes, if that was said.
+    pub(crate) signature: Option<(Arc<[Param]>, usize)>,
     core: Option<Core>,
     body: Option<Body>,
 }
@@ -38,6 +81,34 @@ impl Kernel {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Says which tensors, in order, and how many scalars the kernel takes. A task that passes others is then refused
+    /// at submit, with nothing of it done; without this, the kernel fails when it asks for them.
+    ///
+    /// ```
+    /// use prewire_chip::{Chip, Core, DataType, Param};
+    ///
+    /// let chip = Chip::sim(prewire_a2a3::a2a3()).build()?;
+    /// let copy = chip
+    ///     .kernel("copy", Core::Aiv, |k| {
+    ///         let from = k.input::<f32>(0)?;
+    ///         k.output::<f32>(1)?.as_mut_slice()?.copy_from_slice(from.as_slice()?);
+    ///         Ok(())
+    ///     })?
+    ///     .takes(&[Param::In(DataType::F32), Param::Out(DataType::F32)], 0);
+    /// let (ints, floats) = (chip.zeros::<i32>(&[4])?, chip.zeros::<f32>(&[4])?);
+    /// chip.run(|orch| {
+    ///     let refused = orch.submit(&copy).input(&ints).output_into(&floats).go();
+    ///     assert!(refused.unwrap_err().to_string().contains("argument 0 is an input of int32"));
+    ///     Ok(())
+    /// })?;
+    /// # Ok::<(), prewire_chip::Error>(())
+    /// ```
+    #[must_use]
+    pub fn takes(mut self, tensors: &[Param], scalars: usize) -> Self {
+        self.signature = Some((tensors.into(), scalars));
+        self
     }
 
     /// The kind of cores that one block of it takes.
@@ -124,7 +195,7 @@ impl Kernels {
             _ => (LaneMask::AIV0, [None, Some(Arc::clone(&body)), Some(Arc::clone(&body))]),
         };
         let (id, name) = self.add(name, bodies)?;
-        Ok(Kernel { chip, id, lanes, name, core: Some(core), body: Some(body) })
+        Ok(Kernel { chip, id, lanes, name, signature: None, core: Some(core), body: Some(body) })
     }
 
     pub(crate) fn mix(&self, chip: u64, name: &str, mix: &Mix<'_>) -> Result<Kernel> {
@@ -152,6 +223,6 @@ impl Kernels {
             return Err(Error::Kernel { name: name.into(), why });
         }
         let (id, name) = self.add(name, bodies)?;
-        Ok(Kernel { chip, id, lanes, name, core: None, body: None })
+        Ok(Kernel { chip, id, lanes, name, signature: None, core: None, body: None })
     }
 }

@@ -58,7 +58,7 @@ pub use chip::{Chip, RunReport};
 pub use context::{KernelCtx, Place};
 pub use element::{Element, Scalar};
 pub use error::{Error, Failure, KernelError, Refusal, Refused, Result};
-pub use kernel::{Kernel, Mix};
+pub use kernel::{Kernel, Mix, Param};
 pub use orch::Orch;
 pub use submit::Submit;
 pub use task::Task;

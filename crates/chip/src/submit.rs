@@ -3,12 +3,12 @@
 use std::panic::Location;
 
 use prewire_abi::{DataType, EdgeKind, LaneMask, PredicateOp, Shape, TensorArgType, TensorCreateInfo};
-use prewire_orchestrator::{Arg, Predicate, SubmitError};
+use prewire_orchestrator::{Arg, Args, Predicate, SubmitError};
 use prewire_ring::{Attrs, Cold};
 
 use crate::element::Scalar;
 use crate::error::{Refusal, Result};
-use crate::kernel::Kernel;
+use crate::kernel::{Kernel, Param};
 use crate::orch::{Orch, refused};
 use crate::task::Task;
 use crate::tensor::{AsTensor, Origin, Tensor};
@@ -157,6 +157,15 @@ impl<'o, 'r> Submit<'o, 'r> {
         if let Some(mistake) = mistake {
             return Err(refused(what(), site, mistake));
         }
+        let signature = kernel.and_then(|kernel| kernel.signature.as_ref());
+        if let Some((params, scalars)) = signature
+            && let Err(why) = matches_signature(orch.args, params, *scalars)
+        {
+            return Err(refused(what(), site, why));
+        }
+        if kernel.is_none() && (blocks != 1 || sync_start) {
+            return Err(refused(what(), site, Refusal::DummyBlocks));
+        }
         let Ok(blocks) = u16::try_from(blocks) else {
             let allowed = u32::from(orch.engine.spec().limits.blocks);
             let error = SubmitError::Blocks { observed: blocks, allowed };
@@ -179,6 +188,36 @@ impl<'o, 'r> Submit<'o, 'r> {
         let outputs = submitted.outputs.iter().map(|&inner| Tensor { inner, chip, origin });
         Ok(Task::new(submitted.id, run, outputs))
     }
+}
+
+/// Whether the arguments are those that the kernel said it takes.
+fn matches_signature(args: &Args, params: &[Param], scalars: usize) -> Result<(), Refusal> {
+    if args.tensors.len() != params.len() || args.scalars.len() != scalars {
+        return Err(Refusal::Count {
+            tensors: args.tensors.len(),
+            scalars: args.scalars.len(),
+            takes: params.len(),
+            takes_scalars: scalars,
+        });
+    }
+    for (arg, (tensor, &takes)) in args.tensors.iter().zip(params).enumerate() {
+        let (dtype, tag) = match tensor {
+            Arg::Existing { tensor, tag, .. } => (tensor.dtype(), *tag),
+            Arg::Create(info) => (info.dtype(), TensorArgType::Output),
+        };
+        let dtype = dtype.map_err(|error| Refusal::Tensor { arg, error })?;
+        if dtype != takes.dtype() || !takes.accepts(tag) {
+            let passed = match tag {
+                TensorArgType::Input => "input",
+                TensorArgType::Output => "output",
+                TensorArgType::InOut => "inout",
+                TensorArgType::OutputExisting => "output_into",
+                TensorArgType::NoDep => "unordered (no_dep) argument",
+            };
+            return Err(Refusal::Param { arg, passed, dtype, takes });
+        }
+    }
+    Ok(())
 }
 
 const fn is_integer(dtype: DataType) -> bool {

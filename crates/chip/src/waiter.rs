@@ -1,10 +1,15 @@
 //! How the orchestrator of a chip waits: parked beside the simulator's threads, or stepping a seeded simulation.
 
+use std::time::Duration;
+
 use prewire_platform::{Poll, Wait, WaitEnd};
 use prewire_sim::Mode;
 
 use crate::engine::Engine;
 use crate::error::Error;
+
+/// How long no kernel may begin before a wait says what it waits for, and again each time.
+const STALL: Duration = Duration::from_secs(10);
 
 /// Waits on behalf of one run.
 #[derive(Debug)]
@@ -45,7 +50,21 @@ impl Wait for Waiter<'_> {
             Poll::Pending => None,
         };
         if self.mode == Mode::Pool {
-            return self.engine.progress().wait_until(None, || end(look())).unwrap_or(WaitEnd::Impossible);
+            let mut before = None;
+            loop {
+                if let Some(end) = self.engine.progress().wait_until(Some(STALL), || end(look())) {
+                    return end;
+                }
+                // Slow is not stuck: it is said, and waited on.
+                let now = self.engine.sim().stats().executed;
+                if before == Some(now) {
+                    tracing::warn!(
+                        "no kernel has begun for {STALL:?} or more; still to end: {}",
+                        self.engine.stall()
+                    );
+                }
+                before = Some(now);
+            }
         }
         loop {
             if let Some(end) = end(look()) {

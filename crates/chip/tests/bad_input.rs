@@ -4,7 +4,7 @@ mod common;
 
 use common::bench::Bench;
 use common::{copy, dog, here, next_line, refused};
-use prewire_chip::{Chip, ChipBuilder, DataType, EdgeKind, Error, PredicateOp, RingSizes};
+use prewire_chip::{Chip, ChipBuilder, DataType, EdgeKind, Error, Param, PredicateOp, RingSizes};
 
 fn small() -> ChipBuilder {
     Chip::sim(prewire_a2a3::a2a3()).clusters(2).domains(1)
@@ -276,4 +276,36 @@ fn an_error_that_the_program_passes_on_ends_the_run_and_is_what_the_run_returns(
     common::says(&error, &[place]);
     assert!(matches!(error, Error::Submit(_)));
     bench.run(0, |_| ());
+}
+
+#[test]
+fn arguments_that_a_kernel_said_it_does_not_take_are_refused_at_submit() {
+    let _dog = dog();
+    let bench = Bench::new(small());
+    let (ints, floats) = (bench.chip.zeros::<i32>(&[4]).unwrap(), bench.chip.zeros::<f32>(&[4]).unwrap());
+    let takes = [Param::In(DataType::F32), Param::InOut(DataType::F32), Param::Out(DataType::I32)];
+    let nop = bench.nop.clone().takes(&takes, 1);
+    bench.run(1, |orch| {
+        let cases: [(_, &[&str]); 5] = [
+            (orch.submit(&nop).input(&floats).go(), &["1 tensors and 0 scalars", "takes 3 and 1"]),
+            (
+                orch.submit(&nop).input(&ints).inout(&floats).output(&[4], DataType::I32).scalar(1).go(),
+                &["argument 0 is an input of int32", "an input of float32"],
+            ),
+            (
+                orch.submit(&nop).input(&floats).input(&floats).output(&[4], DataType::I32).scalar(1).go(),
+                &["argument 1 is an input of float32", "an inout of float32"],
+            ),
+            (
+                orch.submit(&nop).input(&floats).inout(&floats).output(&[4], DataType::F32).scalar(1).go(),
+                &["argument 2 is an output of float32", "an output of int32"],
+            ),
+            (orch.dummy().blocks(2).go(), &["a dummy task runs nothing"]),
+        ];
+        for (result, words) in cases {
+            refused(result, words);
+        }
+        let other = bench.chip.zeros::<f32>(&[4]).unwrap();
+        orch.submit(&nop).input(&floats).inout(&other).output_into(&ints).scalar(1).go().unwrap();
+    });
 }

@@ -10,15 +10,10 @@ fn resident() -> u64 {
     Held::now().counts().resident
 }
 
-/// How much of it: all of it where the compiler optimises.
-const fn part(all: u64) -> u64 {
-    if cfg!(debug_assertions) { all / 4 } else { all }
-}
-
 /// Calls `batch` for a million tasks, and compares the memory after the first 200 000 with that at the end. By then
 /// the rings have gone round; the tensor map still may grow, once, if many accesses happen to be alive.
 fn million(orch: &mut Orch<'_>, each: u64, mut batch: impl FnMut(&mut Orch<'_>) -> Result<()>) -> Result<()> {
-    let batches = part(1_000_000) / each;
+    let batches = 1_000_000 / each;
     let warm = batches.min(200_000 / each).min(batches * 2 / 5);
     (0..warm).try_for_each(|_| batch(orch))?;
     let before = resident();
@@ -53,13 +48,13 @@ fn long_use_leaves_everything_where_it_was() {
             })
         })
     });
-    assert_eq!(report.unwrap().executed, part(1_000_000));
+    assert_eq!(report.unwrap().executed, 1_000_000);
 
     // In the root scope, without outputs.
     let report = chip.run(|orch| {
         million(orch, 16, |orch| buffers.iter().try_for_each(|x| orch.submit(&nop).inout(x).go().map(drop)))
     });
-    assert_eq!(report.unwrap().executed, part(1_000_000));
+    assert_eq!(report.unwrap().executed, 1_000_000);
 
     // Run after run.
     let runs = |n: u64| {
@@ -74,6 +69,6 @@ fn long_use_leaves_everything_where_it_was() {
     };
     runs(2_000);
     let before = Held::now();
-    runs(part(if cfg!(debug_assertions) { 40_000 } else { 100_000 }));
+    runs(100_000);
     before.assert_grew_at_most(4, 4 << 20);
 }

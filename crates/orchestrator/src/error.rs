@@ -143,7 +143,7 @@ pub enum SubmitError {
 }
 
 impl SubmitError {
-    /// The code that simpler gives this, where it has one.
+    /// The code that the chip's ABI has for this, where it has one.
     #[must_use]
     pub const fn code(&self) -> Option<ErrorCode> {
         Some(match self {

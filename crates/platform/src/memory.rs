@@ -35,7 +35,7 @@ impl fmt::Display for MemoryError {
             Self::Exhausted { wanted, used, limit } => write!(
                 f,
                 "device memory is exhausted: {wanted} bytes wanted, {used} of {limit} in use; free a buffer or \
-                 raise the memory limit of the chip"
+                 raise the memory limit of the chip (`memory_limit`)"
             ),
             Self::OutOfRange { addr, len } => {
                 write!(f, "{len} bytes at {addr:#x} are not inside one device allocation")

@@ -249,6 +249,12 @@ impl Slot {
         self.pending.load(Ordering::Relaxed)
     }
 
+    /// Whether nothing gates it and it is not complete, for reports: it is ready, or runs.
+    #[must_use]
+    pub fn is_on_its_way(&self) -> bool {
+        self.waits() == 0 && self.fanout.closed().is_none()
+    }
+
     /// Holds left, for reports and for the structural test of a blocked orchestrator.
     #[must_use]
     pub fn holds(&self) -> u32 {

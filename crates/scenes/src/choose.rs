@@ -21,11 +21,18 @@ pub struct Unknown {
     what: &'static str,
     name: String,
     known: Vec<&'static str>,
+    /// Why a platform that exists cannot be used.
+    why: Option<String>,
 }
 
 impl fmt::Display for Unknown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "no {} is called {:?}; there are: {}", self.what, self.name, self.known.join(", "))
+        match &self.why {
+            Some(why) => f.write_str(why),
+            None => {
+                write!(f, "no {} is called {:?}; there are: {}", self.what, self.name, self.known.join(", "))
+            }
+        }
     }
 }
 
@@ -42,6 +49,10 @@ impl Platform {
             what: "platform",
             name: name.to_owned(),
             known: platforms().iter().map(|platform| platform.name).collect(),
+            why: match prewire::platform(name) {
+                Err(error @ prewire::Error::NoDriver { .. }) => Some(error.to_string()),
+                _ => None,
+            },
         })
     }
 }
@@ -59,6 +70,7 @@ pub fn select(globs: &[String]) -> Result<Vec<Scene>, Unknown> {
                 what: "scene",
                 name: glob.clone(),
                 known: list().iter().map(|scene| scene.name).collect(),
+                why: None,
             });
         }
     }
@@ -101,8 +113,10 @@ mod tests {
     fn a_name_that_matches_nothing_is_told_what_there_is() {
         let error = select(&["gemm".into(), "gem".into()]).unwrap_err().to_string();
         assert!(error.starts_with("no scene is called \"gem\"; there are: vector, gemm,"), "{error}");
+        let error = Platform::named("a2a3s").unwrap_err().to_string();
+        assert_eq!(error, "no platform is called \"a2a3s\"; there are: a2a3sim, a5sim");
         let error = Platform::named("a2a3").unwrap_err().to_string();
-        assert_eq!(error, "no platform is called \"a2a3\"; there are: a2a3sim, a5sim");
+        assert!(error.ends_with("use the simulator of the same chip, platform a2a3sim"), "{error}");
     }
 
     #[test]

@@ -66,9 +66,12 @@ fn a_seed_is_taken() {
 
 #[test]
 fn what_does_not_exist_is_told_what_does() {
-    for (args, there_are) in
-        [(["--scene", "vectors"], list()[0].name), (["--platform", "a2a3"], platforms()[1].name)]
-    {
+    for (args, there_are) in [
+        (["--scene", "vectors"], list()[0].name),
+        (["--platform", "a3"], platforms()[1].name),
+        // It exists, and cannot be used here.
+        (["--platform", "a2a3"], "platform a2a3sim"),
+    ] {
         let output = scenes(&args);
         assert_eq!(output.status.code(), Some(2));
         let said = text(&output.stderr);

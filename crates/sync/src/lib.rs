@@ -1,4 +1,4 @@
-//! Atomics, cells, threads and hints: the one crate of prewire that names them.
+//! Atomics, cells and hints: the one crate of prewire that names them.
 //!
 //! Every other crate says `prewire_sync::atomic::AtomicU32` where it would say `core::sync::atomic::AtomicU32`.
 //! Built as usual these are the standard ones; built with `--cfg prewire_loom` they are loom's, so the code that a

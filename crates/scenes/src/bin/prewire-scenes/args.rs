@@ -18,7 +18,7 @@ pub(crate) struct Args {
     /// Say what there is, and run nothing.
     #[arg(long)]
     pub(crate) list: bool,
-    /// Run the simulator in one thread, in the order that this number draws.
+    /// Run the simulator one thing at a time, in the order that this number draws.
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,
     /// Write the rows of the table to this file.

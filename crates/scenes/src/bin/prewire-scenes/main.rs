@@ -15,9 +15,12 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use prewire_scenes::{Platform, Row, Scene, Setup, run};
 
 use args::Args;
+use tracing_subscriber::filter::LevelFilter;
 
 fn main() -> ExitCode {
     let args = Args::parse();
+    // What takes long, and why, is told as a warning.
+    tracing_subscriber::fmt().with_max_level(LevelFilter::WARN).with_writer(std::io::stderr).init();
     let (scenes, platforms) = match args.choose() {
         Ok(choice) => choice,
         Err(unknown) => {
