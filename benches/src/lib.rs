@@ -12,7 +12,9 @@ use core::panic::Location;
 
 use prewire_abi::{ScopeMode, Shape};
 use prewire_orchestrator::{Args, Capacity, Orchestrator, Setup};
-use prewire_platform::{ChipSpec, LaneId, LaneSet, LaneStatus, Lanes, Poll, Token, Wait, WaitEnd, Work};
+use prewire_platform::{
+    Awaited, ChipSpec, LaneId, LaneSet, LaneStatus, Lanes, Poll, Token, Wait, WaitEnd, Work,
+};
 use prewire_ring::{Cold, Ready, RingSizes, Rings, SlotRef};
 use prewire_scheduler::{Env, Scheduler};
 use prewire_sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -60,7 +62,7 @@ impl Env for Always {
 struct Poller<'s>(&'s Scheduler<Instant>);
 
 impl Wait for Poller<'_> {
-    fn wait(&mut self, look: &mut dyn FnMut() -> Poll) -> WaitEnd {
+    fn wait(&mut self, _: Awaited, look: &mut dyn FnMut() -> Poll) -> WaitEnd {
         loop {
             match look() {
                 Poll::Ready => return WaitEnd::Ready,

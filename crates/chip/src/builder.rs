@@ -1,6 +1,7 @@
 //! How a chip is set up.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use prewire_orchestrator::{Capacity, Orchestrator, Setup};
 use prewire_platform::{ChipSpec, DeviceMemory};
@@ -10,6 +11,7 @@ use prewire_tensormap::Hazards;
 
 use crate::chip::Chip;
 use crate::context::MAX_TENSORS;
+use crate::control::Limits;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 
@@ -37,6 +39,7 @@ pub struct ChipBuilder {
     sim: SimConfig,
     rings: RingSizes,
     hazards: Hazards,
+    limits: Limits,
 }
 
 impl Chip {
@@ -48,6 +51,7 @@ impl Chip {
             sim: SimConfig::default(),
             rings: RingSizes::default(),
             hazards: Hazards::All,
+            limits: Limits::new(),
         }
     }
 
@@ -106,13 +110,36 @@ impl ChipBuilder {
         self
     }
 
+    /// How long a run may take. None unless said; [`Orch::deadline`](crate::Orch::deadline) sets that of one run. A run
+    /// that takes longer is ended and fails with [`Error::Stalled`], which names what it was doing.
+    pub fn deadline(mut self, allowed: Duration) -> Self {
+        self.limits.deadline = Some(allowed);
+        self
+    }
+
+    /// How long a run may wait while no kernel begins or ends. Without a limit, which is the default, a wait goes on for
+    /// as long as it takes and is logged every 10 seconds. A run that exceeds the limit is ended and fails with
+    /// [`Error::Stalled`].
+    pub fn stall_timeout(mut self, limit: Duration) -> Self {
+        self.limits.stall = Some(limit);
+        self
+    }
+
+    /// How long kernels that run may go on after their run was ended by a deadline, a stall, or the drop of the chip: 5
+    /// seconds unless said. If one has not returned by then the chip is lost: its thread and memory stay until the
+    /// kernel returns, and every further call is [`Error::Lost`], which names the kernel.
+    pub fn patience(mut self, limit: Duration) -> Self {
+        self.limits.patience = limit;
+        self
+    }
+
     /// Makes the chip and starts its cores.
     ///
     /// # Errors
     ///
     /// A number that is out of its range; or memory or threads that cannot be had.
     pub fn build(self) -> Result<Chip> {
-        let Self { spec, has, sim: config, rings: sizes, hazards } = self;
+        let Self { spec, has, sim: config, rings: sizes, hazards, limits: time } = self;
         if spec.clusters == 0 || spec.clusters > has {
             return Err(Error::Clusters { asked: spec.clusters, chip: spec.name, has });
         }
@@ -143,8 +170,8 @@ impl ChipBuilder {
             tensor_map,
             hazards,
         });
-        let engine = Arc::new(Engine::new(spec, rings, ready, Arc::clone(&sim)));
+        let engine = Arc::new(Engine::new(spec, rings, ready, Arc::clone(&sim), mode));
         sim.start(Arc::clone(&engine) as Arc<_>)?;
-        Ok(Chip::new(engine, sim, orchestrator, mode))
+        Ok(Chip::new(engine, sim, orchestrator, mode, time))
     }
 }

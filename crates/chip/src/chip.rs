@@ -1,24 +1,28 @@
 //! A chip: kernels, buffers and runs.
 
-use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::panic::{Location, resume_unwind};
+use std::sync::Arc;
+use std::time::Duration;
 
-use prewire_abi::{ChipTensor, ScopeMode};
-use prewire_orchestrator::{Args, Orchestrator};
+use prewire_abi::ChipTensor;
+use prewire_orchestrator::Orchestrator;
 use prewire_platform::{ChipSpec, Core, DeviceMemory};
 use prewire_sim::{Mode, Sim};
 use prewire_sync::atomic::{AtomicU64, Ordering};
 
 use crate::buffer::{Buffer, Buffers};
 use crate::context::KernelCtx;
+use crate::control::Limits;
 use crate::element::Element;
-use crate::engine::{Engine, Inside, message};
+use crate::engine::{Engine, message};
 use crate::error::{Error, KernelError, Refusal, Result};
 use crate::kernel::{Kernel, Mix};
+use crate::launcher::{Ended, Launcher};
 use crate::orch::{Orch, refused};
+use crate::run::{Launched, Run};
+use crate::shared::Shared;
+use crate::stall::{StallReason, StallReport};
 use crate::tensor::{Origin, Tensor};
-use crate::waiter::Waiter;
 
 /// What a run did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -32,17 +36,12 @@ pub struct RunReport {
     pub wall: Duration,
 }
 
-#[derive(Debug)]
-struct Conductor {
-    orchestrator: Orchestrator,
-    args: Args,
-    lost: Option<String>,
-}
-
 /// A chip and its runtime.
 ///
-/// Kernels are registered once; buffers are made and dropped at will; runs follow one another. Dropping the chip waits
-/// for the kernels that run and leaves no thread and no memory behind.
+/// Kernels are registered once; buffers are made and dropped at will; runs follow one another. Dropping the chip
+/// cancels the runs that were launched, waits for the kernels that run and leaves no thread and no memory behind. A
+/// kernel that does not return within the chip's [patience](crate::ChipBuilder::patience) is left behind with a message,
+/// so that a program can always end.
 ///
 /// ```
 /// use prewire_chip::{Chip, Core};
@@ -65,49 +64,43 @@ struct Conductor {
 /// ```
 #[derive(Debug)]
 pub struct Chip {
-    engine: Arc<Engine>,
-    sim: Arc<Sim>,
-    buffers: Arc<Buffers>,
-    conductor: Mutex<Conductor>,
-    mode: Mode,
-    id: u64,
+    shared: Arc<Shared>,
+    launcher: Launcher,
 }
 
 /// Tells the chips of a process apart. Raised by every build.
 static CHIPS: AtomicU64 = AtomicU64::new(1);
 
-/// Tells the runs of a process apart, of all chips: a task of another chip is one of another run. Raised by every run.
-static RUNS: AtomicU64 = AtomicU64::new(1);
-
 impl Chip {
-    pub(crate) fn new(engine: Arc<Engine>, sim: Arc<Sim>, orchestrator: Orchestrator, mode: Mode) -> Self {
-        let conductor = Conductor { orchestrator, args: Args::default(), lost: None };
-        Self {
-            engine,
-            buffers: Buffers::new(Arc::clone(&sim)),
-            sim,
-            conductor: Mutex::new(conductor),
-            mode,
-            id: CHIPS.fetch_add(1, Ordering::Relaxed),
-        }
+    pub(crate) fn new(
+        engine: Arc<Engine>,
+        sim: Arc<Sim>,
+        orchestrator: Orchestrator,
+        mode: Mode,
+        limits: Limits,
+    ) -> Self {
+        let buffers = Buffers::new(Arc::clone(&sim));
+        let id = CHIPS.fetch_add(1, Ordering::Relaxed);
+        let shared = Shared::new(engine, sim, buffers, orchestrator, mode, limits, id);
+        Self { shared: Arc::new(shared), launcher: Launcher::default() }
     }
 
     /// What chip it is.
     #[must_use]
     pub fn spec(&self) -> &ChipSpec {
-        self.engine.spec()
+        self.shared.engine.spec()
     }
 
     /// How many threads the simulator has now, parked ones included.
     #[must_use]
     pub fn threads(&self) -> usize {
-        self.sim.stats().threads.into()
+        self.shared.sim.stats().threads.into()
     }
 
     /// The most threads that the simulator had at one time.
     #[must_use]
     pub fn peak_threads(&self) -> usize {
-        self.sim.stats().peak_threads.into()
+        self.shared.sim.stats().peak_threads.into()
     }
 
     /// Registers a kernel for one kind of core. `body` may run on several cores at the same time. It is kept as long as
@@ -122,7 +115,7 @@ impl Chip {
         core: Core,
         body: impl Fn(&mut KernelCtx<'_>) -> Result<(), KernelError> + Send + Sync + 'static,
     ) -> Result<Kernel> {
-        self.engine.kernels().single(self.id, name, core, Arc::new(body))
+        self.shared.engine.kernels().single(self.shared.id, name, core, Arc::new(body))
     }
 
     /// Registers kernels that run together, in the places of a cluster.
@@ -131,7 +124,7 @@ impl Chip {
     ///
     /// As [`kernel`](Chip::kernel); fewer than two parts; or a part for another kind of core or of another chip.
     pub fn mix(&self, name: &str, mix: Mix<'_>) -> Result<Kernel> {
-        self.engine.kernels().mix(self.id, name, &mix)
+        self.shared.engine.kernels().mix(self.shared.id, name, &mix)
     }
 
     /// A buffer with `data` in it, row after row.
@@ -142,7 +135,7 @@ impl Chip {
     pub fn tensor<T: Element>(&self, data: &[T], shape: &[u32]) -> Result<Buffer> {
         let buffer = self.zeros::<T>(shape)?;
         same_length(&buffer, data.len())?;
-        self.sim.write(buffer.inner.start_addr(), bytemuck::cast_slice(data))?;
+        self.shared.sim.write(buffer.inner.start_addr(), bytemuck::cast_slice(data))?;
         Ok(buffer)
     }
 
@@ -153,9 +146,9 @@ impl Chip {
     /// The shape is not one, or device memory is exhausted.
     pub fn zeros<T: Element>(&self, shape: &[u32]) -> Result<Buffer> {
         let inner = ChipTensor::contiguous(0, shape, T::DTYPE)?;
-        let buffer = self.buffers.allocate(inner.buffer_size(), |addr, origin| Tensor {
+        let buffer = self.shared.buffers.allocate(inner.buffer_size(), |addr, origin| Tensor {
             inner: inner.with_buffer_addr(addr),
-            chip: self.id,
+            chip: self.shared.id,
             origin,
         })?;
         Ok(buffer)
@@ -169,14 +162,14 @@ impl Chip {
     /// inside of a run or kernel.
     #[track_caller]
     pub fn read<T: Element>(&self, tensor: &Tensor) -> Result<Vec<T>> {
-        let _idle = self.idle("Chip::read", "; inside a run, Orch::read reads an element")?;
-        let _kept = self.buffers.keep();
+        let _idle = self.shared.idle("Chip::read", "; inside a run, Orch::read reads an element")?;
+        let _kept = self.shared.buffers.keep();
         self.check::<T>(tensor, Location::caller())?;
         let mut data = vec![T::zeroed(); usize::try_from(tensor.len()).unwrap_or(0)];
         let mut rest = data.as_mut_slice();
         for (addr, elements) in runs(tensor) {
             let (run, others) = rest.split_at_mut(elements);
-            self.sim.read(addr, bytemuck::cast_slice_mut(run))?;
+            self.shared.sim.read(addr, bytemuck::cast_slice_mut(run))?;
             rest = others;
         }
         Ok(data)
@@ -189,14 +182,14 @@ impl Chip {
     /// As [`read`](Chip::read); or `data` has not as many elements.
     #[track_caller]
     pub fn write<T: Element>(&self, tensor: &Tensor, data: &[T]) -> Result<()> {
-        let _idle = self.idle("Chip::write", "; inside a run, Orch::write writes an element")?;
-        let _kept = self.buffers.keep();
+        let _idle = self.shared.idle("Chip::write", "; inside a run, Orch::write writes an element")?;
+        let _kept = self.shared.buffers.keep();
         self.check::<T>(tensor, Location::caller())?;
         same_length(tensor, data.len())?;
         let mut rest = data;
         for (addr, elements) in runs(tensor) {
             let (run, others) = rest.split_at(elements);
-            self.sim.write(addr, bytemuck::cast_slice(run))?;
+            self.shared.sim.write(addr, bytemuck::cast_slice(run))?;
             rest = others;
         }
         Ok(())
@@ -204,12 +197,12 @@ impl Chip {
 
     fn check<T: Element>(&self, tensor: &Tensor, site: &'static Location<'static>) -> Result<()> {
         let refuse = |why| Err(refused("a copy", site, why));
-        if tensor.chip != self.id {
+        if tensor.chip != self.shared.id {
             return refuse(Refusal::OtherChip { arg: 0 });
         }
         match tensor.origin {
             Origin::Scope { .. } => return refuse(Refusal::OtherRun { arg: 0 }),
-            Origin::Buffer { index, generation } if !self.buffers.is_live(index, generation) => {
+            Origin::Buffer { index, generation } if !self.shared.buffers.is_live(index, generation) => {
                 return refuse(Refusal::Dropped { arg: 0 });
             }
             Origin::Buffer { .. } => {}
@@ -221,16 +214,10 @@ impl Chip {
         Ok(())
     }
 
-    fn idle(&self, call: &'static str, hint: &'static str) -> Result<MutexGuard<'_, Conductor>> {
-        if Inside::is_here() {
-            return Err(Error::InsideRun { call, hint });
-        }
-        // A panic in an orchestration is caught before it gets here, so the conductor is in order.
-        let conductor = self.conductor.lock().unwrap_or_else(PoisonError::into_inner);
-        match &conductor.lost {
-            Some(why) => Err(Error::Lost { why: why.clone() }),
-            None => Ok(conductor),
-        }
+    /// Why the chip cannot be used any more, if so: a kernel or an orchestration did not return in time.
+    #[must_use]
+    pub fn lost(&self) -> Option<String> {
+        self.shared.turn.lost()
     }
 
     /// Runs an orchestration, and waits until every task that it submitted is complete. Runs of one chip follow one
@@ -242,9 +229,10 @@ impl Chip {
     ///
     /// # Errors
     ///
-    /// The first error of the run: a task that failed, or what `orchestration` returns. Tasks that depend on a failed
-    /// one did not run; all others did, unless the orchestration returned an error: then those that had not begun did
-    /// not. The chip can be used for further runs.
+    /// The first error of the run: a task that failed, what `orchestration` returns, or a limit of time that was
+    /// exceeded. Tasks that depend on a failed one did not run; all others did, unless the orchestration returned an
+    /// error or the run was ended: then those that had not begun did not. The chip can be used for further runs, unless
+    /// it is [lost](Chip::lost).
     ///
     /// # Panics
     ///
@@ -252,65 +240,75 @@ impl Chip {
     #[track_caller]
     pub fn run(&self, orchestration: impl FnOnce(&mut Orch<'_>) -> Result<()>) -> Result<RunReport> {
         let site = Location::caller();
-        let mut conductor = self.idle("Chip::run", "")?;
-        let Conductor { orchestrator, args, lost } = &mut *conductor;
-        let inside = Inside::enter();
-        let start = Instant::now();
-        let executed = self.sim.stats().executed;
-        let _ = self.engine.take_cause();
-        orchestrator.start_run();
-        let kept = self.buffers.keep();
-        let mut orch = Orch {
-            engine: &self.engine,
-            orchestrator,
-            waiter: Waiter::new(&self.engine, self.mode),
-            buffers: &self.buffers,
-            args,
-            seen: Vec::new(),
-            chip: self.id,
-            run: RUNS.fetch_add(1, Ordering::Relaxed),
-        };
-        let opened = orch.orchestrator.open_scope(&mut orch.waiter, ScopeMode::Auto, site);
-        debug_assert!(opened.is_ok(), "a run starts without scopes");
-        let result = catch_unwind(AssertUnwindSafe(|| orchestration(&mut orch)));
-        // What failed first is the root cause, and stays it.
-        let result = result.map(|result| result.map_err(|error| self.engine.note_cause(error)));
-        if !matches!(result, Ok(Ok(()))) {
-            self.engine.end_run();
+        match self.shared.run(&Arc::default(), site, orchestration) {
+            Ok(result) => result,
+            Err(panic) => resume_unwind(panic),
         }
-        let Orch { orchestrator, mut waiter, .. } = orch;
-        orchestrator.finish_run(&mut waiter);
-        if waiter.is_stuck() {
-            *lost = Some("its seeded simulation came to a stop with tasks that were not complete".into());
+    }
+
+    /// Begins a run that goes on by itself, on a thread of the chip, and returns a handle to wait for it, watch it, or
+    /// end it. Launched runs follow one another in the order of their launches, and count as any other run.
+    ///
+    /// ```
+    /// use prewire_chip::{Chip, Core};
+    /// use std::time::Duration;
+    ///
+    /// let chip = Chip::sim(prewire_a2a3::a2a3()).build()?;
+    /// let double = chip.kernel("double", Core::Aiv, |k| {
+    ///     k.output::<f32>(0)?.as_mut_slice()?.iter_mut().for_each(|x| *x *= 2.0);
+    ///     Ok(())
+    /// })?;
+    /// let x = chip.tensor(&[1.0f32], &[1])?;
+    /// let tensor = x.tensor();
+    /// let run = chip.launch(move |orch| orch.submit(&double).inout(&tensor).go().map(drop))?;
+    /// if let Err(stall) = run.wait_for(Duration::from_secs(60)) {
+    ///     eprintln!("{stall}");
+    ///     run.cancel();
+    /// }
+    /// assert_eq!(run.wait()?.tasks, 1);
+    /// assert_eq!(chip.read::<f32>(&x)?, [2.0]);
+    /// # Ok::<(), prewire_chip::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The chip is lost; or no thread could be started.
+    #[track_caller]
+    pub fn launch(
+        &self,
+        orchestration: impl FnOnce(&mut Orch<'_>) -> Result<()> + Send + 'static,
+    ) -> Result<Run> {
+        let site = Location::caller();
+        if let Some(why) = self.lost() {
+            return Err(Error::Lost { why });
         }
-        let report = RunReport {
-            tasks: orchestrator.tasks(),
-            executed: self.sim.stats().executed - executed,
-            wall: start.elapsed(),
-        };
-        if lost.is_some() {
-            // Kernels may be blocked with views of it.
-            std::mem::forget(kept);
-        } else {
-            drop(kept);
-        }
-        drop(inside);
-        let cause = self.engine.take_cause();
-        drop(conductor);
-        match (result, cause) {
-            (Err(panic), _) => {
-                tracing::error!(site = %site, "the orchestration panicked: {}", message(&*panic));
-                resume_unwind(panic)
-            }
-            (Ok(_), Some(cause)) => Err(cause),
-            (Ok(_), None) => Ok(report),
-        }
+        let launched = Launched::new();
+        let (shared, told) = (Arc::clone(&self.shared), Arc::clone(&launched));
+        self.launcher.launch(Box::new(move || {
+            let result = shared.run(&told.control, site, orchestration);
+            told.finish(
+                result.unwrap_or_else(|panic| Err(Error::Panicked { site, message: message(&*panic) })),
+            );
+        }))?;
+        Ok(Run::new(Arc::clone(&self.shared), launched, site))
     }
 }
 
 impl Drop for Chip {
     fn drop(&mut self) {
-        self.sim.stop();
+        let shared = &self.shared;
+        shared.close();
+        // The run that goes on gives kernels up by itself; an orchestration that does not return is given up here.
+        match self.launcher.end(shared.limits.patience.saturating_mul(2)) {
+            // Inside of the last run, which needs the cores until it is over.
+            Ended::Myself => {}
+            Ended::Gone if shared.turn.lost().is_none() => shared.sim.stop(),
+            Ended::Gone | Ended::Stuck => {
+                let left = shared.sim.abandon(Duration::ZERO);
+                let stall = StallReport::of(&shared.engine, StallReason::Asked);
+                tracing::error!("a chip was dropped and left {left} threads behind: {stall}");
+            }
+        }
     }
 }
 
@@ -342,36 +340,4 @@ fn runs(tensor: &Tensor) -> impl Iterator<Item = (u64, usize)> {
         }
         (start + at * size, elements as usize)
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::sync::mpsc;
-
-    #[test]
-    fn what_a_long_wait_tells_names_the_kernel_and_its_submit() {
-        let chip = Chip::sim(prewire_a2a3::a2a3()).build().unwrap();
-        let (release, released) = mpsc::channel::<()>();
-        let released = Mutex::new(released);
-        let slow = chip.kernel("slow", Core::Aiv, move |_| {
-            let _ = released.lock().unwrap().recv();
-            Ok(())
-        });
-        let slow = slow.unwrap();
-        chip.run(|orch| {
-            let task = orch.submit(&slow).go()?;
-            let behind = orch.submit(&slow).after(&task).go()?;
-            let text = chip.engine.stall();
-            assert!(
-                text.contains(&format!("task {} (kernel \"slow\", 0 of 1 sub-tasks done)", task.id())),
-                "{text}"
-            );
-            assert!(text.contains(file!()) && text.contains("2 tasks are alive in all"), "{text}");
-            assert!(!text.contains(&format!("task {} ", behind.id())), "it waits for the other: {text}");
-            drop(release);
-            Ok(())
-        })
-        .unwrap();
-    }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 
 use prewire_abi::{LaneMask, TaskId, TensorArgType, ViewError};
 use prewire_orchestrator::{ArgTensor, Record};
-use prewire_platform::{Core, Work};
+use prewire_platform::{Core, LaneId, Work};
 use prewire_ring::{Cold, SlotRef};
 
 use crate::barrier::Meeting;
@@ -34,6 +34,7 @@ pub(crate) const MAX_TENSORS: usize = 64;
 pub struct KernelCtx<'k> {
     engine: &'k Engine,
     record: Record<'k>,
+    lane: LaneId,
     work: Work,
     cold: Cold,
     task: TaskId,
@@ -54,13 +55,14 @@ impl fmt::Debug for KernelCtx<'_> {
 }
 
 impl<'k> KernelCtx<'k> {
-    pub(crate) fn new(engine: &'k Engine, work: Work) -> Self {
+    pub(crate) fn new(engine: &'k Engine, lane: LaneId, work: Work) -> Self {
         let slot = SlotRef::from_raw(work.slot);
         let state = engine.rings().slot(slot);
         let cold = state.cold();
         Self {
             engine,
             record: Record::of(engine.rings(), slot),
+            lane,
             work,
             cold,
             task: state.id(),
@@ -252,8 +254,14 @@ impl<'k> KernelCtx<'k> {
         if members < 2 {
             return Err(KernelError::NoBarrier("a task with one place a block has no cluster barrier"));
         }
-        let meeting = Meeting::of_block(self.slot(), self.work.block);
-        self.engine.barriers().meet(self.engine.sim(), meeting, members)
+        self.meet(Meeting::of_block(self.slot(), self.work.block), members)
+    }
+
+    fn meet(&self, meeting: Meeting, members: u32) -> Result<(), KernelError> {
+        self.engine.busy().at_barrier(self.lane, true);
+        let met = self.engine.barriers().meet(self.engine.sim(), meeting, members);
+        self.engine.busy().at_barrier(self.lane, false);
+        met
     }
 
     /// Waits until all sub-tasks of the task have come here: they run at the same time, as it starts them together.
@@ -267,7 +275,7 @@ impl<'k> KernelCtx<'k> {
                 "blocks that do not start together have no cohort barrier: submit the task with sync_start",
             ));
         }
-        self.engine.barriers().meet(self.engine.sim(), Meeting::of_cohort(self.slot()), self.cold.total())
+        self.meet(Meeting::of_cohort(self.slot()), self.cold.total())
     }
 
     /// This sub-task has ended: its peers must not wait for it.

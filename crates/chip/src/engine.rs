@@ -2,17 +2,19 @@
 
 use std::any::Any;
 use std::cell::Cell;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use prewire_orchestrator::{Predicate, Record};
 use prewire_os::Event;
-use prewire_platform::{ChipSpec, Core, DeviceMemory, Host, LaneId, Work};
+use prewire_platform::{Awaited, ChipSpec, Core, DeviceMemory, Host, LaneId, Work};
 use prewire_ring::{Ready, Rings, SlotRef};
 use prewire_scheduler::{Env, Progress, Scheduler};
-use prewire_sim::Sim;
+use prewire_sim::{Mode, Sim};
 
 use crate::barrier::Barriers;
+use crate::busy::Busy;
 use crate::context::{KernelCtx, may_meet};
 use crate::error::{Error, Failure, KernelError};
 use crate::kernel::Kernels;
@@ -44,6 +46,9 @@ impl Drop for Inside {
     }
 }
 
+/// What the orchestrator waits for, the call that waits, and since when.
+pub(crate) type OrchestratorWaits = (Awaited, Option<&'static Location<'static>>, Duration);
+
 /// One chip at work: rings, scheduler, cores, kernels.
 #[derive(Debug)]
 pub(crate) struct Engine {
@@ -54,6 +59,10 @@ pub(crate) struct Engine {
     kernels: Kernels,
     leases: Leases,
     barriers: Barriers,
+    busy: Busy,
+    mode: Mode,
+    /// For reports. Written by the orchestrator.
+    waits: Mutex<Option<OrchestratorWaits>>,
     /// Notified when tasks have completed and when a runner parks.
     progress: Event,
     /// The first error of the run: its root cause. Written once a run.
@@ -61,7 +70,13 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
-    pub(crate) fn new(spec: ChipSpec, rings: Arc<Rings>, ready: Arc<Ready>, sim: Arc<Sim>) -> Self {
+    pub(crate) fn new(
+        spec: ChipSpec,
+        rings: Arc<Rings>,
+        ready: Arc<Ready>,
+        sim: Arc<Sim>,
+        mode: Mode,
+    ) -> Self {
         Self {
             spec,
             rings: Arc::clone(&rings),
@@ -70,6 +85,9 @@ impl Engine {
             kernels: Kernels::new(),
             leases: Leases::default(),
             barriers: Barriers::default(),
+            busy: Busy::new(spec.cores()),
+            mode,
+            waits: Mutex::new(None),
             progress: Event::new(),
             cause: Mutex::new(None),
         }
@@ -99,6 +117,24 @@ impl Engine {
         &self.barriers
     }
 
+    pub(crate) const fn busy(&self) -> &Busy {
+        &self.busy
+    }
+
+    /// The kind and number of a core.
+    pub(crate) const fn core(&self, lane: LaneId) -> (Core, u16) {
+        (if lane.0 < self.spec.clusters { Core::Aic } else { Core::Aiv }, lane.0)
+    }
+
+    /// What the orchestrator waits for, if it does.
+    pub(crate) fn orchestrator_wait(&self) -> Option<OrchestratorWaits> {
+        *self.waits.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn set_orchestrator_wait(&self, waits: Option<OrchestratorWaits>) {
+        *self.waits.lock().unwrap_or_else(PoisonError::into_inner) = waits;
+    }
+
     pub(crate) const fn progress(&self) -> &Event {
         &self.progress
     }
@@ -121,37 +157,29 @@ impl Engine {
         cause
     }
 
-    /// What is alive, for the message of a wait that takes long: the oldest tasks whose waits are over.
-    pub(crate) fn stall(&self) -> String {
-        const SHOWN: usize = 8;
-        let ready = self.rings.live().filter(|&slot| self.rings.slot(slot).is_on_its_way());
-        let mut text = String::new();
-        for slot in ready.take(SHOWN) {
-            let state = self.rings.slot(slot);
-            let cold = state.cold();
-            let site = self.rings.site(slot).map_or_else(String::new, |site| format!(" submitted at {site}"));
-            let (done, total) = (state.done(), cold.total());
-            let name = self.kernels.name(cold.callable);
-            text +=
-                &format!("task {} (kernel {name:?}, {done} of {total} sub-tasks done){site}; ", state.id());
-        }
-        text += &format!("{} tasks are alive in all", self.rings.live().count());
-        text
+    /// What the run's root cause says so far.
+    pub(crate) fn cause_so_far(&self) -> Option<String> {
+        let cause = self.cause.lock().unwrap_or_else(PoisonError::into_inner);
+        cause.as_ref().map(ToString::to_string)
     }
 
-    /// Ends the run: what is not running yet completes without running.
+    /// Ends the run: what is not running yet completes without running. From any thread.
     pub(crate) fn end_run(&self) {
         self.rings.end();
-        for domain in 0..self.spec.domains {
-            self.poll(domain);
+        // A seeded simulation does nothing by itself, and nothing on any other thread: whoever steps it sees the end.
+        if self.mode == Mode::Pool {
+            for domain in 0..self.spec.domains {
+                self.poll(domain);
+            }
         }
+        self.progress.notify_all();
     }
 
     /// Fails the task of `work`, which `lane` ran, or which was never dispatched.
     fn fail(&self, lane: Option<LaneId>, work: Work, error: KernelError) {
         let slot = SlotRef::from_raw(work.slot);
         let state = self.rings.slot(slot);
-        let core = lane.map(|lane| (if lane.0 < self.spec.clusters { Core::Aic } else { Core::Aiv }, lane.0));
+        let core = lane.map(|lane| self.core(lane));
         let cold = state.cold();
         self.note_cause(Error::Task(Box::new(Failure {
             task: state.id(),
@@ -171,7 +199,7 @@ impl Engine {
         let Some(body) = callable.and_then(|callable| callable.body(work.place)) else {
             return self.fail(Some(lane), work, KernelError::new("the task names no kernel for this core"));
         };
-        let mut ctx = KernelCtx::new(self, work);
+        let mut ctx = KernelCtx::new(self, lane, work);
         let result = catch_unwind(AssertUnwindSafe(|| body(&mut ctx))).unwrap_or_else(|panic| {
             let text = message(&*panic);
             // Dropping what the kernel threw is the kernel's code again, and may panic again.
@@ -195,7 +223,9 @@ pub(crate) fn message(panic: &(dyn Any + Send)) -> String {
 impl Host for Engine {
     fn execute(&self, lane: LaneId, work: Work) {
         let _inside = Inside::enter();
+        self.busy.begin(lane, work);
         self.run_kernel(lane, work);
+        self.busy.end(lane);
     }
 
     fn may_block(&self, work: Work) -> bool {

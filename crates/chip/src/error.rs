@@ -8,6 +8,8 @@ use prewire_platform::{Core, MemoryError};
 use prewire_ring::SizeError;
 use prewire_sim::SimError;
 
+use crate::stall::StallReport;
+
 /// The result of a call of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -103,6 +105,23 @@ pub enum Error {
         /// What to call instead.
         hint: &'static str,
     },
+    /// The run took too long, or stood still for too long, and was ended. See [`StallReport`].
+    #[error("{0}")]
+    Stalled(Box<StallReport>),
+    /// The run was cancelled, by its handle or because its chip was dropped.
+    #[error("the run was cancelled: tasks that had not begun did not run")]
+    Cancelled,
+    /// The orchestration of a launched run panicked.
+    #[error("the orchestration of the run launched at {site} panicked: {message}")]
+    Panicked {
+        /// Where it was launched.
+        site: &'static Location<'static>,
+        /// What it said.
+        message: String,
+    },
+    /// No thread could be started for launched runs.
+    #[error("no thread could be started for launched runs: {0}; use Chip::run, or end other threads")]
+    Thread(#[source] std::io::Error),
     /// The chip cannot be used any more.
     #[error("the chip is lost: {why}; build a new one")]
     Lost {
@@ -130,6 +149,7 @@ impl Error {
                 _ => Some(ErrorCode::InvalidArgs),
             },
             Self::User(_) => Some(ErrorCode::ExplicitOrchFatal),
+            Self::Stalled(report) => Some(report.code()),
             _ => None,
         }
     }

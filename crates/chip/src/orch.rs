@@ -1,6 +1,7 @@
 //! The orchestration of a run: what the program calls to submit tasks.
 
 use std::panic::Location;
+use std::time::Duration;
 
 use prewire_abi::{DataType, ScopeMode, TaskId, TensorCreateInfo};
 use prewire_orchestrator::{Arg, Args, Orchestrator};
@@ -62,6 +63,7 @@ impl<'r> Orch<'r> {
             .map_err(|error| refused(Refusal::Tensor { arg: 0, error }))?;
         self.args.clear();
         self.args.tensors.push(Arg::Create(info));
+        self.waiter.about(site);
         let (chip, run) = (self.chip, self.run);
         let made = self
             .orchestrator
@@ -105,6 +107,7 @@ impl<'r> Orch<'r> {
         body: impl FnOnce(&mut Self) -> Result<T>,
     ) -> Result<T> {
         let depth = self.orchestrator.depth();
+        self.waiter.about(site);
         self.orchestrator
             .open_scope(&mut self.waiter, mode, site)
             .map_err(|error| refused("a scope", site, error.into()))?;
@@ -160,6 +163,7 @@ impl<'r> Orch<'r> {
         let ones = [1; prewire_abi::MAX_TENSOR_DIMS];
         let element = tensor.inner.view(&ones[..index.len()], index).map_err(Error::View)?;
         let scope = self.scope_of(&tensor);
+        self.waiter.about(site);
         self.orchestrator
             .wait_for(&mut self.waiter, &element, scope, access)
             .map_err(|error| refused(error.into()))?;
@@ -175,6 +179,19 @@ impl<'r> Orch<'r> {
         let result = body(self.engine.sim(), addr);
         leases.give_back(lease);
         result
+    }
+
+    /// From now on the run may take `allowed`: then it is ended and fails with [`Error::Stalled`]. Replaces the deadline
+    /// that there was.
+    pub fn deadline(&mut self, allowed: Duration) {
+        self.waiter.set_deadline(allowed);
+    }
+
+    /// Declares the run failed, for a reason of the program's own: what has not begun does not run, every further call is
+    /// refused, and `error` is the run's root cause unless there was one before.
+    pub fn fail(&mut self, error: impl std::error::Error + Send + Sync + 'static) {
+        self.engine.note_cause(Error::user(error));
+        self.engine.end_run();
     }
 
     /// How many clusters the chip has.

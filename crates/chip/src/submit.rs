@@ -180,6 +180,7 @@ impl<'o, 'r> Submit<'o, 'r> {
             callable: kernel.map_or(u32::MAX, |kernel| kernel.id),
         };
         let (chip, run) = (orch.chip, orch.run);
+        orch.waiter.about(site);
         let submitted = orch
             .orchestrator
             .submit(&mut orch.waiter, cold, orch.args, site)

@@ -1,14 +1,22 @@
 //! How the orchestrator of a chip waits: parked beside the simulator's threads, or stepping a seeded simulation.
+//!
+//! Slow is not stuck: a wait goes on for as long as it takes, and says so now and then, unless the run has a deadline or
+//! a limit on standing still. Then it ends the run, waits for the kernels that run as long as it has patience, and
+//! gives the chip up after that.
 
+use std::panic::Location;
 use std::time::Duration;
 
-use prewire_platform::{Poll, Wait, WaitEnd};
+use prewire_os::clock;
+use prewire_platform::{Awaited, Poll, Wait, WaitEnd};
 use prewire_sim::Mode;
 
+use crate::control::{Control, Limits};
 use crate::engine::Engine;
 use crate::error::Error;
+use crate::stall::{StallReason, StallReport};
 
-/// How long no kernel may begin before a wait says what it waits for, and again each time.
+/// How long no kernel may begin or end before a wait says what it waits for, and again each time.
 const STALL: Duration = Duration::from_secs(10);
 
 /// Waits on behalf of one run.
@@ -16,21 +24,161 @@ const STALL: Duration = Duration::from_secs(10);
 pub(crate) struct Waiter<'e> {
     engine: &'e Engine,
     mode: Mode,
+    limits: Limits,
+    control: &'e Control,
+    /// The call of the program that waits.
+    site: Option<&'static Location<'static>>,
     /// Decides how far a seeded simulation goes between two submits.
     dice: u64,
-    /// Nothing can happen any more although something is awaited.
-    stuck: bool,
+    /// The chip was given up, and why.
+    lost: Option<String>,
+}
+
+/// What ends a turn of waiting.
+enum Turn {
+    End(WaitEnd),
+    /// Somebody outside lost patience.
+    Hurry,
+}
+
+fn end(poll: Poll) -> Option<WaitEnd> {
+    match poll {
+        Poll::Ready => Some(WaitEnd::Ready),
+        Poll::Impossible => Some(WaitEnd::Impossible),
+        Poll::Pending => None,
+    }
 }
 
 impl<'e> Waiter<'e> {
-    pub(crate) fn new(engine: &'e Engine, mode: Mode) -> Self {
+    pub(crate) fn new(engine: &'e Engine, mode: Mode, limits: Limits, control: &'e Control) -> Self {
         let dice = if let Mode::Seeded { seed } = mode { seed | 1 } else { 1 };
-        Self { engine, mode, dice, stuck: false }
+        Self { engine, mode, limits, control, site: None, dice, lost: None }
     }
 
-    /// Whether the chip can make no progress any more.
-    pub(crate) const fn is_stuck(&self) -> bool {
-        self.stuck
+    /// Why the chip was given up, if it was.
+    pub(crate) fn into_lost(self) -> Option<String> {
+        self.lost
+    }
+
+    /// The run is to be over `allowed` from now.
+    pub(crate) fn set_deadline(&self, allowed: Duration) {
+        self.control.set_deadline(allowed);
+    }
+
+    /// The program has made a call at `site`. Ends the run if its deadline has passed: a program that never waits has one
+    /// too.
+    pub(crate) fn about(&mut self, site: &'static Location<'static>) {
+        self.site = Some(site);
+        self.check_deadline();
+    }
+
+    fn check_deadline(&self) {
+        if let Some(deadline) = self.control.deadline()
+            && clock::coarse() >= deadline
+            && self.control.give_up().is_none()
+        {
+            self.end_run(StallReason::Deadline(self.control.allowed()));
+        }
+    }
+
+    /// Ends the run for a limit of time.
+    fn end_run(&self, reason: StallReason) {
+        let report = StallReport::of(self.engine, reason);
+        self.control.lose_patience(self.limits.patience);
+        self.engine.note_cause(Error::Stalled(report));
+        self.engine.end_run();
+    }
+
+    /// How long to wait at most before the next look at the clock.
+    fn interval(&self) -> Duration {
+        let stall = self.limits.stall.map_or(STALL, |limit| (limit / 2).min(STALL));
+        let now = clock::monotonic();
+        match (self.control.give_up(), self.control.deadline()) {
+            (Some(time), _) | (None, Some(time)) => time.saturating_sub(now).min(stall),
+            (None, None) => stall,
+        }
+    }
+
+    /// Waits parked.
+    fn park(&mut self, look: &mut dyn FnMut() -> Poll) -> WaitEnd {
+        let mut before = self.progress();
+        let mut still_since = clock::monotonic();
+        let patient = self.control.give_up().is_none();
+        loop {
+            let (control, progress) = (self.control, self.engine.progress());
+            let turn = progress.wait_until(Some(self.interval()), || {
+                let hurry = || (patient && control.give_up().is_some()).then_some(Turn::Hurry);
+                end(look()).map(Turn::End).or_else(hurry)
+            });
+            if let Some(Turn::End(end)) = turn {
+                return end;
+            }
+            let now = clock::monotonic();
+            if let Some(give_up) = control.give_up() {
+                if now >= give_up {
+                    return self.lose();
+                }
+                if matches!(turn, Some(Turn::Hurry)) {
+                    return self.park(look);
+                }
+                continue;
+            }
+            if control.deadline().is_some_and(|deadline| now >= deadline) {
+                self.end_run(StallReason::Deadline(control.allowed()));
+                return self.park(look);
+            }
+            let progress = self.progress();
+            let still = now - still_since;
+            if progress != before {
+                (before, still_since) = (progress, now);
+            } else if let Some(limit) = self.limits.stall.filter(|&limit| still >= limit) {
+                self.end_run(StallReason::NoProgress(limit));
+                return self.park(look);
+            } else if still >= STALL {
+                still_since = now;
+                let report = StallReport::of(self.engine, StallReason::Asked);
+                tracing::warn!("no kernel has begun or ended for {still:.0?}; {report}");
+            }
+        }
+    }
+
+    /// Sub-tasks taken up and returned.
+    fn progress(&self) -> (u64, u64) {
+        let stats = self.engine.sim().stats();
+        (stats.executed, stats.returned)
+    }
+
+    /// Kernels did not return in time: the chip is given up.
+    fn lose(&mut self) -> WaitEnd {
+        let report = StallReport::of(self.engine, StallReason::Asked);
+        let why = format!(
+            "kernels did not return within {:?} after their run was ended (ChipBuilder::patience): {}",
+            self.limits.patience,
+            report.kernels()
+        );
+        self.lost.get_or_insert(why);
+        WaitEnd::Impossible
+    }
+
+    /// Waits by stepping the simulation.
+    fn step(&mut self, look: &mut dyn FnMut() -> Poll) -> WaitEnd {
+        loop {
+            if let Some(end) = end(look()) {
+                return end;
+            }
+            self.check_deadline();
+            if !self.engine.sim().step() {
+                if let Some(end) = end(look()) {
+                    return end;
+                }
+                let report = StallReport::of(self.engine, StallReason::Asked);
+                let why = format!("the seeded simulation can take no further step: {report}");
+                self.engine.note_cause(Error::Lost { why: why.clone() });
+                self.engine.rings().end();
+                self.lost.get_or_insert(why);
+                return WaitEnd::Impossible;
+            }
+        }
     }
 
     /// xorshift64: enough to vary how submits and steps interleave.
@@ -43,45 +191,18 @@ impl<'e> Waiter<'e> {
 }
 
 impl Wait for Waiter<'_> {
-    fn wait(&mut self, look: &mut dyn FnMut() -> Poll) -> WaitEnd {
-        let end = |poll| match poll {
-            Poll::Ready => Some(WaitEnd::Ready),
-            Poll::Impossible => Some(WaitEnd::Impossible),
-            Poll::Pending => None,
-        };
-        if self.mode == Mode::Pool {
-            let mut before = None;
-            loop {
-                if let Some(end) = self.engine.progress().wait_until(Some(STALL), || end(look())) {
-                    return end;
-                }
-                // Slow is not stuck: it is said, and waited on.
-                let now = self.engine.sim().stats().executed;
-                if before == Some(now) {
-                    tracing::warn!(
-                        "no kernel has begun for {STALL:?} or more; still to end: {}",
-                        self.engine.stall()
-                    );
-                }
-                before = Some(now);
-            }
+    fn wait(&mut self, what: Awaited, look: &mut dyn FnMut() -> Poll) -> WaitEnd {
+        if self.lost.is_some() {
+            return WaitEnd::Impossible;
         }
-        loop {
-            if let Some(end) = end(look()) {
-                return end;
-            }
-            if !self.engine.sim().step() {
-                if let Some(end) = end(look()) {
-                    return end;
-                }
-                self.stuck = true;
-                self.engine.note_cause(Error::Lost {
-                    why: "the seeded simulation can take no further step, but tasks are not complete".into(),
-                });
-                self.engine.rings().end();
-                return WaitEnd::Impossible;
-            }
+        if let Some(end) = end(look()) {
+            return end;
         }
+        let site = if what == Awaited::End { None } else { self.site };
+        self.engine.set_orchestrator_wait(Some((what, site, clock::monotonic())));
+        let end = if self.mode == Mode::Pool { self.park(look) } else { self.step(look) };
+        self.engine.set_orchestrator_wait(None);
+        end
     }
 
     fn published(&mut self) {

@@ -1,7 +1,7 @@
 //! Host accesses: waiting for the tasks that an element belongs to.
 
 use prewire_abi::{ChipTensor, EdgeKind};
-use prewire_platform::{Poll, Wait, WaitEnd};
+use prewire_platform::{Awaited, Poll, Wait, WaitEnd};
 use prewire_tensormap::{Access, Region};
 
 use crate::error::SubmitError;
@@ -23,6 +23,7 @@ impl Orchestrator {
         scope: ScopeKey,
         access: Access,
     ) -> Result<(), SubmitError> {
+        self.check_running()?;
         tensor.validate().map_err(|error| SubmitError::Tensor { arg: 0, error })?;
         self.check_open(0, tensor, &scope)?;
         self.edges.clear();
@@ -38,8 +39,9 @@ impl Orchestrator {
             });
         }
         let mut rest = self.edges.as_slice();
+        let Some(&(task, _)) = rest.first() else { return Ok(()) };
         let mut failed = None;
-        let end = wait.wait(&mut || {
+        let end = wait.wait(Awaited::Element { task }, &mut || {
             if allocator.rings().is_ended() {
                 return Poll::Impossible;
             }

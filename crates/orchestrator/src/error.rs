@@ -161,7 +161,8 @@ impl SubmitError {
     }
 }
 
-fn knob(shortage: Shortage) -> &'static str {
+/// What to raise when a ring is short of something.
+pub(crate) fn knob(shortage: Shortage) -> &'static str {
     match shortage {
         Shortage::Window => "RingSizes::window",
         Shortage::Heap => "RingSizes::heap",

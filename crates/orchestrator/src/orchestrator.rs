@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use core::panic::Location;
 
 use prewire_abi::{ChipTensor, EdgeKind, ScopeMode, Shape, TaskId};
-use prewire_platform::{Limits, Poll, Wait, WaitEnd};
+use prewire_platform::{Awaited, Limits, Poll, Wait, WaitEnd};
 use prewire_ring::{Allocator, RING_COUNT, Ready, Rings};
 use prewire_tensormap::{Hazards, TensorMap};
 
@@ -109,6 +109,11 @@ impl Orchestrator {
         self.tasks = 0;
     }
 
+    /// Once a run was ended every call does nothing: what is submitted afterwards would not run.
+    pub(crate) fn check_running(&self) -> Result<(), SubmitError> {
+        if self.rings().is_ended() { Err(SubmitError::RunEnded) } else { Ok(()) }
+    }
+
     /// How many tasks were submitted since the run started; allocations are none.
     #[must_use]
     pub const fn tasks(&self) -> u64 {
@@ -129,13 +134,14 @@ impl Orchestrator {
     ///
     /// # Errors
     ///
-    /// Scopes nest too deep; or an auto scope inside a manual one.
+    /// Scopes nest too deep; an auto scope inside a manual one; or the run has ended.
     pub fn open_scope(
         &mut self,
         wait: &mut impl Wait,
         mode: ScopeMode,
         site: &'static Location<'static>,
     ) -> Result<(), SubmitError> {
+        self.check_running()?;
         if self.scopes.is_full() {
             return Err(SubmitError::ScopeTooDeep { allowed: Scopes::DEPTH });
         }
@@ -159,7 +165,7 @@ impl Orchestrator {
         let rings = allocator.rings();
         let live: Vec<TaskId> = rings.live().map(|slot| rings.slot(slot).id()).collect();
         let mut rest = live.as_slice();
-        match wait.wait(&mut || {
+        match wait.wait(Awaited::Earlier, &mut || {
             if rings.is_ended() {
                 return Poll::Impossible;
             }
@@ -211,7 +217,7 @@ impl Orchestrator {
         while self.close_scope().is_ok() {}
         let allocator = &self.allocator;
         // A run that was ended drains too: its tasks complete without running.
-        let _ = wait.wait(&mut || {
+        let _ = wait.wait(Awaited::End, &mut || {
             for ring in 0..RING_COUNT {
                 allocator.rings().advance(ring);
             }

@@ -3,12 +3,12 @@
 use core::panic::Location;
 
 use prewire_abi::{ChipTensor, EdgeKind, ScopeMode, TaskId, TensorArgType};
-use prewire_platform::{Poll, Wait, WaitEnd};
+use prewire_platform::{Awaited, Poll, Wait, WaitEnd};
 use prewire_ring::{Allocator, Attrs, Blocked, Cold, Need, Placed, Shortage};
 use prewire_tensormap::{Access, Hazards, Life, Region};
 
 use crate::args::{Arg, Args};
-use crate::error::{Oldest, SubmitError};
+use crate::error::{Oldest, SubmitError, knob};
 use crate::orchestrator::{Orchestrator, is_submitted};
 use crate::record::{self, Writer};
 use crate::scope::ScopeKey;
@@ -66,6 +66,7 @@ impl Orchestrator {
         args: &Args,
         site: &'static Location<'static>,
     ) -> Result<Submitted<'_>, SubmitError> {
+        self.check_running()?;
         self.check(&cold, args)?;
         if args.tensors.iter().any(|arg| matches!(arg, Arg::Existing { tag: TensorArgType::NoDep, .. })) {
             self.give_up_order(wait)?;
@@ -103,6 +104,7 @@ impl Orchestrator {
         args: &Args,
         site: &'static Location<'static>,
     ) -> Result<Submitted<'_>, SubmitError> {
+        self.check_running()?;
         let cold = Cold::default();
         if let Some(arg) = args.tensors.iter().position(|arg| matches!(arg, Arg::Existing { .. })) {
             return Err(SubmitError::AllocOfExisting { arg });
@@ -281,7 +283,7 @@ impl Orchestrator {
             };
             let allocator = &self.allocator;
             if let Some(blocked) = blocked {
-                let end = wait.wait(&mut || match allocator.try_reserve(ring, need) {
+                let end = wait.wait(room(ring, &blocked), &mut || match allocator.try_reserve(ring, need) {
                     _ if allocator.rings().is_ended() => Poll::Impossible,
                     Ok(()) => Poll::Ready,
                     // Behind what was short first, something is short for good: the next turn says so.
@@ -301,7 +303,15 @@ impl Orchestrator {
                 return Ok(*need);
             }
             let map = &mut self.map;
-            let end = wait.wait(&mut || {
+            let what = Awaited::Room {
+                ring: None,
+                what: "tensor-map entries",
+                wanted: entries.into(),
+                used: map.len().into(),
+                capacity: map.capacity().into(),
+                knob: "RingSizes::tensor_map",
+            };
+            let end = wait.wait(what, &mut || {
                 let every_ring_is_stuck = (0..prewire_ring::RING_COUNT)
                     .all(|ring| allocator.rings().usage(ring).live == 0 || allocator.is_stuck(ring));
                 if allocator.rings().is_ended() {
@@ -331,7 +341,7 @@ impl Orchestrator {
     /// fit, unless too many of them are held by a scope that only this thread can close.
     fn thin_out(&mut self, wait: &mut impl Wait, ring: usize, blocked: Blocked) -> Result<(), SubmitError> {
         let (edges, allocator) = (&self.edges, &self.allocator);
-        let end = wait.wait(&mut || {
+        let end = wait.wait(room(ring, &blocked), &mut || {
             let many = |count: usize| count as u64 > blocked.capacity;
             if allocator.rings().is_ended() {
                 Poll::Impossible
@@ -429,6 +439,18 @@ impl Orchestrator {
         }
         writer.scalars(&args.scalars);
     }
+}
+
+/// What a wait for a ring that is `blocked` is for.
+fn room(ring: usize, blocked: &Blocked) -> Awaited {
+    let &Blocked { shortage, wanted, used, capacity } = blocked;
+    let what = match shortage {
+        Shortage::Window => "slots",
+        Shortage::Heap => "heap bytes",
+        Shortage::Deps => "dep entries",
+        Shortage::Args => "argument words",
+    };
+    Awaited::Room { ring: Some(ring), what, wanted, used, capacity, knob: knob(shortage) }
 }
 
 /// Whether an edge needs no entry any more: its producer is retired, or complete and nothing of it is kept.

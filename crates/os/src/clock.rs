@@ -9,6 +9,13 @@ pub fn monotonic() -> Duration {
     duration(clock_gettime(ClockId::Monotonic))
 }
 
+/// As [`monotonic`], a few milliseconds behind it and a few nanoseconds to read.
+#[must_use]
+#[inline]
+pub fn coarse() -> Duration {
+    duration(clock_gettime(ClockId::MonotonicCoarse))
+}
+
 /// Processor time, user and system, that this process has used so far.
 #[must_use]
 pub fn process_cpu() -> Duration {

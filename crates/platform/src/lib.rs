@@ -17,4 +17,4 @@ mod wait;
 pub use lanes::{Host, LaneId, LaneSet, LaneStatus, Lanes, Work};
 pub use memory::{DeviceMemory, MemoryError};
 pub use spec::{ChipSpec, Core, FastPath, Limits, Registers, Token, Tokens};
-pub use wait::{Poll, Wait, WaitEnd};
+pub use wait::{Awaited, Poll, Wait, WaitEnd};

@@ -1,5 +1,8 @@
 //! How a thread that drives the engine waits.
 
+use core::fmt;
+use prewire_abi::TaskId;
+
 /// What a look at the awaited condition says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
@@ -22,11 +25,60 @@ pub enum WaitEnd {
     Impossible,
 }
 
+/// What a wait is for: what a report says of a thread that waits long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Awaited {
+    /// Room for a task that is being submitted.
+    Room {
+        /// The ring that is to have it; none if all of them share it.
+        ring: Option<usize>,
+        /// What is short, and in which unit it is counted.
+        what: &'static str,
+        /// How much of it the task wants.
+        wanted: u64,
+        /// How much was in use when the wait began.
+        used: u64,
+        /// How much there is.
+        capacity: u64,
+        /// What to raise to wait less.
+        knob: &'static str,
+    },
+    /// Everything submitted so far, before the first access that edges do not order.
+    Earlier,
+    /// Whoever writes, or reads, an element that the host wants.
+    Element {
+        /// One of them.
+        task: TaskId,
+    },
+    /// The last task of the run.
+    End,
+}
+
+impl fmt::Display for Awaited {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Room { ring, what, wanted, used, capacity, knob } => {
+                write!(f, "room for a task: {wanted} {what}")?;
+                if let Some(ring) = ring {
+                    write!(f, " of ring {ring}")?;
+                }
+                write!(f, " wanted, {used} of {capacity} in use ({knob} is the knob)")
+            }
+            Self::Earlier => {
+                f.write_str("every task submitted so far, before the first one that edges do not order")
+            }
+            Self::Element { task } => write!(f, "an element that task {task} uses"),
+            Self::End => f.write_str("the last task of the run"),
+        }
+    }
+}
+
 /// Waiting, handed to the engine from above: it parks a thread, or steps a simulation.
 pub trait Wait {
     /// Waits until `look` says something else than [`Poll::Pending`]. `look` is called at once and again after every
-    /// progress of the engine, and when the run is ended: it sees to that itself.
-    fn wait(&mut self, look: &mut dyn FnMut() -> Poll) -> WaitEnd;
+    /// progress of the engine, and when the run is ended: it sees to that itself. `what` is for reports.
+    fn wait(&mut self, what: Awaited, look: &mut dyn FnMut() -> Poll) -> WaitEnd;
 
     /// Something became ready: whoever dispatches should look. Called by the orchestrator after each publication;
     /// cheap where nobody sleeps.

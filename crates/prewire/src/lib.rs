@@ -41,7 +41,7 @@ pub mod prelude {
     pub use crate::{a2a3, a5};
     pub use prewire_chip::{
         AsTensor, Buffer, Chip, ChipBuilder, ChipSpec, Core, DataType, EdgeKind, Element, Error, Hazards,
-        Kernel, KernelCtx, KernelError, Mix, Orch, Param, Place, PredicateOp, RingSizes, RunReport, Scalar,
-        Submit, Task, Tensor, View, ViewMut, bf16, f16,
+        Kernel, KernelCtx, KernelError, Mix, Orch, Param, Place, PredicateOp, RingSizes, Run, RunReport,
+        Scalar, StallReport, Submit, Task, Tensor, View, ViewMut, bf16, f16,
     };
 }

@@ -255,6 +255,12 @@ impl Slot {
         self.waits() == 0 && self.fanout.closed().is_none()
     }
 
+    /// Whether it has completed, for reports.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.fanout.closed().is_some()
+    }
+
     /// Holds left, for reports and for the structural test of a blocked orchestrator.
     #[must_use]
     pub fn holds(&self) -> u32 {

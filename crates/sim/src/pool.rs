@@ -63,6 +63,10 @@ pub(crate) struct Pool {
     pub(crate) grow_after: Duration,
     /// Workers that exist. Written under the lock of `running`.
     workers: AtomicU32,
+    /// Threads that have not ended. Raised by whoever starts one, lowered by it as the last thing that it does.
+    alive: AtomicU32,
+    /// Notified when a thread ends.
+    ended: Event,
     /// The most threads that there were. Written under the lock of `running`.
     peak: AtomicU32,
     /// Kernels that are blocked. Written by the threads that they block.
@@ -89,6 +93,8 @@ impl Pool {
             most,
             grow_after,
             workers: AtomicU32::new(0),
+            alive: AtomicU32::new(0),
+            ended: Event::new(),
             peak: AtomicU32::new(0),
             blocked: AtomicU32::new(0),
             grown: AtomicU64::new(0),
@@ -163,26 +169,40 @@ impl Pool {
         SimError::Thread { started, source }
     }
 
-    fn add(&self, to: &mut Running, name: String, main: impl FnOnce() + Send + 'static) -> io::Result<()> {
-        to.threads.push(thread::Builder::new().name(name).stack_size(STACK).spawn(main)?);
+    fn add(
+        &self,
+        to: &mut Running,
+        name: String,
+        main: impl FnOnce(&Self, &dyn Host) + Send + 'static,
+    ) -> io::Result<()> {
+        let Some(pool) = self.this.upgrade() else { return Err(io::ErrorKind::NotFound.into()) };
+        let host = to.host.clone();
+        self.alive.fetch_add(1, Ordering::Relaxed);
+        let thread = thread::Builder::new().name(name).stack_size(STACK).spawn(move || {
+            main(&pool, &*host);
+            drop(host);
+            pool.alive.fetch_sub(1, Ordering::Relaxed);
+            pool.ended.notify_all();
+        });
+        let thread = thread.inspect_err(|_| {
+            self.alive.fetch_sub(1, Ordering::Relaxed);
+        })?;
+        to.threads.push(thread);
         let threads = to.threads.len() as u32;
         self.peak.fetch_max(threads, Ordering::Relaxed);
         Ok(())
     }
 
     fn add_worker(&self, to: &mut Running, granted: bool) -> io::Result<()> {
-        let Some(pool) = self.this.upgrade() else { return Err(io::ErrorKind::NotFound.into()) };
-        let host = to.host.clone();
         let number = self.workers.load(Ordering::Relaxed) as u16;
-        self.add(to, format!("prewire-sim-{number}"), move || Worker::main(&pool, &*host, number, granted))?;
+        let main = move |pool: &Self, host: &dyn Host| Worker::main(pool, host, number, granted);
+        self.add(to, format!("prewire-sim-{number}"), main)?;
         self.workers.store(u32::from(number) + 1, Ordering::Relaxed);
         Ok(())
     }
 
     fn add_watchman(&self, to: &mut Running) -> io::Result<()> {
-        let Some(pool) = self.this.upgrade() else { return Err(io::ErrorKind::NotFound.into()) };
-        let host = to.host.clone();
-        self.add(to, "prewire-sim-w".to_owned(), move || watchman::main(&pool, &*host))
+        self.add(to, "prewire-sim-w".to_owned(), watchman::main)
     }
 
     /// Ends the threads, waits until they have ended (except for the calling one), and drops the host. Kernels that
@@ -202,14 +222,36 @@ impl Pool {
         }
     }
 
-    /// Ends the threads; a worker that does this itself goes to `leaving`.
-    fn end(&self, leaving: &mut Vec<JoinHandle<()>>) {
-        let Some(running) = self.running().take() else { return };
+    /// As `stop`, but gives up on threads that have not ended after `patience`: how many.
+    pub(crate) fn abandon(&self, patience: Duration) -> usize {
+        self.census.stop();
+        let mut leaving = self.leaving.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(running) = self.dismiss() else { return 0 };
+        let gone = || (self.alive.load(Ordering::Relaxed) == 0).then_some(());
+        let _ = self.ended.wait_until(Some(patience), gone);
+        // Whoever was counted as ended is about to end; the others are joined by a later start, if they ever end.
+        let (ended, stuck): (Vec<_>, Vec<_>) = running.threads.into_iter().partition(JoinHandle::is_finished);
+        ended.into_iter().for_each(|thread| drop(thread.join()));
+        let left = self.alive.load(Ordering::Relaxed) as usize;
+        leaving.extend(stuck);
+        self.workers.store(0, Ordering::Relaxed);
+        left
+    }
+
+    /// Tells the threads to end. What ran, if the pool did.
+    fn dismiss(&self) -> Option<Running> {
+        let running = self.running().take()?;
         // Again: a start may have come in between.
         self.census.stop();
         self.idle.notify_all();
         self.watch.notify_all();
         self.peers.notify_all();
+        Some(running)
+    }
+
+    /// Ends the threads; a worker that does this itself goes to `leaving`.
+    fn end(&self, leaving: &mut Vec<JoinHandle<()>>) {
+        let Some(running) = self.dismiss() else { return };
         for thread in running.threads {
             if thread.thread().id() == thread::current().id() {
                 leaving.push(thread);

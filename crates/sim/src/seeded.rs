@@ -102,14 +102,14 @@ impl Seeded {
     }
 
     /// Tells the blocked kernels, ends the stacks, drops the host. Does nothing in the middle of a step: a host that
-    /// stops the simulator from inside a callback finds it running.
-    pub(crate) fn stop(&self, cores: &Cores) {
+    /// stops the simulator from inside a callback finds it running; false then.
+    pub(crate) fn stop(&self, cores: &Cores) -> bool {
         let running = match self.running.try_lock() {
             Ok(mut running) => running.take(),
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner().take(),
-            Err(TryLockError::WouldBlock) => None,
+            Err(TryLockError::WouldBlock) => return false,
         };
-        let Some(running) = running else { return };
+        let Some(running) = running else { return true };
         let blocked = running.blocked.into_iter().map(|blocked| {
             blocked.stack.cancel();
             blocked.stack
@@ -118,6 +118,7 @@ impl Seeded {
         self.stacks.store(0, Ordering::Relaxed);
         self.blocked.store(0, Ordering::Relaxed);
         cores.power_off();
+        true
     }
 
     /// Does one thing. False if nothing can be done, if the simulator does not run, or in the middle of another step.
@@ -154,7 +155,7 @@ impl Running {
         if drawn < runnable {
             self.run(cores, counters, nth(lanes, drawn));
         } else if drawn < runnable + self.blocked.len() {
-            let _ = self.look(cores, drawn - runnable);
+            let _ = self.look(cores, counters, drawn - runnable);
         } else {
             counters.polls();
             host.poll(polls[drawn - runnable - self.blocked.len()]);
@@ -168,7 +169,7 @@ impl Running {
         let blocked = self.blocked.len();
         if blocked > 0 {
             let first = self.dice.below(blocked);
-            if (0..blocked).any(|step| self.look(cores, (first + step) % blocked)) {
+            if (0..blocked).any(|step| self.look(cores, counters, (first + step) % blocked)) {
                 return true;
             }
         }
@@ -203,7 +204,7 @@ impl Running {
         } else {
             self.host.execute(LaneId(lane), work);
         }
-        finish(cores, lane, token);
+        finish(cores, counters, lane, token);
     }
 
     /// A stack; `None` if the system gives no thread, in which case the kernel runs where it cannot wait.
@@ -224,13 +225,13 @@ impl Running {
     }
 
     /// Lets a blocked kernel look again; true if it got further.
-    fn look(&mut self, cores: &Cores, index: usize) -> bool {
+    fn look(&mut self, cores: &Cores, counters: &Counters, index: usize) -> bool {
         match self.blocked[index].stack.look() {
             Handed::Blocked { moved } => moved,
             Handed::Returned => {
                 let Blocked { lane, token, stack } = self.blocked.remove(index);
                 self.free.push(stack);
-                finish(cores, lane, token);
+                finish(cores, counters, lane, token);
                 true
             }
         }
@@ -238,7 +239,8 @@ impl Running {
 }
 
 /// A sub-task has returned.
-fn finish(cores: &Cores, lane: u16, token: Token) {
+fn finish(cores: &Cores, counters: &Counters, lane: u16, token: Token) {
+    counters.returns();
     cores.core(lane).finish(&cores.spec, token);
     cores.report(lane);
     if cores.core(lane).release() {

@@ -11,6 +11,7 @@ use crate::seeded::Seeded;
 use crate::stats::{self, SimStats};
 use alloc::sync::Arc;
 use core::fmt;
+use core::time::Duration;
 use prewire_platform::{
     ChipSpec, DeviceMemory, Host, LaneId, LaneSet, LaneStatus, Lanes, MemoryError, Token, Work,
 };
@@ -97,7 +98,22 @@ impl Sim {
     pub fn stop(&self) {
         match &self.seeded {
             None => self.pool.stop(),
-            Some(seeded) => seeded.stop(&self.pool.cores),
+            Some(seeded) => {
+                let _ = seeded.stop(&self.pool.cores);
+            }
+        }
+    }
+
+    /// As [`stop`](Sim::stop), but waits for the threads no longer than `patience`. Those whose kernels have not returned
+    /// by then are left behind: each keeps the simulator and its host alive until its kernel returns, if ever, and
+    /// then ends. Returns how many. A simulator that left threads behind cannot be started again before they have ended.
+    ///
+    /// In seeded mode kernels run on the thread that steps: while one does, nothing is stopped, and that thread is
+    /// counted as left behind.
+    pub fn abandon(&self, patience: Duration) -> usize {
+        match &self.seeded {
+            None => self.pool.abandon(patience),
+            Some(seeded) => usize::from(!seeded.stop(&self.pool.cores)),
         }
     }
 
@@ -176,6 +192,7 @@ impl Sim {
             parked: if view.stopping() { 0 } else { view.parked() as u16 },
             blocked,
             executed: stats::executed(&pool.counters),
+            returned: stats::returned(&pool.counters),
             polls: stats::polls(&pool.counters),
             grown: pool.grown.load(Ordering::Relaxed),
         }

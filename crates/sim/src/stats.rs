@@ -17,6 +17,8 @@ pub struct SimStats {
     pub blocked: u16,
     /// Sub-tasks that have been taken up.
     pub executed: u64,
+    /// Sub-tasks whose kernels have returned.
+    pub returned: u64,
     /// Polls of scheduler domains by the simulator.
     pub polls: u64,
     /// How often the pool grew because its threads got nowhere.
@@ -70,6 +72,11 @@ impl Counters {
 /// Sub-tasks taken up by all workers.
 pub(crate) fn executed(all: &AllCounters) -> u64 {
     all.iter().map(|c| c.executed.load(Ordering::Relaxed)).sum()
+}
+
+/// Sub-tasks whose kernels have returned, of all workers.
+pub(crate) fn returned(all: &AllCounters) -> u64 {
+    all.iter().map(|c| c.returned.load(Ordering::Relaxed)).sum()
 }
 
 /// Polls by all workers.

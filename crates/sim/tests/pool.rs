@@ -9,6 +9,7 @@ use prewire_platform::{DeviceMemory, LaneId, LaneStatus, Lanes};
 use prewire_sim::{Sim, SimConfig, SimError};
 use prewire_sync::atomic::{AtomicU32, Ordering};
 use prewire_test_support::Watchdog;
+use std::sync::{Mutex, mpsc};
 
 const LIMIT: Duration = Duration::from_secs(120);
 
@@ -169,4 +170,35 @@ fn device_memory_is_the_memory_of_kernels() {
     assert_eq!(&back, b"tensor");
     sim.free(addr).unwrap();
     assert!(sim.read(addr, &mut back).is_err());
+}
+
+#[test]
+fn threads_whose_kernels_do_not_return_are_left_behind_and_end_when_they_do() {
+    let _dog = Watchdog::new(Duration::from_secs(60));
+    let (began, begun) = mpsc::channel();
+    let (release, released) = mpsc::channel::<()>();
+    let (began, released) = (Mutex::new(began), Mutex::new(released));
+    let plan = Plan::independent(1).kernel(move |_, _, _| {
+        began.lock().unwrap().send(()).unwrap();
+        let _ = released.lock().unwrap().recv();
+    });
+    let sim = Sim::new(prewire_a2a3::a2a3(), SimConfig::default().threads(2)).unwrap();
+    let farm = Farm::new(&sim, plan);
+    let gone = Arc::downgrade(&farm);
+    sim.start(farm.clone()).unwrap();
+    sim.kick();
+    begun.recv().unwrap();
+    assert_eq!(sim.abandon(Duration::from_millis(20)), 1, "one thread is in the kernel");
+    assert_eq!(sim.abandon(Duration::ZERO), 0, "it was left before");
+    drop(farm);
+    assert!(gone.upgrade().is_some(), "the kernel's thread has its host");
+    drop(release);
+    // A start waits for the thread that was left behind.
+    let next = Farm::new(&sim, Plan::independent(5));
+    sim.start(next.clone()).unwrap();
+    assert!(gone.upgrade().is_none(), "it ended, and let its host go");
+    sim.kick();
+    next.wait();
+    sim.stop();
+    assert_eq!(sim.abandon(Duration::ZERO), 0);
 }

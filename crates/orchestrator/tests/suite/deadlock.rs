@@ -1,7 +1,7 @@
 //! What cannot come about is said at the first look; what can is waited for.
 
 use prewire_abi::TensorArgType::{InOut, Input};
-use prewire_abi::{EdgeKind, ErrorCode, TaskId};
+use prewire_abi::{EdgeKind, ErrorCode, ScopeMode, TaskId};
 use prewire_orchestrator::SubmitError;
 use prewire_ring::{RingSizes, Shortage};
 
@@ -136,7 +136,7 @@ fn a_run_that_was_ended_ends_the_wait_for_readers() {
     for _ in 0..20 {
         rig.submit(&tensors(&[existing(memory(0), Input)]));
     }
-    rig.runner.rings.end();
+    rig.runner.ends_in_wait = true;
     let error = rig.try_submit(&tensors(&[existing(memory(0), InOut)])).unwrap_err();
     assert_eq!((error, rig.runner.looks), (SubmitError::RunEnded, 1));
     rig.orch.finish_run(&mut rig.runner);
@@ -205,9 +205,14 @@ fn a_run_that_was_ended_ends_the_wait() {
     for _ in 0..3 {
         rig.submit(&outputs(&[4]));
     }
-    rig.runner.rings.end();
+    rig.runner.ends_in_wait = true;
     let error = rig.try_submit(&nothing()).unwrap_err();
     assert_eq!((error, rig.runner.looks), (SubmitError::RunEnded, 1));
+    // From then on every call is refused without a look.
+    rig.runner.ends_in_wait = false;
+    assert_eq!(rig.try_submit(&nothing()).unwrap_err(), SubmitError::RunEnded);
+    assert_eq!(rig.try_open(ScopeMode::Auto), Err(SubmitError::RunEnded));
+    assert_eq!(rig.runner.looks, 1);
     assert_eq!(error.code(), None, "the root cause has the code");
     rig.orch.finish_run(&mut rig.runner);
     rig.orch.start_run();

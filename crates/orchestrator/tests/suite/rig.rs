@@ -5,7 +5,7 @@ use prewire_abi::{
     ChipTensor, DataType, EdgeKind, LaneMask, ScopeMode, Shape, TaskId, TensorArgType, TensorCreateInfo,
 };
 use prewire_orchestrator::{Arg, Args, Capacity, Orchestrator, ScopeKey, Setup, SubmitError};
-use prewire_platform::{Limits, Poll, Wait, WaitEnd};
+use prewire_platform::{Awaited, Limits, Poll, Wait, WaitEnd};
 use prewire_ring::{Class, Cold, Ready, RingSizes, Rings, Slot, SlotRef};
 use prewire_tensormap::Hazards;
 use std::sync::Arc;
@@ -21,6 +21,8 @@ pub(crate) struct Runner {
     pub(crate) looks: usize,
     /// How often it said that something became ready.
     pub(crate) published: usize,
+    /// Somebody ends the run while the orchestrator waits for the first time.
+    pub(crate) ends_in_wait: bool,
 }
 
 impl Runner {
@@ -50,8 +52,11 @@ impl Runner {
 }
 
 impl Wait for Runner {
-    fn wait(&mut self, look: &mut dyn FnMut() -> Poll) -> WaitEnd {
+    fn wait(&mut self, _: Awaited, look: &mut dyn FnMut() -> Poll) -> WaitEnd {
         self.waits += 1;
+        if self.ends_in_wait {
+            self.rings.end();
+        }
         loop {
             self.looks += 1;
             match look() {
@@ -104,7 +109,7 @@ impl Rig {
             hazards: Hazards::All,
         });
         orch.start_run();
-        Self { orch, runner: Runner { rings, ready, waits: 0, looks: 0, published: 0 } }
+        Self { orch, runner: Runner { rings, ready, waits: 0, looks: 0, published: 0, ends_in_wait: false } }
     }
 
     /// Submits a task on a vector core.

@@ -1,0 +1,99 @@
+//! What runs on each core, and since when: for reports of runs that take long.
+//!
+//! A core's entry is written by the thread that runs the core, and read by anybody at any time: what is read may be
+//! over by then, and is never taken for more than a report.
+
+use std::time::Duration;
+
+use prewire_os::clock;
+use prewire_platform::{LaneId, Work};
+use prewire_sync::Padded;
+use prewire_sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+/// One core.
+#[derive(Debug, Default)]
+struct Entry {
+    /// Slot, block and place of the sub-task. Written by the thread that runs the core.
+    work: AtomicU64,
+    /// When it began, in nanoseconds of the coarse clock; 0 if nothing runs. Written by the same thread.
+    since: AtomicU64,
+    /// Whether it waits for its peers at a barrier. Written by the same thread.
+    at_barrier: AtomicBool,
+}
+
+/// A sub-task that was running when somebody looked.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Seen {
+    pub(crate) lane: LaneId,
+    pub(crate) work: Work,
+    pub(crate) since: Duration,
+    pub(crate) at_barrier: bool,
+}
+
+/// All cores of a chip.
+#[derive(Debug)]
+pub(crate) struct Busy(Box<[Padded<Entry>]>);
+
+impl Busy {
+    pub(crate) fn new(cores: u16) -> Self {
+        Self((0..cores).map(|_| Padded::default()).collect())
+    }
+
+    fn entry(&self, lane: LaneId) -> &Entry {
+        &self.0[usize::from(lane.0)]
+    }
+
+    /// `lane` begins `work`.
+    pub(crate) fn begin(&self, lane: LaneId, work: Work) {
+        let entry = self.entry(lane);
+        let packed = u64::from(work.slot) << 32 | u64::from(work.place & 0xFF) << 24 | u64::from(work.block);
+        entry.work.store(packed, Ordering::Relaxed);
+        entry.since.store(clock::coarse().as_nanos().max(1) as u64, Ordering::Relaxed);
+    }
+
+    /// `lane` has ended it.
+    pub(crate) fn end(&self, lane: LaneId) {
+        self.entry(lane).since.store(0, Ordering::Relaxed);
+    }
+
+    /// What `lane` runs waits for its peers from now on, or does so no longer.
+    pub(crate) fn at_barrier(&self, lane: LaneId, waits: bool) {
+        self.entry(lane).at_barrier.store(waits, Ordering::Relaxed);
+    }
+
+    /// What runs now, by core.
+    pub(crate) fn seen(&self) -> impl Iterator<Item = Seen> {
+        self.0.iter().enumerate().filter_map(|(lane, entry)| {
+            let since = entry.since.load(Ordering::Relaxed);
+            let packed = entry.work.load(Ordering::Relaxed);
+            let work = Work {
+                slot: (packed >> 32) as u32,
+                place: (packed >> 24 & 0xFF) as u32,
+                block: (packed & 0xFF_FFFF) as u32,
+            };
+            (since != 0).then(|| Seen {
+                lane: LaneId(lane as u16),
+                work,
+                since: Duration::from_nanos(since),
+                at_barrier: entry.at_barrier.load(Ordering::Relaxed),
+            })
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_begins_is_seen_until_it_ends() {
+        let busy = Busy::new(4);
+        let work = Work { slot: u32::MAX, block: 65_534, place: 2 };
+        busy.begin(LaneId(3), work);
+        busy.at_barrier(LaneId(3), true);
+        let seen: Vec<_> = busy.seen().map(|s| (s.lane, s.work, s.at_barrier)).collect();
+        assert_eq!(seen, [(LaneId(3), work, true)]);
+        busy.end(LaneId(3));
+        assert_eq!(busy.seen().count(), 0);
+    }
+}

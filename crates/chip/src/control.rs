@@ -1,0 +1,118 @@
+//! What is asked of a run from outside while it goes on: to end, and by when.
+//!
+//! A run is ended in one step for everybody: its cause is noted, and what has not begun will not. Kernels that run are
+//! given [`patience`](Limits::patience); a chip whose kernels do not return by then is lost.
+
+use std::time::Duration;
+
+use prewire_os::{Event, clock};
+use prewire_sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+/// How long things may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Limits {
+    /// A run, from its start.
+    pub(crate) deadline: Option<Duration>,
+    /// A run in which no kernel begins or ends.
+    pub(crate) stall: Option<Duration>,
+    /// Kernels, after their run was ended.
+    pub(crate) patience: Duration,
+}
+
+impl Limits {
+    pub(crate) const fn new() -> Self {
+        Self { deadline: None, stall: None, patience: Duration::from_secs(5) }
+    }
+}
+
+/// One run, as those outside of it reach it. Times are nanoseconds of the monotonic clock; 0 is none.
+#[derive(Debug, Default)]
+pub(crate) struct Control {
+    /// Set by whoever cancels.
+    cancelled: AtomicBool,
+    /// When the run is to be over. Written by the run.
+    deadline: AtomicU64,
+    /// How long after its start that is. Written by the run, before `deadline`.
+    allowed: AtomicU64,
+    /// When kernels that still run are given up. Written by whoever ends the run; the first one counts.
+    give_up: AtomicU64,
+    /// Notified when the run is over, and when its deadline changes.
+    news: Event,
+}
+
+fn nanoseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX).max(1)
+}
+
+fn time(word: &AtomicU64) -> Option<Duration> {
+    let nanoseconds = word.load(Ordering::Relaxed);
+    (nanoseconds != 0).then(|| Duration::from_nanos(nanoseconds))
+}
+
+impl Control {
+    /// Marks it as cancelled.
+    pub(crate) fn cancel(&self) {
+        self.cancelled.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::Relaxed)
+    }
+
+    /// The run is to be over `allowed` from now.
+    pub(crate) fn set_deadline(&self, allowed: Duration) {
+        self.allowed.store(nanoseconds(allowed), Ordering::Relaxed);
+        let end = clock::monotonic().saturating_add(allowed);
+        self.deadline.store(nanoseconds(end), Ordering::Relaxed);
+        self.news.notify_all();
+    }
+
+    /// Where those who wait for the run wait.
+    pub(crate) const fn news(&self) -> &Event {
+        &self.news
+    }
+
+    /// When the run is to be over.
+    pub(crate) fn deadline(&self) -> Option<Duration> {
+        time(&self.deadline)
+    }
+
+    /// How long it was allowed.
+    pub(crate) fn allowed(&self) -> Duration {
+        time(&self.allowed).unwrap_or_default()
+    }
+
+    /// Kernels that run are given up after `patience`, unless somebody was less patient before.
+    pub(crate) fn lose_patience(&self, patience: Duration) {
+        let end = nanoseconds(clock::monotonic().saturating_add(patience));
+        let _ = self.give_up.compare_exchange(0, end, Ordering::Relaxed, Ordering::Relaxed);
+    }
+
+    /// When kernels that still run are given up.
+    pub(crate) fn give_up(&self) -> Option<Duration> {
+        time(&self.give_up)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_to_lose_patience_says_when() {
+        let control = Control::default();
+        assert_eq!(control.give_up(), None);
+        control.lose_patience(Duration::from_secs(1));
+        let end = control.give_up();
+        control.lose_patience(Duration::ZERO);
+        assert_eq!(control.give_up(), end);
+    }
+
+    #[test]
+    fn a_limit_beyond_all_clocks_is_no_overflow() {
+        let control = Control::default();
+        control.set_deadline(Duration::MAX);
+        assert!(control.deadline().is_some_and(|end| end > clock::monotonic()));
+        assert_eq!(control.allowed(), Duration::from_nanos(u64::MAX));
+    }
+}

@@ -1,0 +1,90 @@
+//! Whose turn it is: what a run works with is handed from one to the next, and a lost chip hands it out no more.
+
+use std::ops::{Deref, DerefMut};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use prewire_orchestrator::{Args, Orchestrator};
+
+/// What one run at a time works with.
+#[derive(Debug)]
+pub(crate) struct Conductor {
+    pub(crate) orchestrator: Orchestrator,
+    pub(crate) args: Args,
+}
+
+#[derive(Debug)]
+struct State {
+    /// Here between runs.
+    conductor: Option<Box<Conductor>>,
+    /// Why there are no further runs.
+    lost: Option<String>,
+}
+
+/// Hands the conductor to one caller after another.
+#[derive(Debug)]
+pub(crate) struct Turn {
+    state: Mutex<State>,
+    /// Notified when the conductor is back, or lost.
+    freed: Condvar,
+}
+
+/// The caller whose turn it is; over when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Held<'t> {
+    turn: &'t Turn,
+    conductor: Option<Box<Conductor>>,
+}
+
+impl Turn {
+    pub(crate) fn new(conductor: Conductor) -> Self {
+        let state = State { conductor: Some(Box::new(conductor)), lost: None };
+        Self { state: Mutex::new(state), freed: Condvar::new() }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Nothing panics while it is locked.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for the conductor; the reason if the chip is lost.
+    pub(crate) fn take(&self) -> Result<Held<'_>, String> {
+        let busy = |state: &mut State| state.conductor.is_none() && state.lost.is_none();
+        let mut state = self.freed.wait_while(self.state(), busy).unwrap_or_else(PoisonError::into_inner);
+        match &state.lost {
+            Some(why) => Err(why.clone()),
+            None => Ok(Held { turn: self, conductor: state.conductor.take() }),
+        }
+    }
+
+    /// From here on there are no turns. The first reason stays.
+    pub(crate) fn lose(&self, why: String) {
+        self.state().lost.get_or_insert(why);
+        self.freed.notify_all();
+    }
+
+    /// Why the chip is lost, if it is.
+    pub(crate) fn lost(&self) -> Option<String> {
+        self.state().lost.clone()
+    }
+}
+
+impl Deref for Held<'_> {
+    type Target = Conductor;
+
+    fn deref(&self) -> &Conductor {
+        self.conductor.as_ref().expect("it is given back by the drop alone")
+    }
+}
+
+impl DerefMut for Held<'_> {
+    fn deref_mut(&mut self) -> &mut Conductor {
+        self.conductor.as_mut().expect("it is given back by the drop alone")
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.turn.state().conductor = self.conductor.take();
+        self.turn.freed.notify_one();
+    }
+}
