@@ -294,6 +294,9 @@ impl Chip {
     }
 }
 
+/// How long idle threads are given to end when others do not.
+const LEAVE: Duration = Duration::from_millis(20);
+
 impl Drop for Chip {
     fn drop(&mut self) {
         let shared = &self.shared;
@@ -304,7 +307,7 @@ impl Drop for Chip {
             Ended::Myself => {}
             Ended::Gone if shared.turn.lost().is_none() => shared.sim.stop(),
             Ended::Gone | Ended::Stuck => {
-                let left = shared.sim.abandon(Duration::ZERO);
+                let left = shared.sim.abandon(LEAVE);
                 let stall = StallReport::of(&shared.engine, StallReason::Asked);
                 tracing::error!("a chip was dropped and left {left} threads behind: {stall}");
             }

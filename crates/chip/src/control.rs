@@ -36,7 +36,7 @@ pub(crate) struct Control {
     allowed: AtomicU64,
     /// When kernels that still run are given up. Written by whoever ends the run; the first one counts.
     give_up: AtomicU64,
-    /// Notified when the run is over, and when its deadline changes.
+    /// Notified when the run is over, and when one of the times changes.
     news: Event,
 }
 
@@ -86,6 +86,12 @@ impl Control {
     pub(crate) fn lose_patience(&self, patience: Duration) {
         let end = nanoseconds(clock::monotonic().saturating_add(patience));
         let _ = self.give_up.compare_exchange(0, end, Ordering::Relaxed, Ordering::Relaxed);
+        self.news.notify_all();
+    }
+
+    /// When the run begins to be overdue: its deadline, or the end of somebody's patience if that is earlier.
+    pub(crate) fn overdue(&self) -> Option<Duration> {
+        [self.deadline(), self.give_up()].into_iter().flatten().min()
     }
 
     /// When kernels that still run are given up.

@@ -104,9 +104,9 @@ impl Run {
         }
         let control = &self.launched.control;
         while !self.is_over() {
-            let deadline = control.deadline();
-            let changed = || (self.is_over() || control.deadline() != deadline).then_some(());
-            let waited = control.news().wait_until(self.longest(deadline), changed);
+            let overdue = control.overdue();
+            let changed = || (self.is_over() || control.overdue() != overdue).then_some(());
+            let waited = control.news().wait_until(self.longest(overdue), changed);
             if waited.is_none() && !self.is_over() {
                 self.give_up();
             }
@@ -152,10 +152,10 @@ impl Run {
         self.shared.cause_of(&self.launched.control)
     }
 
-    /// How long to wait at most before the run counts as one that does not come back: its deadline, and as long as
-    /// kernels are given after it, twice, for it sees to that itself as long as it can.
-    fn longest(&self, deadline: Option<Duration>) -> Option<Duration> {
-        let end = deadline?.saturating_add(self.shared.limits.patience.saturating_mul(2));
+    /// How long to wait at most before the run counts as one that does not come back: twice as long as kernels are given
+    /// after the run was overdue, for as long as it can it sees to that itself.
+    fn longest(&self, overdue: Option<Duration>) -> Option<Duration> {
+        let end = overdue?.saturating_add(self.shared.limits.patience.saturating_mul(2));
         Some(end.saturating_sub(clock::monotonic()))
     }
 

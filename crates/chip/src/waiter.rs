@@ -74,7 +74,7 @@ impl<'e> Waiter<'e> {
 
     fn check_deadline(&self) {
         if let Some(deadline) = self.control.deadline()
-            && clock::coarse() >= deadline
+            && clock::monotonic() >= deadline
             && self.control.give_up().is_none()
         {
             self.end_run(StallReason::Deadline(self.control.allowed()));

@@ -541,6 +541,46 @@ fn a_chip_whose_kernel_never_returns_is_dropped_within_its_patience() {
 }
 
 #[test]
+fn a_run_whose_orchestration_never_returns_is_given_up_with_its_chip() {
+    let _dog = dog();
+    let chip = chip().patience(SHORT).build().unwrap();
+    let (began, go) = (Gate::new(), Gate::new());
+    let (tell, wait) = (Arc::clone(&began), Arc::clone(&go));
+    let run = chip
+        .launch(move |_| {
+            tell.pass();
+            wait.wait(1);
+            Ok(())
+        })
+        .unwrap();
+    began.wait(1);
+    std::thread::scope(|scope| {
+        // Waits before the chip is dropped, or after: it returns either way.
+        let waiting = scope.spawn(|| run.wait());
+        drop(chip);
+        let error = waiting.join().unwrap().unwrap_err();
+        assert!(matches!(error, Error::Stalled(_) | Error::Cancelled), "{error}");
+    });
+    go.pass();
+}
+
+#[test]
+fn limits_at_the_ends_of_their_range_are_limits() {
+    let _dog = dog();
+    let max = Duration::MAX;
+    let chip = chip().deadline(max).stall_timeout(max).patience(max).build().unwrap();
+    let add = add(&chip);
+    let run = chip.launch(|orch| orch.dummy().go().map(drop)).unwrap();
+    assert!(run.wait_for(max).is_ok());
+    run.wait().unwrap();
+    still_works(&chip, &add);
+    drop(chip);
+
+    let chip = self::chip().deadline(Duration::ZERO).patience(Duration::ZERO).build().unwrap();
+    assert_eq!(stalled(chip.run(|orch| orch.dummy().go().map(drop))).class, StallClass::Orchestration);
+}
+
+#[test]
 fn a_chip_may_be_dropped_last_by_its_own_run() {
     let _dog = dog();
     let chip = Arc::new(chip().build().unwrap());

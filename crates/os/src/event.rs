@@ -123,7 +123,7 @@ impl Event {
                 break;
             }
         }
-        let end = timeout.map(|t| crate::clock::monotonic() + t);
+        let end = timeout.map(|t| crate::clock::monotonic().saturating_add(t));
         loop {
             let key = self.prepare();
             if let Some(found) = look() {
