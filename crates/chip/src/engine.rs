@@ -2,13 +2,13 @@
 
 use std::any::Any;
 use std::cell::Cell;
-use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use prewire_orchestrator::{Predicate, Record};
 use prewire_os::Event;
-use prewire_platform::{Awaited, ChipSpec, Core, DeviceMemory, Host, LaneId, Work};
+use prewire_platform::{ChipSpec, Core, DeviceMemory, Host, LaneId, Work};
 use prewire_ring::{Ready, Rings, SlotRef};
 use prewire_scheduler::{Env, Progress, Scheduler};
 use prewire_sim::{Mode, Sim};
@@ -20,6 +20,7 @@ use crate::error::{Error, Failure, KernelError};
 use crate::kernel::Kernels;
 use crate::lease::{Holder, Leases};
 use crate::span::Span;
+use crate::stall::OrchestratorWait;
 
 thread_local! {
     /// Whether this thread is inside a run's orchestration or a kernel: then it must not wait for a chip.
@@ -46,8 +47,8 @@ impl Drop for Inside {
     }
 }
 
-/// What the orchestrator waits for, the call that waits, and since when.
-pub(crate) type OrchestratorWaits = (Awaited, Option<&'static Location<'static>>, Duration);
+/// What the orchestrator waits for, and since when.
+pub(crate) type OrchestratorWaits = (OrchestratorWait, Duration);
 
 /// One chip at work: rings, scheduler, cores, kernels.
 #[derive(Debug)]

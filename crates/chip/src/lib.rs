@@ -68,7 +68,9 @@ pub use error::{Error, Failure, KernelError, Refusal, Refused, Result};
 pub use kernel::{Kernel, Mix, Param};
 pub use orch::Orch;
 pub use run::Run;
-pub use stall::{AliveTask, BusyRing, OrchestratorWait, RunningKernel, StallClass, StallReason, StallReport};
+pub use stall::{
+    AliveTask, BusyRing, Kept, OrchestratorWait, RunningKernel, StallClass, StallReason, StallReport,
+};
 pub use submit::Submit;
 pub use task::Task;
 pub use tensor::{AsTensor, Tensor};

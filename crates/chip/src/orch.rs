@@ -111,7 +111,8 @@ impl<'r> Orch<'r> {
         self.orchestrator
             .open_scope(&mut self.waiter, mode, site)
             .map_err(|error| refused("a scope", site, error.into()))?;
-        let closing = Closing { orch: self, depth };
+        let around = self.waiter.scope.replace(site);
+        let closing = Closing { orch: self, depth, around };
         body(closing.orch)
     }
 
@@ -250,10 +251,13 @@ impl<'r> Orch<'r> {
 struct Closing<'c, 'r> {
     orch: &'c mut Orch<'r>,
     depth: usize,
+    /// Where the scope around was opened.
+    around: Option<&'static Location<'static>>,
 }
 
 impl Drop for Closing<'_, '_> {
     fn drop(&mut self) {
+        self.orch.waiter.scope = self.around;
         let orchestrator = &mut self.orch.orchestrator;
         while orchestrator.depth() > self.depth && orchestrator.close_scope().is_ok() {}
     }

@@ -151,6 +151,8 @@ pub struct OrchestratorWait {
     pub what: Awaited,
     /// The submit, scope or access that waits; none at the end of the run.
     pub site: Option<&'static Location<'static>>,
+    /// Where the innermost open scope was opened.
+    pub scope: Option<&'static Location<'static>>,
     /// For how long, to some milliseconds.
     pub waiting: Duration,
 }
@@ -158,7 +160,8 @@ pub struct OrchestratorWait {
 impl fmt::Display for OrchestratorWait {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "waits for {}, for {:.3?}", self.what, self.waiting)?;
-        self.site.map_or(Ok(()), |site| write!(f, ", at {site}"))
+        self.site.map_or(Ok(()), |site| write!(f, ", at {site}"))?;
+        self.scope.map_or(Ok(()), |scope| write!(f, ", in the scope opened at {scope}"))
     }
 }
 
@@ -172,8 +175,20 @@ pub struct BusyRing {
     pub alive: u32,
     /// The oldest of them, which everything behind it waits for to be reclaimed.
     pub oldest: AliveTask,
-    /// Whether that one is complete, and kept by an open scope or by consumers.
-    pub held: bool,
+    /// What keeps it.
+    pub kept: Kept,
+}
+
+/// What keeps the oldest task of a ring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Kept {
+    /// It is not complete.
+    Alive,
+    /// It is complete; so many consumers that are not keep its output.
+    Consumers(u32),
+    /// It is complete, and an open scope holds it.
+    Scope,
 }
 
 /// What a run is doing: what waits for what, and why.
@@ -257,14 +272,18 @@ impl StallReport {
         let busy = (0..RING_COUNT).filter_map(|ring| {
             let usage = rings.usage(ring);
             let oldest = alive(engine, rings.slot_of(usage.oldest?));
-            let held = rings.slot(rings.slot_of(oldest.task)).is_over();
-            Some(BusyRing { ring, alive: usage.live, oldest, held })
+            let state = rings.slot(rings.slot_of(oldest.task));
+            let kept = match (state.is_over(), state.holds()) {
+                (false, _) => Kept::Alive,
+                (true, 0) => Kept::Scope,
+                (true, consumers) => Kept::Consumers(consumers),
+            };
+            Some(BusyRing { ring, alive: usage.live, oldest, kept })
         });
         let rings = busy.collect();
-        let orchestrator = engine.orchestrator_wait().map(|(what, site, since)| OrchestratorWait {
-            what,
-            site,
-            waiting: now.saturating_sub(since),
+        let orchestrator = engine.orchestrator_wait().map(|(mut wait, since)| {
+            wait.waiting = now.saturating_sub(since);
+            wait
         });
         Box::new(Self { reason, class, running, ready, waiting, orchestrator, rings })
     }
@@ -339,10 +358,12 @@ impl fmt::Display for StallReport {
             Some(wait) => write!(f, "\n  orchestrator: {wait}")?,
             None => f.write_str("\n  orchestrator: in the program's own code")?,
         }
-        for BusyRing { ring, alive, oldest, held } in &self.rings {
+        for BusyRing { ring, alive, oldest, kept } in &self.rings {
             write!(f, "\n  ring {ring}: {alive} tasks alive, the oldest is {oldest}")?;
-            if *held {
-                f.write_str("; it is complete, and a scope or its consumers keep it")?;
+            match kept {
+                Kept::Alive => {}
+                Kept::Consumers(n) => write!(f, "; it is complete, and {n} consumers keep its output")?,
+                Kept::Scope => f.write_str("; it is complete, and an open scope holds it")?,
             }
         }
         Ok(())

@@ -14,7 +14,7 @@ use prewire_sim::Mode;
 use crate::control::{Control, Limits};
 use crate::engine::Engine;
 use crate::error::Error;
-use crate::stall::{StallReason, StallReport};
+use crate::stall::{OrchestratorWait, StallReason, StallReport};
 
 /// How long no kernel may begin or end before a wait says what it waits for, and again each time.
 const STALL: Duration = Duration::from_secs(10);
@@ -28,6 +28,8 @@ pub(crate) struct Waiter<'e> {
     control: &'e Control,
     /// The call of the program that waits.
     site: Option<&'static Location<'static>>,
+    /// Where the innermost scope was opened that the program opened itself.
+    pub(crate) scope: Option<&'static Location<'static>>,
     /// Decides how far a seeded simulation goes between two submits.
     dice: u64,
     /// The chip was given up, and why.
@@ -52,7 +54,7 @@ fn end(poll: Poll) -> Option<WaitEnd> {
 impl<'e> Waiter<'e> {
     pub(crate) fn new(engine: &'e Engine, mode: Mode, limits: Limits, control: &'e Control) -> Self {
         let dice = if let Mode::Seeded { seed } = mode { seed | 1 } else { 1 };
-        Self { engine, mode, limits, control, site: None, dice, lost: None }
+        Self { engine, mode, limits, control, site: None, scope: None, dice, lost: None }
     }
 
     /// Why the chip was given up, if it was.
@@ -199,7 +201,8 @@ impl Wait for Waiter<'_> {
             return end;
         }
         let site = if what == Awaited::End { None } else { self.site };
-        self.engine.set_orchestrator_wait(Some((what, site, clock::monotonic())));
+        let wait = OrchestratorWait { what, site, scope: self.scope, waiting: Duration::ZERO };
+        self.engine.set_orchestrator_wait(Some((wait, clock::monotonic())));
         let end = if self.mode == Mode::Pool { self.park(look) } else { self.step(look) };
         self.engine.set_orchestrator_wait(None);
         end

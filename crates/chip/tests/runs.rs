@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use common::{Gate, Log, add, dog, fails, here, refused, says, still_works};
 use prewire_chip::{
-    Chip, ChipBuilder, Core, Error, ErrorCode, Kernel, Mix, Run, StallClass, StallReason, StallReport,
+    Chip, ChipBuilder, Core, Error, ErrorCode, Kept, Kernel, Mix, Run, StallClass, StallReason, StallReport,
 };
 
 /// Longer than any test takes.
@@ -84,10 +84,12 @@ fn a_wait_with_a_limit_says_what_the_run_is_doing_and_lets_it_go_on() {
     let (tensor, kernel) = (x.tensor(), slow.clone());
     let run = chip
         .launch(move |orch| {
-            for _ in 0..5 {
-                orch.submit(&kernel).inout(&tensor).go()?;
-            }
-            Ok(())
+            orch.scope(|orch| {
+                for _ in 0..5 {
+                    orch.submit(&kernel).inout(&tensor).go()?;
+                }
+                Ok(())
+            })
         })
         .unwrap();
     began.wait(1);
@@ -105,12 +107,13 @@ fn a_wait_with_a_limit_says_what_the_run_is_doing_and_lets_it_go_on() {
     let text = report.to_string();
     let parts = [
         "the run is not over: S1 kernels are running",
-        "running: task 0:0 (kernel \"slow\"), submitted at ",
+        "running: task 1:0 (kernel \"slow\"), submitted at ",
         "block 0 on AIV core ",
-        "waiting: task 0:1 (kernel \"slow\"), submitted at ",
-        "waits for task 0:0",
-        "orchestrator: waits for room for a task: 1 slots of ring 0 wanted, 3 of 3 in use (RingSizes::window",
-        "ring 0: 3 tasks alive, the oldest is task 0:0",
+        "waiting: task 1:1 (kernel \"slow\"), submitted at ",
+        "waits for task 1:0",
+        "orchestrator: waits for room for a task: 1 slots of ring 1 wanted, 3 of 3 in use (RingSizes::window",
+        ", in the scope opened at ",
+        "ring 1: 3 tasks alive, the oldest is task 1:0",
         file!(),
     ];
     for part in parts {
@@ -421,6 +424,44 @@ fn an_orchestration_that_waits_too_long_for_an_element_is_told_so() {
     assert_eq!(error.code(), Some(ErrorCode::TensorWaitTimeout));
     says(&error, &["orchestrator: waits for an element that task 0:0 uses", "kernel \"slow\""]);
     still_works(&chip, &add);
+}
+
+#[test]
+fn what_keeps_the_oldest_task_is_told() {
+    let _dog = dog();
+    let chip = chip().build().unwrap();
+    let (began, go) = (Gate::new(), Gate::new());
+    let (slow, add, release) = (waits(&chip, "slow", &began, &go), add(&chip), Arc::clone(&go));
+    let run = chip
+        .launch(move |orch| {
+            let i32 = prewire_chip::DataType::I32;
+            orch.scope(|orch| {
+                orch.submit(&add).output(&[4], i32).scalar(1i32).go()?;
+                orch.scope(|orch| {
+                    let made = orch.submit(&add).output(&[4], i32).scalar(1i32).go()?;
+                    orch.submit(&slow).input(&made).go().map(drop)
+                })?;
+                began.wait(1);
+                go.wait(1);
+                Ok(())
+            })
+        })
+        .unwrap();
+    let report = loop {
+        let report = run.wait_for(Duration::from_millis(1)).unwrap_err();
+        if !report.running.is_empty() && report.rings.len() == 2 && report.rings[1].kept != Kept::Alive {
+            break report;
+        }
+    };
+    let kept: Vec<_> = report.rings.iter().map(|ring| (ring.ring, ring.kept)).collect();
+    assert_eq!(kept, [(1, Kept::Scope), (2, Kept::Consumers(1))]);
+    let text = report.to_string();
+    assert!(
+        text.contains("an open scope holds it") && text.contains("1 consumers keep its output"),
+        "{text}"
+    );
+    release.pass();
+    run.wait().unwrap();
 }
 
 #[test]
