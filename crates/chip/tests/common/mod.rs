@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test file uses a part")]
 
 pub(crate) mod bench;
+pub(crate) mod slow;
 
 use core::time::Duration;
 use prewire_chip::{Chip, Core, Error, Failure, Kernel, KernelError, Result};
