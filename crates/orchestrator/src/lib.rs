@@ -24,6 +24,7 @@ mod args;
 mod error;
 mod orchestrator;
 mod record;
+mod recorded;
 mod scope;
 mod submit;
 

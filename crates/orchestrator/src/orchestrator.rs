@@ -6,10 +6,11 @@ use core::panic::Location;
 
 use prewire_abi::{ChipTensor, EdgeKind, ScopeMode, Shape, TaskId};
 use prewire_platform::{Awaited, Limits, Poll, Wait, WaitEnd};
-use prewire_ring::{Allocator, RING_COUNT, Ready, Rings};
+use prewire_ring::{Allocator, RING_COUNT, Ready, Rings, RunUsage};
 use prewire_tensormap::{Hazards, TensorMap};
 
 use crate::error::SubmitError;
+use crate::recorded::Recorded;
 use crate::scope::{ScopeKey, Scopes};
 
 /// How many blocks a chip can start together.
@@ -68,6 +69,8 @@ pub struct Orchestrator {
     pub(crate) first: [u32; RING_COUNT],
     /// Something in this run is ordered by nothing but its submitter's word: from here on accesses are checked.
     pub(crate) unordered: bool,
+    /// What this run takes of the tensor map.
+    pub(crate) recorded: Recorded,
     /// Tasks submitted in this run.
     tasks: u64,
 }
@@ -90,6 +93,7 @@ impl Orchestrator {
             outputs: Vec::new(),
             first: [0; RING_COUNT],
             unordered: false,
+            recorded: Recorded::default(),
             tasks: 0,
         }
     }
@@ -106,6 +110,7 @@ impl Orchestrator {
         self.map.clear();
         self.first = core::array::from_fn(|ring| self.allocator.next(ring));
         self.unordered = self.hazards != Hazards::All;
+        self.recorded = Recorded::default();
         self.tasks = 0;
     }
 
@@ -118,6 +123,17 @@ impl Orchestrator {
     #[must_use]
     pub const fn tasks(&self) -> u64 {
         self.tasks
+    }
+
+    /// What the run since [`start_run`](Orchestrator::start_run) took of the rings and the tensor map. Complete once
+    /// it is finished: what an open scope holds is counted when it closes.
+    #[must_use]
+    pub fn usage(&self) -> RunUsage {
+        let mut usage = RunUsage::default();
+        usage.rings = core::array::from_fn(|ring| self.allocator.marks(ring));
+        usage.tensor_map = self.recorded.mark(self.map.capacity());
+        usage.slots = self.allocator.taken();
+        usage
     }
 
     pub(crate) const fn count_task(&mut self) {
@@ -194,6 +210,7 @@ impl Orchestrator {
         if scope.pin.is_some() {
             if !scope.nested_in_ring {
                 self.allocator.set_floor(ring, None);
+                self.recorded.set_floor(ring, false);
             }
             self.rings().advance(ring);
         }

@@ -4,7 +4,7 @@ use core::panic::Location;
 
 use prewire_abi::{ChipTensor, EdgeKind, ScopeMode, TaskId, TensorArgType};
 use prewire_platform::{Awaited, Poll, Wait, WaitEnd};
-use prewire_ring::{Allocator, Attrs, Blocked, Cold, Need, Placed, Shortage};
+use prewire_ring::{Allocator, Attrs, Blocked, Cold, InUse, Need, Placed, Shortage};
 use prewire_tensormap::{Access, Hazards, Life, Region};
 
 use crate::args::{Arg, Args};
@@ -22,6 +22,14 @@ pub struct Submitted<'a> {
     pub outputs: &'a [ChipTensor],
     /// The scope that they live in.
     pub scope: ScopeKey,
+}
+
+/// What was reserved for a task.
+struct Taken {
+    need: Need,
+    in_use: InUse,
+    /// Entries of the tensor map.
+    entries: u32,
 }
 
 /// What the tensor map wants to know of a task.
@@ -74,9 +82,9 @@ impl Orchestrator {
         cold.attrs = Attrs { unordered: self.unordered, predicated: args.predicate.is_some(), ..cold.attrs };
         self.collect(args)?;
         let ring = self.scopes.ring();
-        let need = self.reserve(wait, ring, args)?;
+        let taken = self.reserve(wait, ring, args)?;
 
-        let placed = self.place(ring, &need, &cold, site);
+        let placed = self.place(ring, &taken, &cold, site);
         self.count_task();
         self.record_accesses(&placed, args);
         self.fill(&placed, args);
@@ -112,8 +120,8 @@ impl Orchestrator {
         self.check(&cold, args)?;
         self.edges.clear();
         let ring = self.scopes.ring();
-        let need = self.reserve(wait, ring, args)?;
-        let placed = self.place(ring, &need, &cold, site);
+        let taken = self.reserve(wait, ring, args)?;
+        let placed = self.place(ring, &taken, &cold, site);
         self.fill(&placed, args);
         self.allocator.complete_unwired(&placed);
         Ok(Submitted { id: placed.id, outputs: &self.outputs, scope: self.scope() })
@@ -265,43 +273,53 @@ impl Orchestrator {
     }
 
     /// Step 3: everything that the task takes is there.
-    fn reserve(&mut self, wait: &mut impl Wait, ring: usize, args: &Args) -> Result<Need, SubmitError> {
+    fn reserve(&mut self, wait: &mut impl Wait, ring: usize, args: &Args) -> Result<Taken, SubmitError> {
         let entries = self.entries(args);
         if entries > self.map.capacity() {
             return Err(SubmitError::TensorMapDeadlock { wanted: entries, capacity: self.map.capacity() });
         }
         loop {
             let need = &self.need(args);
-            let blocked = match self.allocator.try_reserve(ring, need) {
-                Ok(()) => None,
+            let in_use = match self.allocator.room(ring, need) {
+                Ok(in_use) => Ok(in_use),
                 Err(blocked) if blocked.is_hopeless() && blocked.shortage == Shortage::Deps => {
                     self.thin_out(wait, ring, blocked)?;
                     continue;
                 }
                 Err(blocked) if blocked.is_hopeless() => return Err(SubmitError::TooLarge { ring, blocked }),
-                Err(blocked) => Some(blocked),
+                Err(blocked) => {
+                    self.allocator.note_wait(ring, blocked.shortage);
+                    Err(blocked)
+                }
             };
             let allocator = &self.allocator;
-            if let Some(blocked) = blocked {
-                let end = wait.wait(room(ring, &blocked), &mut || match allocator.try_reserve(ring, need) {
-                    _ if allocator.rings().is_ended() => Poll::Impossible,
-                    Ok(()) => Poll::Ready,
-                    // Behind what was short first, something is short for good: the next turn says so.
-                    Err(blocked) if blocked.is_hopeless() => Poll::Ready,
-                    Err(_) if allocator.is_stuck(ring) && allocator.try_reserve(ring, need).is_err() => {
-                        Poll::Impossible
+            let in_use = match in_use {
+                Ok(in_use) => in_use,
+                Err(blocked) => {
+                    let end =
+                        wait.wait(room(ring, &blocked), &mut || match allocator.try_reserve(ring, need) {
+                            _ if allocator.rings().is_ended() => Poll::Impossible,
+                            Ok(()) => Poll::Ready,
+                            // Behind what was short first, something is short for good: the next turn says so.
+                            Err(blocked) if blocked.is_hopeless() => Poll::Ready,
+                            Err(_)
+                                if allocator.is_stuck(ring) && allocator.try_reserve(ring, need).is_err() =>
+                            {
+                                Poll::Impossible
+                            }
+                            Err(_) => Poll::Pending,
+                        });
+                    match end {
+                        WaitEnd::Ready => continue,
+                        WaitEnd::Impossible if self.rings().is_ended() => return Err(SubmitError::RunEnded),
+                        WaitEnd::Impossible => return Err(self.deadlock(ring, blocked, need)),
                     }
-                    Err(_) => Poll::Pending,
-                });
-                match end {
-                    WaitEnd::Ready => continue,
-                    WaitEnd::Impossible if self.rings().is_ended() => return Err(SubmitError::RunEnded),
-                    WaitEnd::Impossible => return Err(self.deadlock(ring, blocked, need)),
                 }
-            }
+            };
             if self.map.reserve(entries, &|id| life(allocator, id)) {
-                return Ok(*need);
+                return Ok(Taken { need: *need, in_use, entries });
             }
+            self.recorded.note_wait();
             let map = &mut self.map;
             let what = Awaited::Room {
                 ring: None,
@@ -380,7 +398,8 @@ impl Orchestrator {
     }
 
     /// Step 4: takes what was reserved. From here on nothing fails.
-    fn place(&mut self, ring: usize, need: &Need, cold: &Cold, site: &'static Location<'static>) -> Placed {
+    fn place(&mut self, ring: usize, taken: &Taken, cold: &Cold, site: &'static Location<'static>) -> Placed {
+        let Taken { need, in_use, entries } = taken;
         let next = self.allocator.next(ring);
         if need.heap > 0
             && let Some(scope) = self.scopes.current_mut()
@@ -390,8 +409,11 @@ impl Orchestrator {
             if !scope.nested_in_ring {
                 // Before the commit: whoever sees the slot sees the floor.
                 self.allocator.set_floor(ring, Some(next));
+                self.recorded.set_floor(ring, true);
             }
         }
+        self.allocator.note(ring, need, in_use);
+        self.recorded.note(ring, *entries, self.map.len());
         self.allocator.commit_at(ring, need, cold, site)
     }
 

@@ -13,6 +13,7 @@ use crate::heap::Heap;
 use crate::ring::{RING_COUNT, Ring, Rings, is_before};
 use crate::sizes::RingSizes;
 use crate::slot::{Cold, SlotRef};
+use crate::usage::{InUse, Meter, RingMarks, Stand};
 
 /// What a task needs of its ring beside a slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -91,6 +92,9 @@ struct Cursor {
     args_head: u32,
     args_capacity: u32,
     window: u32,
+    /// The local number that this run began with.
+    first: u32,
+    meter: Meter,
 }
 
 /// The one writer of the rings' cursors: the orchestrator owns it.
@@ -121,6 +125,8 @@ impl Allocator {
             args_head: 0,
             args_capacity: rings.rings[ring].args.len() as u32,
             window: sizes.window[ring],
+            first: 0,
+            meter: Meter::default(),
         });
         Self { rings, cursors, failed: Default::default() }
     }
@@ -156,6 +162,15 @@ impl Allocator {
     ///
     /// What is short, with numbers. The first of window, heap, dep entries, argument words.
     pub fn try_reserve(&self, ring: usize, need: &Need) -> Result<(), Blocked> {
+        self.room(ring, need).map(drop)
+    }
+
+    /// As [`try_reserve`](Allocator::try_reserve), and says what the ring will hold, for [`note`](Allocator::note).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn room(&self, ring: usize, need: &Need) -> Result<InUse, Blocked> {
         let cursor = &self.cursors[ring];
         let shared = &self.rings.rings[ring];
         let watermark = shared.watermark();
@@ -179,7 +194,8 @@ impl Allocator {
         };
         // More than there is, whatever is free: said before it is rounded up, so that no sum overflows.
         let too_large = need.heap > cursor.heap.size();
-        if too_large || !cursor.heap.fits(need.heap.next_multiple_of(Heap::ALIGN), heap_tail) {
+        let bytes = if too_large { 0 } else { need.heap.next_multiple_of(Heap::ALIGN) };
+        if too_large || !cursor.heap.fits(bytes, heap_tail) {
             return blocked(Shortage::Heap, need.heap, cursor.heap.used(heap_tail), cursor.heap.size());
         }
         let deps = cursor.deps_head.wrapping_sub(deps_tail);
@@ -190,7 +206,43 @@ impl Allocator {
         if args + need.args > cursor.args_capacity {
             return blocked(Shortage::Args, need.args.into(), args.into(), cursor.args_capacity.into());
         }
-        Ok(())
+        Ok(InUse {
+            tasks: live + 1,
+            heap: cursor.heap.used_with(bytes, heap_tail),
+            deps: deps + need.deps,
+            args: args + need.args,
+        })
+    }
+
+    /// Counts the task that is about to be committed, for the marks of the run: it found [`room`](Allocator::room).
+    #[inline]
+    pub fn note(&mut self, ring: usize, need: &Need, now: &InUse) {
+        self.cursors[ring].meter.note(need, now);
+    }
+
+    /// Counts a submit that waits, for the marks of the run.
+    pub fn note_wait(&mut self, ring: usize, shortage: Shortage) {
+        self.cursors[ring].meter.note_wait(shortage);
+    }
+
+    /// What this run has taken of `ring`, as it was noted. What a scope that is still open holds is not yet in
+    /// [`needed`](crate::Mark::needed).
+    #[must_use]
+    pub fn marks(&self, ring: usize) -> RingMarks {
+        let cursor = &self.cursors[ring];
+        let window = u64::from(cursor.window - 1);
+        cursor.meter.marks([
+            window,
+            cursor.heap.size(),
+            cursor.deps_capacity.into(),
+            cursor.args_capacity.into(),
+        ])
+    }
+
+    /// How many slots this run has taken: one a task, and one an allocation.
+    #[must_use]
+    pub fn taken(&self) -> u64 {
+        self.cursors.iter().map(|cursor| u64::from(cursor.next.wrapping_sub(cursor.first))).sum()
     }
 
     /// Takes a slot of `ring` and what `need` asks for, which [`try_reserve`](Allocator::try_reserve) has just found
@@ -362,7 +414,10 @@ impl Allocator {
     }
 
     /// Sets the oldest task of `ring` that an open scope holds.
-    pub fn set_floor(&self, ring: usize, oldest: Option<u32>) {
+    pub fn set_floor(&mut self, ring: usize, oldest: Option<u32>) {
+        let cursor = &mut self.cursors[ring];
+        let now = Stand { tasks: cursor.next, deps: cursor.deps_head, args: cursor.args_head };
+        cursor.meter.set_floor(oldest.is_some(), now);
         let floor = oldest.map_or(Ring::NO_FLOOR, u64::from);
         // ORDERING: Release, "scope-floor"; pairs with the load in `Ring::is_pinned`.
         self.rings.rings[ring].floor.store(floor, Ordering::Release);
@@ -389,6 +444,10 @@ impl Allocator {
         debug_assert!(self.is_drained(), "a run starts on drained rings");
         self.failed.iter_mut().for_each(Vec::clear);
         self.rings.clear_flags();
+        for cursor in &mut self.cursors {
+            cursor.first = cursor.next;
+            cursor.meter = Meter::default();
+        }
     }
 }
 

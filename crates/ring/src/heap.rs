@@ -49,6 +49,12 @@ impl Heap {
         self.used(tail) + self.skip(bytes) + bytes <= self.size
     }
 
+    /// The bytes in use once `bytes` that fit are taken.
+    pub(crate) fn used_with(&self, bytes: u64, tail: u64) -> u64 {
+        let used = self.used(tail);
+        if bytes == 0 || used == 0 { used + bytes } else { used + self.skip(bytes) + bytes }
+    }
+
     /// Takes `bytes` that fit: the offset of the first.
     pub(crate) fn take(&mut self, bytes: u64) -> u64 {
         if bytes == 0 {

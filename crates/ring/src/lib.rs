@@ -41,9 +41,11 @@
 extern crate alloc;
 
 mod allocator;
+mod claim;
 mod complete;
 mod deps;
 mod fanout;
+mod fit;
 mod heap;
 mod lock;
 mod ready;
@@ -52,8 +54,10 @@ mod route;
 mod sizes;
 mod slot;
 mod table;
+mod usage;
 
 pub use allocator::{Allocator, Blocked, Need, Placed, Shortage};
+pub use claim::{Bytes, Claim};
 pub use complete::Routed;
 pub use deps::{Dep, DepRef};
 pub use fanout::{Fanout, Pushed};
@@ -63,3 +67,4 @@ pub use ring::{RING_COUNT, Rings, Usage};
 pub use route::{Class, Ready};
 pub use sizes::{RingSizes, SizeError};
 pub use slot::{Attrs, Cold, Slot, SlotRef, Verdict};
+pub use usage::{InUse, Mark, RingMarks, RunUsage};

@@ -46,7 +46,7 @@ impl Ring {
 
     fn new(ring: usize, sizes: &RingSizes) -> Self {
         let window = sizes.window[ring];
-        let args = RingSizes::args_words(window).next_power_of_two();
+        let args = RingSizes::args_len(window);
         Self {
             slots: Table::new(window as usize),
             sites: Table::new(window as usize),

@@ -79,8 +79,15 @@ impl RingSizes {
     /// The words of the argument ring that goes with a window: enough for its tasks at six contiguous tensors each,
     /// and always for two tasks with as many arguments as an argument record can name. A model makes them all anew for
     /// each interleaving, so there are few of them under loom.
-    pub(crate) fn args_words(window: u32) -> u32 {
-        if cfg!(prewire_loom) { window * 4 } else { (window * 32).max(8192) }
+    pub(crate) const fn args_words(window: u32) -> u32 {
+        let words = window.saturating_mul(if cfg!(prewire_loom) { 4 } else { 32 });
+        if !cfg!(prewire_loom) && words < 8192 { 8192 } else { words }
+    }
+
+    /// The length of the table that the argument words are in.
+    pub(crate) const fn args_len(window: u32) -> u32 {
+        let words = Self::args_words(window);
+        if words > 1 << 31 { 1 << 31 } else { words.next_power_of_two() }
     }
 
     /// Whether the numbers are legal.

@@ -267,6 +267,11 @@ impl TensorMap {
         self.writes.memory() + self.reads.memory() + self.readers.memory()
     }
 
+    /// The most bytes that an entry of a map can take, whatever the regions are: with a buffer of its own, and in tables
+    /// that have just grown to twice what they hold.
+    pub const MOST_BYTES_AN_ENTRY: u64 =
+        2 * (Plane::<Readers>::MOST_BYTES_A_REGION + ReaderPool::BYTES_AN_ENTRY);
+
     /// Which orderings are inferred.
     #[must_use]
     pub fn hazards(&self) -> Hazards {

@@ -43,6 +43,9 @@ impl ReaderPool {
     /// most about twice the readers that live.
     const LOOKS: u32 = 2;
 
+    /// What an entry takes.
+    pub(crate) const BYTES_AN_ENTRY: u64 = size_of::<Entry>() as u64;
+
     pub(crate) fn new() -> Self {
         Self { entries: vec![Entry { task: TaskId::INVALID, next: 0 }], free: 0, live: 0, visited: 0 }
     }

@@ -9,6 +9,9 @@ impl<P: Copy> Plane<P> {
     pub(super) const SOFT: u32 = 32768;
     /// What a grid takes, in nodes.
     const GRID_WEIGHT: u32 = 8;
+    /// What a region takes at most: a node, a grid of its own, and two heads in tables rounded up to powers of two.
+    pub(crate) const MOST_BYTES_A_REGION: u64 =
+        (size_of::<Node<P>>() + size_of::<Links>() + size_of::<Grid>() + 4 * size_of::<u32>()) as u64;
     /// How many nodes are looked at for each one added.
     const LOOKS: u32 = 4;
     /// Looks at a few nodes if there is no free one and many are in use. `dead` says which to drop.
