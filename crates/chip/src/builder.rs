@@ -10,6 +10,7 @@ use prewire_sim::{Mode, Sim, SimConfig};
 use prewire_tensormap::Hazards;
 
 use crate::chip::Chip;
+use crate::claims;
 use crate::context::MAX_TENSORS;
 use crate::control::Limits;
 use crate::engine::Engine;
@@ -105,6 +106,7 @@ impl ChipBuilder {
     }
 
     /// Bytes of device memory, the heaps of the rings included. 64 GiB unless said; what is not touched costs nothing.
+    /// Whatever this says, there is never more of it than the machine has memory.
     pub fn memory_limit(mut self, bytes: u64) -> Self {
         self.sim = self.sim.memory_limit(bytes);
         self
@@ -137,8 +139,14 @@ impl ChipBuilder {
     ///
     /// # Errors
     ///
-    /// A number that is out of its range; or memory or threads that cannot be had.
+    /// A number that is out of its range; rings that are larger than the machine's memory; or memory or threads that
+    /// cannot be had.
     pub fn build(self) -> Result<Chip> {
+        self.build_on(prewire_os::machine::memory())
+    }
+
+    /// As [`build`](ChipBuilder::build), on a machine with so much memory; `None`: not known.
+    fn build_on(self, machine: Option<u64>) -> Result<Chip> {
         let Self { spec, has, sim: config, rings: sizes, hazards, limits: time } = self;
         if spec.clusters == 0 || spec.clusters > has {
             return Err(Error::Clusters { asked: spec.clusters, chip: spec.name, has });
@@ -151,7 +159,10 @@ impl ChipBuilder {
         if usize::from(spec.limits.task_tensors) > MAX_TENSORS {
             return Err(Error::Spec("a task can have at most 64 tensors"));
         }
+        sizes.validate()?;
+        claims::check(&sizes, machine)?;
         let mode = config.mode;
+        let config = config.machine_memory(machine);
         let (rings, allocator) = Rings::new(&sizes)?;
         let ready = Arc::new(Ready::new(&sizes));
         let sim = Sim::new(spec, config)?;
@@ -173,5 +184,23 @@ impl ChipBuilder {
         let engine = Arc::new(Engine::new(spec, rings, ready, Arc::clone(&sim), mode));
         sim.start(Arc::clone(&engine) as Arc<_>)?;
         Ok(Chip::new(engine, sim, orchestrator, mode, time))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chip_is_no_larger_than_its_machine() {
+        let sizes = RingSizes::default().with_heap(1 << 20);
+        let on = |machine| Chip::sim(prewire_a2a3::a2a3()).rings(sizes).build_on(machine);
+        assert!(matches!(on(Some(16 << 20)), Err(Error::TooMuchMemory(_))));
+        let chip = on(Some(256 << 20)).unwrap();
+        let _some = chip.zeros::<u8>(&[200 << 20]).unwrap();
+        let error = chip.zeros::<u8>(&[100 << 20]).unwrap_err();
+        let parts = ["104857600 bytes", "213909504 in use", "that is 318767104", "has 268435456"];
+        assert!(parts.iter().all(|part| error.to_string().contains(part)), "{error}");
+        assert!(on(None).unwrap().zeros::<u8>(&[300 << 20]).is_ok());
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use prewire_abi::ChipTensor;
 use prewire_orchestrator::Orchestrator;
 use prewire_platform::{ChipSpec, Core, DeviceMemory};
+use prewire_ring::RunUsage;
 use prewire_sim::{Mode, Sim};
 use prewire_sync::atomic::{AtomicU64, Ordering};
 
@@ -34,6 +35,27 @@ pub struct RunReport {
     pub executed: u64,
     /// From the first submit to the last completion.
     pub wall: Duration,
+    /// What it took of the rings and the tensor map, of what there is. A size of which more than 80 % is
+    /// [`needed`](prewire_ring::Mark::needed) is also told as a warning, once a chip.
+    ///
+    /// ```
+    /// use prewire_chip::{Chip, DataType, RingSizes};
+    ///
+    /// let chip = Chip::sim(prewire_a2a3::a2a3()).build()?;
+    /// let program = |orch: &mut prewire_chip::Orch<'_>| {
+    ///     for _ in 0..3 {
+    ///         orch.alloc(&[1024], DataType::F32)?;
+    ///     }
+    ///     Ok(())
+    /// };
+    /// let report = chip.run(program)?;
+    /// assert_eq!(report.usage.rings[0].window.needed, 3);
+    /// let sizes = RingSizes::fit(&report.usage);
+    /// assert_eq!((sizes.window[0], sizes.window[1]), (8, 4));
+    /// Chip::sim(prewire_a2a3::a2a3()).rings(sizes).build()?.run(program)?;
+    /// # Ok::<(), prewire_chip::Error>(())
+    /// ```
+    pub usage: RunUsage,
 }
 
 /// A chip and its runtime.

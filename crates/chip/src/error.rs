@@ -43,6 +43,9 @@ pub enum Error {
     /// The sizes of the rings are not legal.
     #[error(transparent)]
     Sizes(#[from] SizeError),
+    /// The rings may come to take more memory than the machine has.
+    #[error("{0}")]
+    TooMuchMemory(Box<crate::claims::TooMuchMemory>),
     /// The simulator could not be set up.
     #[error("the simulator cannot be set up: {0}")]
     Sim(#[from] SimError),

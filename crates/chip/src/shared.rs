@@ -18,6 +18,7 @@ use crate::control::{Control, Limits};
 use crate::engine::{Engine, Inside, message};
 use crate::error::{Error, Result};
 use crate::orch::Orch;
+use crate::tight::Tight;
 use crate::turn::{Conductor, Held, Turn};
 use crate::waiter::Waiter;
 
@@ -54,7 +55,7 @@ impl Shared {
             engine,
             sim,
             buffers,
-            turn: Turn::new(Conductor { orchestrator, args: Args::default() }),
+            turn: Turn::new(Conductor { orchestrator, args: Args::default(), tight: Tight::default() }),
             limits,
             current: Mutex::new(None),
             closing: AtomicBool::new(false),
@@ -82,7 +83,7 @@ impl Shared {
             Ok(conductor) => conductor,
             Err(error) => return Ok(Err(error)),
         };
-        let Conductor { orchestrator, args } = &mut *conductor;
+        let Conductor { orchestrator, args, tight } = &mut *conductor;
         let inside = Inside::enter();
         let start = Instant::now();
         let executed = self.sim.stats().executed;
@@ -119,7 +120,9 @@ impl Shared {
             tasks: orchestrator.tasks(),
             executed: self.sim.stats().executed - executed,
             wall: start.elapsed(),
+            usage: orchestrator.usage(),
         };
+        tight.look(&report.usage);
         let cause = self.end();
         match waiter.into_lost() {
             Some(why) => {

@@ -5,11 +5,14 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use prewire_orchestrator::{Args, Orchestrator};
 
+use crate::tight::Tight;
+
 /// What one run at a time works with.
 #[derive(Debug)]
 pub(crate) struct Conductor {
     pub(crate) orchestrator: Orchestrator,
     pub(crate) args: Args,
+    pub(crate) tight: Tight,
 }
 
 #[derive(Debug)]

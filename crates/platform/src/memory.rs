@@ -15,6 +15,15 @@ pub enum MemoryError {
         /// Bytes that there are.
         limit: u64,
     },
+    /// `wanted` more bytes would be more than the machine has for this process, `used` bytes being taken.
+    BeyondMachine {
+        /// Bytes asked for.
+        wanted: u64,
+        /// Bytes in use.
+        used: u64,
+        /// Bytes that the machine has.
+        machine: u64,
+    },
     /// `len` bytes at `addr` are not inside one allocation.
     OutOfRange {
         /// The first byte.
@@ -36,6 +45,13 @@ impl fmt::Display for MemoryError {
                 f,
                 "device memory is exhausted: {wanted} bytes wanted, {used} of {limit} in use; free a buffer or \
                  raise the memory limit of the chip (`memory_limit`)"
+            ),
+            Self::BeyondMachine { wanted, used, machine } => write!(
+                f,
+                "{wanted} bytes of device memory were wanted, with {used} in use that is {}, but this machine has \
+                 {machine} for the process: its memory, or the limit of its control group; free a buffer, use \
+                 smaller ones, or lower RingSizes::heap",
+                used.saturating_add(*wanted)
             ),
             Self::OutOfRange { addr, len } => {
                 write!(f, "{len} bytes at {addr:#x} are not inside one device allocation")

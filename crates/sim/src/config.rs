@@ -37,6 +37,9 @@ pub struct SimConfig {
     pub mode: Mode,
     /// Bytes of device memory that may be allocated at the same time. Untouched bytes cost nothing.
     pub memory_limit: u64,
+    /// Bytes of memory that the machine has: device memory beyond that is refused, though untouched bytes cost nothing.
+    /// `None`: nothing is refused for that.
+    pub machine_memory: Option<u64>,
     /// How long a core that has work waits for a busy pool before the pool grows by one thread.
     pub grow_after: Duration,
 }
@@ -48,6 +51,7 @@ impl Default for SimConfig {
             max_threads: None,
             mode: Mode::Pool,
             memory_limit: 64 << 30,
+            machine_memory: None,
             grow_after: Duration::from_millis(2),
         }
     }
@@ -79,6 +83,13 @@ impl SimConfig {
     #[must_use]
     pub fn memory_limit(mut self, bytes: u64) -> Self {
         self.memory_limit = bytes;
+        self
+    }
+
+    /// Sets [`machine_memory`](SimConfig::machine_memory).
+    #[must_use]
+    pub fn machine_memory(mut self, bytes: Option<u64>) -> Self {
+        self.machine_memory = bytes;
         self
     }
 

@@ -31,11 +31,13 @@ struct Table {
 pub(crate) struct Memory {
     table: RwLock<Table>,
     limit: u64,
+    /// What the machine has; none: not known.
+    machine: Option<u64>,
 }
 
 impl Memory {
-    pub(crate) fn new(limit: u64) -> Self {
-        Self { table: RwLock::default(), limit }
+    pub(crate) fn new(limit: u64, machine: Option<u64>) -> Self {
+        Self { table: RwLock::default(), limit, machine }
     }
 
     // A panic while the lock is held leaves the table as it was or as it will be: nothing in here panics in between.
@@ -52,6 +54,9 @@ impl Memory {
         let exhausted = MemoryError::Exhausted { wanted: bytes, used: table.used, limit: self.limit };
         let charged = bytes.max(1).checked_next_multiple_of(STEP).ok_or(exhausted)?;
         let used = table.used.checked_add(charged).filter(|used| *used <= self.limit).ok_or(exhausted)?;
+        if let Some(machine) = self.machine.filter(|machine| used > *machine) {
+            return Err(MemoryError::BeyondMachine { wanted: bytes, used: table.used, machine });
+        }
         let memory = usize::try_from(bytes).ok().and_then(|b| Mapping::new(b).ok()).ok_or(exhausted)?;
         let addr = memory.as_ptr().expose_provenance() as u64;
         table.by_addr.insert(addr, Allocation { memory, bytes, charged });
@@ -111,7 +116,7 @@ mod tests {
 
     #[test]
     fn memory_is_zeroed_aligned_and_keeps_what_is_written() {
-        let memory = Memory::new(1 << 20);
+        let memory = Memory::new(1 << 20, None);
         let addr = memory.allocate(3000).unwrap();
         assert_eq!(addr % 1024, 0);
         let mut bytes = [7u8; 4];
@@ -126,7 +131,7 @@ mod tests {
 
     #[test]
     fn a_copy_that_leaves_its_allocation_is_refused() {
-        let memory = Memory::new(1 << 20);
+        let memory = Memory::new(1 << 20, None);
         let addr = memory.allocate(100).unwrap();
         let mut bytes = [0u8; 8];
         for bad in [addr + 93, addr + 100, addr.wrapping_sub(1), 0, u64::MAX - 2] {
@@ -139,7 +144,7 @@ mod tests {
 
     #[test]
     fn the_limit_holds_and_freed_bytes_come_back() {
-        let memory = Memory::new(4096);
+        let memory = Memory::new(4096, None);
         let all = memory.allocate(4096).unwrap();
         let more = MemoryError::Exhausted { wanted: 1, used: 4096, limit: 4096 };
         assert_eq!(memory.allocate(1), Err(more));
@@ -147,5 +152,16 @@ mod tests {
         memory.free(all).unwrap();
         let (a, b) = (memory.allocate(0).unwrap(), memory.allocate(0).unwrap());
         assert_ne!(a, b, "zero bytes have an address of their own");
+    }
+
+    #[test]
+    fn more_than_the_machine_has_is_refused_although_untouched_bytes_cost_nothing() {
+        let memory = Memory::new(u64::MAX, Some(1 << 20));
+        let most = memory.allocate(1 << 20).unwrap();
+        let beyond = MemoryError::BeyondMachine { wanted: 3000, used: 1 << 20, machine: 1 << 20 };
+        assert_eq!(memory.allocate(3000), Err(beyond));
+        assert!(beyond.to_string().contains("1048576 in use that is 1051576"), "{beyond}");
+        memory.free(most).unwrap();
+        memory.allocate(3000).unwrap();
     }
 }

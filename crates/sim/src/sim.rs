@@ -67,7 +67,7 @@ impl Sim {
         Ok(Arc::new(Self {
             pool: Pool::new(spec, base, most, config.grow_after),
             seeded,
-            memory: Memory::new(config.memory_limit),
+            memory: Memory::new(config.memory_limit, config.machine_memory),
         }))
     }
 
