@@ -83,7 +83,5 @@ pub use half::{bf16, f16};
 pub use prewire_abi::{DataType, EdgeKind, ErrorCode, PredicateOp, TaskId};
 pub use prewire_orchestrator::SubmitError;
 pub use prewire_platform::{Awaited, ChipSpec, Core};
-pub use prewire_platform::{ChipSpec, Core};
-pub use prewire_ring::RingSizes;
 pub use prewire_ring::{Bytes, Claim, Mark, RingMarks, RingSizes, RunUsage};
 pub use prewire_tensormap::Hazards;

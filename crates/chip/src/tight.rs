@@ -3,7 +3,7 @@
 
 use prewire_ring::{Mark, RingSizes, RunUsage};
 
-/// What was warned of so far.
+/// What was warned of so far. The warnings have a target of their own, so that who listens can leave them out.
 #[derive(Debug, Default)]
 pub(crate) struct Tight {
     /// By the position of a mark in [`RunUsage::marks`].
@@ -33,6 +33,7 @@ impl Tight {
             };
             let percent = u128::from(needed) * 100 / u128::from(capacity.max(1));
             tracing::warn!(
+                target: "prewire_chip::sizes",
                 needed,
                 capacity,
                 "RingSizes::{knob}{grows}: the program needs {needed} of {capacity} ({percent} %), as open scopes hold \

@@ -166,6 +166,45 @@ fn a_ring_that_is_too_small_for_good_is_refused_where_it_is_full() {
     });
 }
 
+/// Runs a program on roomy rings, and again on rings that fit what it took: the same memory, and no deadlock.
+fn fits(lowered: &Lowered, setting: &Setting) -> Result<(), String> {
+    let roomy = RingSizes { tensor_map: 4096, ..RingSizes::default().with_window(1024).with_heap(1 << 20) };
+    let usage = drive::measure(lowered, &Setting { sizes: roomy, rounds: 1, ..*setting })?;
+    let smallest = lowered.ledger.smallest(1);
+    let tightest = RingSizes::tightest(&usage);
+    for ring in 0..4 {
+        // What is needed is known exactly for slots, and for bytes but for what is skipped at the end of a heap.
+        let heaps = (tightest.heap[ring], smallest.heap[ring]);
+        if tightest.window[ring] != smallest.window[ring] || heaps.0 < heaps.1 || heaps.0 > 2 * heaps.1 {
+            return Err(format!("ring {ring}: {tightest:?} differs from {smallest:?}\n{usage}"));
+        }
+    }
+    let fit = RingSizes::fit(&usage);
+    let shrunk = fit.heap.iter().zip(roomy.heap).all(|(fit, roomy)| *fit < roomy);
+    if !shrunk {
+        return Err(format!("{fit:?} is no smaller than what the run had\n{usage}"));
+    }
+    for sizes in [fit, tightest] {
+        // Another seed, another number of threads: other tasks are fast and slow.
+        let seed = setting.seed.map(|seed| seed + 1);
+        drive::run(lowered, &Setting { sizes, seed, rounds: 2, ..*setting })
+            .map_err(|difference| format!("with {sizes:?}: {difference}\n{usage}"))?;
+    }
+    Ok(())
+}
+
+#[test]
+fn sizes_that_fit_a_run_give_the_same_memory_again() {
+    for (theme, cases, salt) in [
+        (AUTO, 100, 11),
+        (Theme { churn: true, ..AUTO }, 100, 12),
+        (Theme { manual: true, ..AUTO }, 60, 13),
+        (Theme { manual: true, churn: true, hazards: Hazards::RawWaw, ..AUTO }, 60, 14),
+    ] {
+        check_by(theme, cases, salt, |_, lowered, setting, dog| watched(dog, (lowered, setting), fits));
+    }
+}
+
 #[test]
 fn explicit_edges_order_what_manual_scopes_and_no_dep_leave_open() {
     check(Theme { faults: true, manual: true, ..AUTO }, 400, 3);

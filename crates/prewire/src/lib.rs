@@ -42,6 +42,6 @@ pub mod prelude {
     pub use prewire_chip::{
         AsTensor, Buffer, Chip, ChipBuilder, ChipSpec, Core, DataType, EdgeKind, Element, Error, Hazards,
         Kernel, KernelCtx, KernelError, Mix, Orch, Param, Place, PredicateOp, RingSizes, Run, RunReport,
-        Scalar, StallReport, Submit, Task, Tensor, View, ViewMut, bf16, f16,
+        RunUsage, Scalar, StallReport, Submit, Task, Tensor, View, ViewMut, bf16, f16,
     };
 }

@@ -122,7 +122,7 @@ impl fmt::Display for RunUsage {
             }
             let Mark { needed, high, capacity, waits } = mark;
             match ring {
-                Some(ring) => write!(f, "\n{:<14}", format_args!("{field}[{ring}]"))?,
+                Some(ring) => write!(f, "\n{:<14}", alloc::format!("{field}[{ring}]"))?,
                 None => write!(f, "\n{field:<14}")?,
             }
             write!(f, "{needed:>14}{high:>14}{capacity:>14}{waits:>8}")?;
@@ -272,6 +272,7 @@ mod tests {
         let text = usage.to_string();
         let rows: alloc::vec::Vec<&str> = text.lines().collect();
         assert_eq!(rows.len(), 6, "{text}");
+        assert!(rows.iter().all(|row| row.len() == rows[0].len()), "the columns are straight:\n{text}");
         let words: alloc::vec::Vec<&str> = rows[1].split_whitespace().collect();
         assert_eq!(words, ["window[2]", "2", "7", "15", "3"]);
         assert!(rows[5].starts_with("tensor_map"), "{text}");

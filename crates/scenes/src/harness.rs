@@ -2,6 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use prewire::chip::RunUsage;
 use serde::Serialize;
 
 use crate::scene::{Outcome, Scene, Setup};
@@ -26,9 +27,41 @@ pub struct Row {
     pub max_error: Option<f64>,
     /// The largest error that passes.
     pub tolerance: f64,
+    /// The most that its runs took of the rings, by size; none if it did not run to its end.
+    pub usage: Vec<Used>,
     /// Why it is not ok.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+}
+
+/// How much of one size of the rings was used; see [`Mark`](prewire::chip::Mark).
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct Used {
+    /// The field of `RingSizes`, with its ring: `window[2]`.
+    pub size: String,
+    /// What the program cannot do without.
+    pub needed: u64,
+    /// The most in use when a task was submitted.
+    pub high: u64,
+    /// How much there is.
+    pub capacity: u64,
+    /// How many times a submit waited for it.
+    pub waits: u64,
+}
+
+/// The sizes of the rings that were used, and of the tensor map.
+fn sizes(usage: &RunUsage) -> Vec<Used> {
+    let used = |ring: &Option<usize>| ring.is_none_or(|ring| usage.rings[ring].window.high > 0);
+    let marks = usage.marks().filter(|(_, ring, _)| used(ring));
+    let named = marks.map(|(field, ring, mark)| Used {
+        size: ring.map_or_else(|| field.to_owned(), |ring| format!("{field}[{ring}]")),
+        needed: mark.needed,
+        high: mark.high,
+        capacity: mark.capacity,
+        waits: mark.waits,
+    });
+    named.collect()
 }
 
 /// Runs `scene` as `setup` says.
@@ -58,6 +91,7 @@ pub fn run(scene: &Scene, setup: &Setup) -> Row {
         wall_ms: 0.0,
         max_error: None,
         tolerance: scene.tolerance,
+        usage: Vec::new(),
         error: None,
     };
     match catch_unwind(AssertUnwindSafe(|| (scene.run)(setup))) {
@@ -79,6 +113,7 @@ pub fn run(scene: &Scene, setup: &Setup) -> Row {
 fn judge(row: &mut Row, outcome: &Outcome) {
     row.tasks = outcome.tasks;
     row.threads = outcome.threads;
+    row.usage = sizes(&outcome.usage);
     row.wall_ms = outcome.wall.as_secs_f64() * 1e3;
     row.max_error = outcome.max_error.is_finite().then_some(outcome.max_error);
     row.ok = outcome.max_error <= row.tolerance;
@@ -95,12 +130,20 @@ mod tests {
     use core::time::Duration;
 
     use super::run;
+    use prewire::chip::RunUsage;
+
     use crate::choose::platforms;
     use crate::scene::{Outcome, Scene, Setup};
 
-    const fn with_error<const PARTS: u32>(_: &Setup) -> anyhow::Result<Outcome> {
+    fn with_error<const PARTS: u32>(_: &Setup) -> anyhow::Result<Outcome> {
         let max_error = if PARTS == u32::MAX { f64::NAN } else { PARTS as f64 / 1e6 };
-        Ok(Outcome { tasks: 3, wall: Duration::from_millis(2), threads: 1, max_error })
+        Ok(Outcome {
+            tasks: 3,
+            wall: Duration::from_millis(2),
+            threads: 1,
+            max_error,
+            usage: RunUsage::default(),
+        })
     }
 
     fn scene(run: fn(&Setup) -> anyhow::Result<Outcome>) -> Scene {

@@ -38,7 +38,7 @@ mod spmd;
 mod vector;
 
 pub use choose::{Unknown, platforms, select};
-pub use harness::{Row, run};
+pub use harness::{Row, Used, run};
 pub use scene::{Outcome, Platform, Scene, Setup, Size};
 
 /// Every scene, in the order in which they are run.

@@ -3,6 +3,7 @@
 use core::time::Duration;
 
 use anyhow::ensure;
+use prewire::chip::RunUsage;
 use prewire::prelude::{Chip, Core, Element, Kernel, KernelCtx, KernelError, Orch, RingSizes, bf16};
 
 use crate::compare::Worst;
@@ -16,6 +17,7 @@ pub(crate) struct Machine {
     spoil: Option<&'static str>,
     tasks: u64,
     wall: Duration,
+    usage: RunUsage,
 }
 
 impl Machine {
@@ -29,8 +31,9 @@ impl Machine {
         Ok(Self::of(setup, setup.builder()?.rings(rings).build()?))
     }
 
-    const fn of(setup: &Setup, chip: Chip) -> Self {
-        Self { chip, spoil: setup.spoil, tasks: 0, wall: Duration::ZERO }
+    fn of(setup: &Setup, chip: Chip) -> Self {
+        let usage = RunUsage::default();
+        Self { chip, spoil: setup.spoil, tasks: 0, wall: Duration::ZERO, usage }
     }
 
     /// Whether the setup says that this kernel is wrong.
@@ -76,6 +79,7 @@ impl Machine {
             Ok(())
         })?;
         self.tasks += report.tasks;
+        self.usage.merge(&report.usage);
         self.wall += report.wall;
         ensure!(
             report.executed == expected,
@@ -92,6 +96,7 @@ impl Machine {
             wall: self.wall,
             threads: self.chip.peak_threads(),
             max_error: worst.get(),
+            usage: self.usage,
         }
     }
 }

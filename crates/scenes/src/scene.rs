@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 
+use prewire::chip::RunUsage;
 use prewire::prelude::{ChipBuilder, Hazards};
 
 /// A program with a golden.
@@ -126,4 +127,6 @@ pub struct Outcome {
     /// The worst of `|got - want| / (1 + |want|)` over all its results, or what its doc says. Infinite where a result
     /// is not a number.
     pub max_error: f64,
+    /// The most that its runs took of the rings.
+    pub usage: RunUsage,
 }

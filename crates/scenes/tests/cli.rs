@@ -59,6 +59,28 @@ fn rows_are_printed_and_written() {
 }
 
 #[test]
+fn what_a_scene_took_of_its_rings_is_told_when_asked_for() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("rows.json");
+    let file = path.to_str().expect("a path that is text");
+    let pressed = ["--small", "--scene", "ring_pressure", "--platform", "a5sim", "--json", file];
+    let output = scenes(&pressed);
+    assert_eq!(text(&output.stderr), "", "this scene fills its rings on purpose");
+    assert!(!text(&output.stdout).contains("window[3]"));
+
+    let output = scenes(&[&pressed[..], &["--usage"]].concat());
+    let (table, warnings) = (text(&output.stdout), text(&output.stderr));
+    assert!(table.contains("window[3]") && table.contains("tensor_map"), "{table}");
+    assert_eq!(warnings.matches("RingSizes::window[3]:").count(), 1, "{warnings}");
+    let rows: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(&path).expect("the file")).expect("JSON");
+    let usage = rows[0]["usage"].as_array().expect("an array");
+    let window = usage.iter().find(|used| used["size"] == "window[3]").expect("the last ring is used");
+    assert_eq!((window["needed"].as_u64(), window["high"].as_u64()), (Some(3), Some(3)), "{window}");
+    assert_eq!(window["capacity"], 3);
+}
+
+#[test]
 fn a_seed_is_taken() {
     let output = scenes(&["--small", "--scene", "vector", "--seed", "3"]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stdout));

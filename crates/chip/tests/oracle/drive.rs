@@ -2,8 +2,8 @@
 //! see is a failure with the first difference.
 
 use prewire_chip::{
-    Buffer, Chip, ChipBuilder, Error, KernelError, Orch, Refusal, Result, RingSizes, RunReport, SubmitError,
-    Task, Tensor,
+    Buffer, Chip, ChipBuilder, Error, KernelError, Orch, Refusal, Result, RingSizes, RunReport, RunUsage,
+    SubmitError, Task, Tensor,
 };
 
 use crate::oracle::kernels::{Kit, Word, by_kind};
@@ -42,6 +42,12 @@ impl Setting {
 
 /// Runs the program as often as the setting says; what was different from the oracle.
 pub(crate) fn run(lowered: &Lowered, setting: &Setting) -> Result<(), String> {
+    measure(lowered, setting).map(drop)
+}
+
+/// As [`run`]; what it took of the rings. A run that is to fail says nothing of it.
+pub(crate) fn measure(lowered: &Lowered, setting: &Setting) -> Result<RunUsage, String> {
+    let mut usage = RunUsage::default();
     let Lowered { program, world, .. } = lowered;
     let say = |error: Error| format!("the chip could not be set up: {error}");
     let (chip, kit) = Kit::on(setting.builder().hazards(program.hazards)).map_err(say)?;
@@ -60,6 +66,9 @@ pub(crate) fn run(lowered: &Lowered, setting: &Setting) -> Result<(), String> {
         if let Some(difference) = player.difference {
             return Err(at(difference));
         }
+        if let Ok(report) = &result {
+            usage.merge(&report.usage);
+        }
         outcome(program, &world.fates, result).map_err(at)?;
         ran(&world.fates, kit.log.take()).map_err(at)?;
         for (tensor, (buffer, external)) in buffers.iter().zip(&program.externals).enumerate() {
@@ -73,7 +82,7 @@ pub(crate) fn run(lowered: &Lowered, setting: &Setting) -> Result<(), String> {
             }
         }
     }
-    Ok(())
+    Ok(usage)
 }
 
 /// Runs the program on rings of which `ring` is too small: the submit of this number is refused, and says so.

@@ -24,6 +24,9 @@ pub(crate) struct Args {
     /// Write the rows of the table to this file.
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
+    /// Say what each scene took of the sizes of its rings, and warn where that is close to what there is.
+    #[arg(long)]
+    pub(crate) usage: bool,
     /// Full width: a layer of 14-billion-parameter size, whole chips that start together. Takes some GiB.
     #[arg(long, conflicts_with = "small")]
     full: bool,

@@ -15,12 +15,17 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use prewire_scenes::{Platform, Row, Scene, Setup, run};
 
 use args::Args;
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::fmt;
+use tracing_subscriber::prelude::*;
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    // What takes long, and why, is told as a warning.
-    tracing_subscriber::fmt().with_max_level(LevelFilter::WARN).with_writer(std::io::stderr).init();
+    // What takes long, and why, is told as a warning. Some scenes fill their rings on purpose: how far is told only if
+    // it is asked for.
+    let sizes = if args.usage { LevelFilter::WARN } else { LevelFilter::OFF };
+    let told = Targets::new().with_default(LevelFilter::WARN).with_target("prewire_chip::sizes", sizes);
+    tracing_subscriber::registry().with(fmt::layer().with_writer(stderr).with_filter(told)).init();
     let (scenes, platforms) = match args.choose() {
         Ok(choice) => choice,
         Err(unknown) => {
@@ -35,6 +40,9 @@ fn main() -> ExitCode {
     let start = Instant::now();
     let rows = run_all(&args, &scenes, &platforms);
     println!("{}", table::of_rows(&rows));
+    if args.usage {
+        println!("\n{}\n", table::of_usage(&rows));
+    }
     for row in rows.iter().filter(|row| !row.ok) {
         let error = row.error.as_deref().unwrap_or("no reason given");
         println!("{} on {}: {error}", row.scene, row.platform);

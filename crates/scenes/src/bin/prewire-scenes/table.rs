@@ -35,6 +35,20 @@ pub(crate) fn of_rows(rows: &[Row]) -> String {
     table.trim_fmt()
 }
 
+/// What the scenes took of the sizes of their rings.
+pub(crate) fn of_usage(rows: &[Row]) -> String {
+    let mut table = plain(&["scene", "platform", "size", "needed", "high", "capacity", "waits"]);
+    for row in rows {
+        for used in &row.usage {
+            let numbers = [used.needed, used.high, used.capacity, used.waits];
+            let names = [&row.scene, &row.platform, &used.size].map(Cell::new);
+            let numbers = numbers.map(|number| Cell::new(number).set_alignment(CellAlignment::Right));
+            table.add_row(names.into_iter().chain(numbers));
+        }
+    }
+    table.trim_fmt()
+}
+
 /// One line: how many are right, how many tasks and how long.
 pub(crate) fn summary(rows: &[Row], elapsed: Duration) -> String {
     let ok = rows.iter().filter(|row| row.ok).count();
