@@ -20,7 +20,7 @@ enum Outcome {
     /// It has not.
     Open,
     /// What it came to, until somebody takes that.
-    Over(Result<RunReport>),
+    Over(Result<Box<RunReport>>),
     Taken,
 }
 
@@ -43,7 +43,7 @@ impl Launched {
     pub(crate) fn finish(&self, result: Result<RunReport>) {
         let mut outcome = self.outcome();
         if matches!(*outcome, Outcome::Open) {
-            *outcome = Outcome::Over(result);
+            *outcome = Outcome::Over(result.map(Box::new));
         }
         drop(outcome);
         self.control.news().notify_all();
@@ -112,7 +112,7 @@ impl Run {
             }
         }
         match std::mem::replace(&mut *self.launched.outcome(), Outcome::Taken) {
-            Outcome::Over(result) => result,
+            Outcome::Over(result) => result.map(|report| *report),
             Outcome::Open | Outcome::Taken => Err(Error::Cancelled),
         }
     }
