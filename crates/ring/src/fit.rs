@@ -1,5 +1,5 @@
 //! Ring sizes that suit a run. Invariant: a program that ran to its end does so again with them, however fast or slow
-//! its tasks are then.
+//! its tasks are then; for dep entries, as surely as with the sizes that it ran with.
 
 use crate::heap::Heap;
 use crate::ring::RING_COUNT;
@@ -12,7 +12,7 @@ impl RingSizes {
     /// size stays what it was: it takes what it can get. Sizes grow where the program needed more than 80 % of them.
     ///
     /// How many edges a task has depends on which of its producers have retired when it is submitted; so dep entries
-    /// become fewer only as far as there are enough for the slowest of chips.
+    /// become fewer only as far as there are enough for the slowest of chips, and otherwise stay as many as they were.
     ///
     /// ```
     /// use prewire_ring::{RingSizes, RunUsage};
