@@ -4,6 +4,7 @@ use crate::parking::Parking;
 use core::time::Duration;
 use prewire_sync::Backoff;
 use prewire_sync::atomic::{AtomicU32, Ordering, fence};
+use prewire_sync::mutant;
 
 /// Where threads wait for a condition that they check themselves.
 ///
@@ -76,7 +77,10 @@ impl Event {
         let epoch = self.epoch.value();
         // ORDERING: SeqCst, "event-announce"; pairs with the fence in notify. Puts the announcement before the
         // caller's look at its condition.
-        fence(Ordering::SeqCst);
+        // MUTANT "event-prepare-fence": the announcement may come after the look.
+        if !mutant::skips("event-prepare-fence") {
+            fence(Ordering::SeqCst);
+        }
         Key { event: self, epoch }
     }
 
@@ -84,7 +88,9 @@ impl Event {
     /// for no reason. False when the time passed.
     pub fn wait(&self, key: Key<'_>, timeout: Option<Duration>) -> bool {
         debug_assert!(core::ptr::eq(self, key.event), "a key waits for the event that prepared it");
-        key.event.epoch.park(key.epoch, timeout)
+        // MUTANT "event-late-epoch": the epoch is read after the look, so a change in between is missed.
+        let epoch = if mutant::skips("event-late-epoch") { self.epoch.value() } else { key.epoch };
+        self.epoch.park(epoch, timeout)
     }
 
     /// Wakes one waiter, if there is any. What the caller wrote before is visible to a look after
@@ -104,7 +110,10 @@ impl Event {
     fn notify(&self, how_many: u32) {
         // ORDERING: SeqCst, "event-announce"; pairs with the fence in prepare. Puts what the caller wrote before the
         // look at the sleepers.
-        fence(Ordering::SeqCst);
+        // MUTANT "event-notify-fence": the look at the sleepers may come before what the caller wrote.
+        if !mutant::skips("event-notify-fence") {
+            fence(Ordering::SeqCst);
+        }
         if self.sleepers.load(Ordering::Relaxed) != 0 {
             self.epoch.unpark(how_many);
         }

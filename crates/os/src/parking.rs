@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 use prewire_sync::atomic::{AtomicU32, Ordering};
+use prewire_sync::mutant;
 
 /// The word. Changed by [`unpark`](Parking::unpark) only.
 #[derive(Debug)]
@@ -29,6 +30,16 @@ impl Parking {
     pub(crate) fn value(&self) -> u32 {
         self.epoch.load(Ordering::Relaxed)
     }
+
+    /// Makes those that parked on the value before, or are about to, go on.
+    fn change(&self) {
+        // MUTANT "event-no-epoch": who is about to park on the value before does so.
+        if mutant::skips("event-no-epoch") {
+            return;
+        }
+        // ORDERING: Release, "event-wake"; pairs with the load in park.
+        self.epoch.fetch_add(1, Ordering::Release);
+    }
 }
 
 #[cfg(not(prewire_loom))]
@@ -50,8 +61,7 @@ impl Parking {
     /// Changes the word and wakes up to `how_many` threads.
     #[cold]
     pub(crate) fn unpark(&self, how_many: u32) {
-        // ORDERING: Release, "event-wake"; pairs with the load in park.
-        self.epoch.fetch_add(1, Ordering::Release);
+        self.change();
         // The kernel takes a signed count. Waking cannot fail on a word of this process, and there would be nobody to
         // tell.
         let most = how_many.min(i32::MAX as u32);
@@ -61,10 +71,17 @@ impl Parking {
 
 #[cfg(prewire_loom)]
 impl Parking {
-    /// Parks while the word is `seen`. The model has no time: `timeout` never passes.
+    /// Parks while the word is `seen`. The model has no time: a `timeout` passes as soon as the others had a turn.
     #[expect(clippy::unwrap_used, reason = "a model that panics has failed already")]
-    pub(crate) fn park(&self, seen: u32, _timeout: Option<Duration>) -> bool {
+    pub(crate) fn park(&self, seen: u32, timeout: Option<Duration>) -> bool {
+        if timeout.is_some() {
+            prewire_sync::hint::spin_loop();
+        }
         let mut held = self.lock.lock().unwrap();
+        if timeout.is_some() {
+            // ORDERING: Acquire, "event-wake"; pairs with the change of the word in unpark.
+            return self.epoch.load(Ordering::Acquire) != seen;
+        }
         // ORDERING: Acquire, "event-wake"; pairs with the change of the word in unpark.
         while self.epoch.load(Ordering::Acquire) == seen {
             held = self.changed.wait(held).unwrap();
@@ -76,8 +93,7 @@ impl Parking {
     #[expect(clippy::unwrap_used, reason = "a model that panics has failed already")]
     pub(crate) fn unpark(&self, how_many: u32) {
         let held = self.lock.lock().unwrap();
-        // ORDERING: Release, "event-wake"; pairs with the load in park.
-        self.epoch.fetch_add(1, Ordering::Release);
+        self.change();
         drop(held);
         if how_many == 1 { self.changed.notify_one() } else { self.changed.notify_all() }
     }

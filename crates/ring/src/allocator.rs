@@ -7,6 +7,7 @@ use core::panic::Location;
 
 use prewire_abi::{EdgeKind, TaskId};
 use prewire_sync::atomic::Ordering;
+use prewire_sync::mutant;
 
 use crate::fanout::Pushed;
 use crate::heap::Heap;
@@ -283,7 +284,7 @@ impl Allocator {
         cursor.next = local.wrapping_add(1);
         // ORDERING: Release, "ring-head"; pairs with the load in `Ring::advance`: the slot is initialised before it is
         // walked over.
-        shared.head.store(cursor.next, Ordering::Release);
+        shared.head.store(cursor.next, mutant::order("head-store", Ordering::Release));
         Placed { id, slot, heap }
     }
 
@@ -340,12 +341,14 @@ impl Allocator {
         let shared = &self.rings.rings[placed.slot.ring()];
         let state = self.rings.slot(placed.slot);
         let waits = edges.iter().filter(|(_, kind)| kind.waits()).count() as u32;
+        // MUTANT "no-guard": the consumer is not kept back while it is wired.
+        let guard = u32::from(!mutant::skips("no-guard"));
         // The push onto each list publishes this.
-        state.pending.store(waits + 1, Ordering::Relaxed);
+        state.pending.store(waits + guard, Ordering::Relaxed);
         let mark = state.dep_mark.load(Ordering::Relaxed);
         let first = mark.wrapping_sub(state.dep_count.load(Ordering::Relaxed));
         let mut used = 0;
-        let mut over = 1;
+        let mut over = guard;
         for &(producer, kind) in edges {
             let entry = shared.deps.name(first.wrapping_add(used));
             used += 1;
@@ -385,7 +388,7 @@ impl Allocator {
         }
         // ORDERING: AcqRel, "pending"; pairs with the fetch_sub in `Rings::complete`: whoever takes the last wait sees
         // what each producer wrote and its poison.
-        state.pending.fetch_sub(over, Ordering::AcqRel) == over
+        state.pending.fetch_sub(over, mutant::order("pending-wire", Ordering::AcqRel)) == over
     }
 
     /// Takes a hold on a producer; false if it is consumed. A task that an open scope holds is not consumed, whatever
@@ -397,7 +400,8 @@ impl Allocator {
             return true;
         }
         let mut holds = state.holds.load(Ordering::Relaxed);
-        while holds > 0 {
+        // MUTANT "retain-consumed": a hold is taken on what nobody holds any more.
+        while holds > 0 || mutant::skips("retain-consumed") {
             match state.holds.compare_exchange_weak(holds, holds + 1, Ordering::Relaxed, Ordering::Relaxed) {
                 Ok(_) => return true,
                 Err(now) => holds = now,
@@ -420,7 +424,7 @@ impl Allocator {
         cursor.meter.set_floor(oldest.is_some(), now);
         let floor = oldest.map_or(Ring::NO_FLOOR, u64::from);
         // ORDERING: Release, "scope-floor"; pairs with the load in `Ring::is_pinned`.
-        self.rings.rings[ring].floor.store(floor, Ordering::Release);
+        self.rings.rings[ring].floor.store(floor, mutant::order("floor-store", Ordering::Release));
     }
 
     /// Whether the oldest live task of `ring` is complete and held by an open scope alone: then only this thread can

@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 
 use prewire_sync::atomic::Ordering;
+use prewire_sync::mutant;
 
 use crate::ring::Rings;
 use crate::slot::{SlotRef, Verdict};
@@ -55,14 +56,28 @@ impl Rings {
                 let dep = self.rings[at.ring()].deps.at(at);
                 let consumer = dep.consumer();
                 // Read before the wait is taken: afterwards the consumer may run and retire, and its entries be reused.
-                entry = dep.next();
+                // MUTANT "late-next": read afterwards.
+                let late_next = mutant::skips("late-next");
+                if !late_next {
+                    entry = dep.next();
+                }
                 let waiting = self.slot(consumer);
-                if failed {
+                // MUTANT "late-poison": the poison is stored after the wait was taken.
+                let late_poison = mutant::skips("late-poison");
+                if failed && !late_poison {
                     waiting.poison();
                 }
                 // ORDERING: AcqRel, "pending"; pairs with itself here and with the fetch_sub in `Allocator::wire`:
                 // whoever takes the last wait sees what each producer wrote, and the poison stored just above.
-                if waiting.pending.fetch_sub(1, Ordering::AcqRel) == 1 {
+                let last =
+                    waiting.pending.fetch_sub(1, mutant::order("pending-complete", Ordering::AcqRel)) == 1;
+                if late_next {
+                    entry = dep.next();
+                }
+                if failed && late_poison {
+                    waiting.poison();
+                }
+                if last {
                     if waiting.is_inline() {
                         stack.push(consumer);
                     } else {
@@ -70,13 +85,20 @@ impl Rings {
                     }
                 }
             }
+            // MUTANT "own-hold-first": its own hold is given back before those that it has on others.
+            let own_first = mutant::skips("own-hold-first");
+            if own_first {
+                routed.rings |= self.release(slot);
+            }
             for dep in self.deps(slot) {
                 if dep.kind().retains() {
                     routed.rings |= self.release(dep.producer());
                 }
             }
             // Its own hold is the last: until here the slot and its entries are not reused.
-            routed.rings |= self.release(slot);
+            if !own_first {
+                routed.rings |= self.release(slot);
+            }
         }
         routed
     }
@@ -84,7 +106,7 @@ impl Rings {
     /// Gives one hold back; the ring's bit if that was the last.
     fn release(&self, slot: SlotRef) -> u32 {
         // ORDERING: Release, "hold-released"; pairs with the load in `Slot::holds`.
-        let last = self.slot(slot).holds.fetch_sub(1, Ordering::Release) == 1;
-        u32::from(last) << slot.ring()
+        let order = mutant::order("hold-release", Ordering::Release);
+        u32::from(self.slot(slot).holds.fetch_sub(1, order) == 1) << slot.ring()
     }
 }

@@ -1,6 +1,7 @@
 //! The list of a producer's waiting consumers: a stack that one swap closes.
 
 use prewire_sync::atomic::{AtomicU32, Ordering};
+use prewire_sync::mutant;
 
 use crate::deps::{Dep, DepRef};
 
@@ -37,14 +38,16 @@ impl Fanout {
     pub(crate) fn push(&self, entry: DepRef, dep: &Dep) -> Pushed {
         let mut head = self.0.load(Ordering::Relaxed);
         loop {
-            if head == Self::CLOSED_OK || head == Self::CLOSED_FAILED {
+            // MUTANT "push-on-closed": a closed list takes an entry, as an empty one does.
+            if (head == Self::CLOSED_OK || head == Self::CLOSED_FAILED) && !mutant::skips("push-on-closed") {
                 // Read again, with the ordering that a finished wait needs.
                 return self.closed().unwrap_or(Pushed::ClosedOk);
             }
             dep.set_next(head);
             // ORDERING: Release, "fanout-push"; pairs with the swap in `Fanout::close`: the entry, and the consumer's
             // slot behind it, are visible to whoever walks the list.
-            match self.0.compare_exchange_weak(head, entry.raw(), Ordering::Release, Ordering::Relaxed) {
+            let order = mutant::order("fanout-push", Ordering::Release);
+            match self.0.compare_exchange_weak(head, entry.raw(), order, Ordering::Relaxed) {
                 Ok(_) => return Pushed::Linked,
                 Err(now) => head = now,
             }
@@ -55,7 +58,7 @@ impl Fanout {
     pub(crate) fn closed(&self) -> Option<Pushed> {
         // ORDERING: Acquire, "fanout-close"; pairs with the swap in `Fanout::close`: a wait that is over here is over
         // for the consumer's run too, so what the producer wrote must be visible behind it.
-        match self.0.load(Ordering::Acquire) {
+        match self.0.load(mutant::order("fanout-closed", Ordering::Acquire)) {
             Self::CLOSED_OK => Some(Pushed::ClosedOk),
             Self::CLOSED_FAILED => Some(Pushed::ClosedFailed),
             _ => None,
@@ -67,7 +70,7 @@ impl Fanout {
         let closed = if failed { Self::CLOSED_FAILED } else { Self::CLOSED_OK };
         // ORDERING: AcqRel, "fanout-push" and "fanout-close"; pairs with the compare-exchange in `Fanout::push`
         // (the entries are filled in) and with the load in `Fanout::closed` (what the producer wrote is visible).
-        let head = self.0.swap(closed, Ordering::AcqRel);
+        let head = self.0.swap(closed, mutant::order("fanout-close", Ordering::AcqRel));
         debug_assert!(head != Self::CLOSED_OK && head != Self::CLOSED_FAILED, "a task completed twice");
         DepRef::decode(head)
     }

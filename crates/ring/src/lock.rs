@@ -2,6 +2,7 @@
 
 use prewire_sync::atomic::{AtomicU32, Ordering};
 use prewire_sync::cell::UnsafeCell;
+use prewire_sync::mutant;
 
 /// Guards work that one thread does for all. A thread that has news calls [`combine`](CombiningLock::combine); if
 /// another is inside, it returns at once, and the one inside does the work once more before it leaves. No news is
@@ -41,7 +42,7 @@ impl<T> CombiningLock<T> {
     pub fn combine(&self, mut work: impl FnMut(&mut T)) -> bool {
         // ORDERING: AcqRel, "combine"; pairs with the exchange below: what the thread inside before did is visible
         // here, and what this caller did before is visible to whoever serves its call.
-        let mut served = self.calls.fetch_add(1, Ordering::AcqRel) + 1;
+        let mut served = self.calls.fetch_add(1, mutant::order("combine-call", Ordering::AcqRel)) + 1;
         if served != 1 {
             return false;
         }
@@ -53,8 +54,15 @@ impl<T> CombiningLock<T> {
             });
             // ORDERING: AcqRel and Acquire, "combine"; pairs with the fetch_add above: leaving publishes the content,
             // staying sees what the new callers did.
-            match self.calls.compare_exchange(served, 0, Ordering::AcqRel, Ordering::Acquire) {
+            let leave = mutant::order("combine-leave", Ordering::AcqRel);
+            let stay = mutant::order("combine-stay", Ordering::Acquire);
+            match self.calls.compare_exchange(served, 0, leave, stay) {
                 Ok(_) => return true,
+                // MUTANT "combine-leaves": the one inside leaves although others have called.
+                Err(_) if mutant::skips("combine-leaves") => {
+                    self.calls.store(0, Ordering::Relaxed);
+                    return true;
+                }
                 Err(now) => served = now,
             }
         }

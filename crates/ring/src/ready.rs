@@ -2,6 +2,7 @@
 
 use prewire_sync::Padded;
 use prewire_sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use prewire_sync::mutant;
 
 use crate::slot::SlotRef;
 use crate::table::Table;
@@ -47,8 +48,9 @@ impl ReadyQueue {
             let (cell, free) = self.cell(tail);
             // ORDERING: Acquire, "ready-free"; pairs with the store in `pop`: the taker of the lap before is done
             // with the cell.
-            let stamp = (cell.load(Ordering::Acquire) >> 32) as u32;
-            if stamp == free {
+            let stamp = (cell.load(mutant::order("ready-cell-free", Ordering::Acquire)) >> 32) as u32;
+            // MUTANT "ready-no-stamp": a cell is filled before its taker of the lap before is done with it.
+            if stamp == free || mutant::skips("ready-no-stamp") {
                 match self.tail.compare_exchange_weak(
                     tail,
                     tail.wrapping_add(1),
@@ -58,7 +60,8 @@ impl ReadyQueue {
                     Ok(_) => {
                         // ORDERING: Release, "ready-fill"; pairs with the load in `pop`: the task's slot, its edges
                         // and what its producers wrote are visible to the taker.
-                        cell.store(u64::from(free | 1) << 32 | u64::from(slot.raw()), Ordering::Release);
+                        let filled = u64::from(free | 1) << 32 | u64::from(slot.raw());
+                        cell.store(filled, mutant::order("ready-fill", Ordering::Release));
                         return;
                     }
                     Err(now) => tail = now,
@@ -83,7 +86,7 @@ impl ReadyQueue {
         loop {
             let (cell, free) = self.cell(head);
             // ORDERING: Acquire, "ready-fill"; pairs with the store in `push`.
-            let content = cell.load(Ordering::Acquire);
+            let content = cell.load(mutant::order("ready-take", Ordering::Acquire));
             let stamp = (content >> 32) as u32;
             if stamp == free | 1 {
                 if !wanted(SlotRef::from_raw(content as u32)) {
@@ -99,7 +102,7 @@ impl ReadyQueue {
                         let wrap = (u32::MAX >> self.shift << 1) | 1;
                         let next = free.wrapping_add(2) & wrap;
                         // ORDERING: Release, "ready-free"; pairs with the load in `push`.
-                        cell.store(u64::from(next) << 32, Ordering::Release);
+                        cell.store(u64::from(next) << 32, mutant::order("ready-free", Ordering::Release));
                         return Some(SlotRef::from_raw(content as u32));
                     }
                     Err(now) => head = now,

@@ -8,6 +8,7 @@ use core::ptr;
 use prewire_abi::TaskId;
 use prewire_sync::Padded;
 use prewire_sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering};
+use prewire_sync::mutant;
 
 use crate::allocator::Allocator;
 use crate::deps::{Dep, Deps};
@@ -67,15 +68,27 @@ impl Ring {
     pub(crate) fn watermark(&self) -> u32 {
         // ORDERING: Acquire, "watermark"; pairs with the store in `Ring::advance`: what the retired tasks' completers
         // did happened before their slots, entries and bytes are used again.
-        self.watermark.load(Ordering::Acquire)
+        self.watermark.load(mutant::order("watermark-load", Ordering::Acquire))
     }
 
     /// Whether an open scope holds the task `local`.
     pub(crate) fn is_pinned(&self, local: u32) -> bool {
         // ORDERING: Acquire, "scope-floor"; pairs with the store in `Allocator::set_floor`: a floor that was raised
         // is seen together with what the scope did before it closed.
-        let floor = self.floor.load(Ordering::Acquire);
+        let floor = self.floor.load(mutant::order("floor-load", Ordering::Acquire));
         floor != Self::NO_FLOOR && !is_before(local, floor as u32)
+    }
+
+    /// Whether nothing holds the task `local`, whose head was read before. The floor is read after the head and before
+    /// the holds: a task that a scope holds had its floor stored before the head, so a floor above it is that of a
+    /// closed scope, and is seen together with every hold that was taken under it. Read the other way round, a hold
+    /// taken between the two reads would be missed.
+    fn is_consumed(&self, local: u32) -> bool {
+        // MUTANT "holds-before-floor": read the other way round.
+        if mutant::skips("holds-before-floor") {
+            return self.slot(local).holds() == 0 && !self.is_pinned(local);
+        }
+        !self.is_pinned(local) && self.slot(local).holds() == 0
     }
 
     /// Moves the watermark over consumed slots. Returns without waiting if another thread is at it; that thread looks
@@ -84,18 +97,15 @@ impl Ring {
         self.walk.combine(|()| {
             // ORDERING: Acquire, "ring-head"; pairs with the store in `Allocator::commit`: a slot below the head is
             // initialised.
-            let head = self.head.load(Ordering::Acquire);
+            let head = self.head.load(mutant::order("head-load", Ordering::Acquire));
             let start = self.watermark.load(Ordering::Relaxed);
             let mut at = start;
-            // The floor is read after the head and before the holds. A task that a scope holds had its floor stored
-            // before the head, so a floor above it is that of a closed scope, and is seen together with every hold
-            // that was taken under it. Read the other way round, a hold taken between the two reads would be missed.
-            while at != head && !self.is_pinned(at) && self.slot(at).holds() == 0 {
+            while at != head && self.is_consumed(at) {
                 at = at.wrapping_add(1);
             }
             if at != start {
                 // ORDERING: Release, "watermark"; pairs with the load in `Ring::watermark`.
-                self.watermark.store(at, Ordering::Release);
+                self.watermark.store(at, mutant::order("watermark-store", Ordering::Release));
             }
         });
     }

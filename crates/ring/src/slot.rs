@@ -4,6 +4,7 @@ use core::fmt;
 
 use prewire_abi::{LaneMask, Shape, TaskId};
 use prewire_sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use prewire_sync::mutant;
 
 use crate::fanout::Fanout;
 
@@ -233,7 +234,7 @@ impl Slot {
         }
         // ORDERING: AcqRel, "subtask-done"; pairs with itself in `Slot::finish`: what each sub-task wrote, and its
         // verdict, is visible to whoever counts the last one.
-        let done = self.done.fetch_add(n, Ordering::AcqRel) + n;
+        let done = self.done.fetch_add(n, mutant::order("subtask-done", Ordering::AcqRel)) + n;
         done == total
     }
 
@@ -266,7 +267,7 @@ impl Slot {
     pub fn holds(&self) -> u32 {
         // ORDERING: Acquire, "hold-released"; pairs with Release in `Rings::release`: what the releaser did to the
         // task's memory happened before it is reused.
-        self.holds.load(Ordering::Acquire)
+        self.holds.load(mutant::order("holds-load", Ordering::Acquire))
     }
 
     /// Claims up to `want` blocks from the cursor on: the first one and how many. Only for whoever took the task from

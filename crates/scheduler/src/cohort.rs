@@ -8,6 +8,7 @@
 
 use prewire_ring::SlotRef;
 use prewire_sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use prewire_sync::mutant;
 
 /// The cohort that is being gathered or launched, shared by all domains.
 #[derive(Debug)]
@@ -66,7 +67,7 @@ impl Cohort {
     pub(crate) fn duty(&self) -> Duty {
         // ORDERING: Acquire, "cohort-phase"; pairs with the stores in `start`, `reserve` and `launched`: the task's
         // words are there, and, in the launch, what those who reserved did before.
-        let phase = self.phase.load(Ordering::Acquire);
+        let phase = self.phase.load(mutant::order("cohort-duty", Ordering::Acquire));
         let slot = SlotRef::from_raw(self.slot.load(Ordering::Relaxed));
         match phase & 3 {
             GATHERING => Duty::Gather((phase >> 32) as u32, slot),
@@ -80,17 +81,15 @@ impl Cohort {
     pub(crate) fn claim(&self) -> bool {
         let phase = self.phase.load(Ordering::Relaxed);
         // ORDERING: Acquire, "cohort-phase"; pairs with the store in `launched`: the last cohort is over.
+        let order = mutant::order("cohort-claim", Ordering::Acquire);
         phase & 3 == FREE
-            && self
-                .phase
-                .compare_exchange(phase, phase | CLAIMED, Ordering::Acquire, Ordering::Relaxed)
-                .is_ok()
+            && self.phase.compare_exchange(phase, phase | CLAIMED, order, Ordering::Relaxed).is_ok()
     }
 
     /// There was none to start.
     pub(crate) fn give_up(&self) {
         // ORDERING: Release, "cohort-phase"; pairs with the exchange in `claim`.
-        self.phase.store(word(self.number_of(), FREE), Ordering::Release);
+        self.phase.store(word(self.number_of(), FREE), mutant::order("cohort-give-up", Ordering::Release));
     }
 
     /// The number of the last cohort, for who has claimed.
@@ -107,7 +106,7 @@ impl Cohort {
         self.next.store(0, Ordering::Relaxed);
         self.launched.store(0, Ordering::Relaxed);
         // ORDERING: Release, "cohort-phase"; pairs with the load in `duty`.
-        self.phase.store(word(number, GATHERING), Ordering::Release);
+        self.phase.store(word(number, GATHERING), mutant::order("cohort-start", Ordering::Release));
     }
 
     /// Reserves up to `units` for cohort `number`: how many it wanted of them, and whether these were the last. None if
@@ -116,7 +115,9 @@ impl Cohort {
         let mut wanted = self.wanted.load(Ordering::Relaxed);
         loop {
             let taken = units.min(wanted as u32);
-            if taken == 0 || (wanted >> 32) as u32 != number {
+            // MUTANT "cohort-any-number": units are reserved for a cohort in the name of another.
+            let other = (wanted >> 32) as u32 != number && !mutant::skips("cohort-any-number");
+            if taken == 0 || other {
                 return (0, false);
             }
             let after = wanted - u64::from(taken);
@@ -125,7 +126,8 @@ impl Cohort {
                     let last = after as u32 == 0;
                     if last {
                         // ORDERING: Release, "cohort-phase"; pairs with the load in `duty`.
-                        self.phase.store(word(number, LAUNCHING), Ordering::Release);
+                        let order = mutant::order("cohort-launch", Ordering::Release);
+                        self.phase.store(word(number, LAUNCHING), order);
                     }
                     return (taken, last);
                 }
@@ -144,11 +146,15 @@ impl Cohort {
         // Read before the count: once all are counted, the next cohort may begin.
         // ORDERING: AcqRel, "cohort-launched"; pairs with itself in `Cohort::launched`: every domain is done with the
         // cohort's words before they are written anew.
-        let (blocks, number) = (self.blocks.load(Ordering::Relaxed), self.number_of());
-        let launched = self.launched.fetch_add(n, Ordering::AcqRel) + n;
+        let (mut blocks, number) = (self.blocks.load(Ordering::Relaxed), self.number_of());
+        let launched = self.launched.fetch_add(n, mutant::order("cohort-launched", Ordering::AcqRel)) + n;
+        // MUTANT "cohort-late-blocks": read after the count.
+        if mutant::skips("cohort-late-blocks") {
+            blocks = self.blocks.load(Ordering::Relaxed);
+        }
         if launched == blocks {
             // ORDERING: Release, "cohort-phase"; pairs with the exchange in `claim`.
-            self.phase.store(word(number, FREE), Ordering::Release);
+            self.phase.store(word(number, FREE), mutant::order("cohort-over", Ordering::Release));
         }
     }
 }

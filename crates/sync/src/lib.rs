@@ -9,6 +9,8 @@
 //! fire in every crate that uses this one. [`Ordering`](atomic::Ordering) must be a re-export, because variants
 //! cannot be named through an alias.
 //!
+//! [`mutant`] is how the models are shown to be able to fail.
+//!
 //! ```
 //! use prewire_sync::atomic::{AtomicU32, Ordering};
 //!
@@ -20,6 +22,7 @@
 pub mod atomic;
 pub mod cell;
 pub mod hint;
+pub mod mutant;
 
 mod backoff;
 mod padded;
