@@ -19,6 +19,20 @@ pub(crate) enum Task {
         #[arg(long)]
         fast: bool,
     },
+    /// Explores the models: the engine and the simulator on loom's atomics.
+    Loom {
+        /// A crate, or a part of the names of models (`ring`, `fanout::`); all models without it.
+        group: Option<String>,
+        /// How many preemptions are explored at most; 2 unless LOOM_MAX_PREEMPTIONS says otherwise.
+        #[arg(long)]
+        bound: Option<u32>,
+        /// Lists the models: what each claims and which mutants make it fail.
+        #[arg(long, conflicts_with = "mutants")]
+        list: bool,
+        /// Runs each model with each mutant that it says it catches, and fails if it does not.
+        #[arg(long)]
+        mutants: bool,
+    },
     /// Runs the scenes on the simulator; all arguments go to the scenes (`--help` says which there are).
     #[command(disable_help_flag = true)]
     SimTest {

@@ -6,8 +6,9 @@
 
 mod cli;
 mod layers;
-mod models;
+mod loom;
 mod sim_test;
+mod source;
 mod suite;
 #[cfg(test)]
 mod tidy;
@@ -20,6 +21,7 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let ended = match Cli::parse().task {
         Task::Test { fast } => suite::run(fast),
+        Task::Loom { group, bound, list, mutants } => loom::run(&loom::Asked { group, bound, list, mutants }),
         Task::SimTest { args } => sim_test::run(&args),
     };
     ended.unwrap_or_else(|error| {

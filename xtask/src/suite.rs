@@ -1,7 +1,7 @@
 //! `cargo xtask test`: the whole suite, step by step. The first failure ends it and says what to do; the last line
 //! counts the steps, as `6 passed, 0 failed`.
 
-use crate::{models, sim_test, workspace};
+use crate::{loom, sim_test, workspace};
 use anyhow::{Result, ensure};
 use core::fmt;
 use std::process::ExitCode;
@@ -39,11 +39,11 @@ const STEPS: &[Step] = &[
     },
     Step {
         name: "models",
-        what: "the engine under --cfg prewire_loom",
+        what: "cargo xtask loom",
         remedy: "the code above names something that loom lacks, or a model found an interleaving that breaks its \
                  claim; see the documentation of prewire-sync",
         slow: false,
-        run: models::run,
+        run: loom::step,
     },
     Step {
         name: "tests",

@@ -1,10 +1,13 @@
-//! Model: a notification that comes after the condition was written always ends the wait.
+//! Models of waiting: a notification that comes after the condition was written ends the wait.
 #![cfg(prewire_loom)]
 
 use loom::sync::Arc;
 use prewire_os::Event;
 use prewire_sync::atomic::{AtomicBool, Ordering};
 
+/// A thread that parks while another makes its condition true and notifies does not stay parked.
+///
+/// Catches `event-prepare-fence`, `event-notify-fence`, `event-late-epoch`, `event-no-epoch`.
 #[test]
 fn no_wake_up_is_lost() {
     loom::model(|| {
@@ -27,8 +30,11 @@ fn no_wake_up_is_lost() {
     });
 }
 
+/// One notification to all ends the waits of two threads that park at that moment, whichever of them was there first.
+///
+/// Catches `event-prepare-fence`, `event-notify-fence`, `event-late-epoch`, `event-no-epoch`.
 #[test]
-fn what_was_written_before_the_notification_is_seen_by_both_waiters() {
+fn one_notification_ends_both_waits() {
     loom::model(|| {
         let shared = Arc::new((Event::new(), AtomicBool::new(false)));
         let wait = |shared: Arc<(Event, AtomicBool)>| {

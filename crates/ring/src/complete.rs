@@ -47,9 +47,13 @@ impl Rings {
             let state = self.slot(slot);
             let failed = state.verdict() != Verdict::Sound;
             routed.completed += 1;
+            // MUTANT "late-failure": the failure is noted after the task may be retired.
+            let late_failure = mutant::skips("late-failure");
             if failed {
                 routed.failed += 1;
-                self.note_failure();
+                if !late_failure {
+                    self.note_failure();
+                }
             }
             let mut entry = state.fanout.close(failed);
             while let Some(at) = entry {
@@ -71,9 +75,6 @@ impl Rings {
                 // whoever takes the last wait sees what each producer wrote, and the poison stored just above.
                 let last =
                     waiting.pending.fetch_sub(1, mutant::order("pending-complete", Ordering::AcqRel)) == 1;
-                if late_next {
-                    entry = dep.next();
-                }
                 if failed && late_poison {
                     waiting.poison();
                 }
@@ -83,6 +84,9 @@ impl Rings {
                     } else {
                         ready(consumer);
                     }
+                }
+                if late_next {
+                    entry = dep.next();
                 }
             }
             // MUTANT "own-hold-first": its own hold is given back before those that it has on others.
@@ -98,6 +102,9 @@ impl Rings {
             // Its own hold is the last: until here the slot and its entries are not reused.
             if !own_first {
                 routed.rings |= self.release(slot);
+            }
+            if failed && late_failure {
+                self.note_failure();
             }
         }
         routed

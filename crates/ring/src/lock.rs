@@ -52,9 +52,9 @@ impl<T> CombiningLock<T> {
                 // cannot come back in: a nested call would find the count raised.
                 work(unsafe { &mut *value });
             });
-            // ORDERING: AcqRel and Acquire, "combine"; pairs with the fetch_add above: leaving publishes the content,
+            // ORDERING: Release and Acquire, "combine"; pairs with the fetch_add above: leaving publishes the content,
             // staying sees what the new callers did.
-            let leave = mutant::order("combine-leave", Ordering::AcqRel);
+            let leave = mutant::order("combine-leave", Ordering::Release);
             let stay = mutant::order("combine-stay", Ordering::Acquire);
             match self.calls.compare_exchange(served, 0, leave, stay) {
                 Ok(_) => return true,

@@ -46,9 +46,8 @@ impl ReadyQueue {
         let mut tail = self.tail.load(Ordering::Relaxed);
         loop {
             let (cell, free) = self.cell(tail);
-            // ORDERING: Acquire, "ready-free"; pairs with the store in `pop`: the taker of the lap before is done
-            // with the cell.
-            let stamp = (cell.load(mutant::order("ready-cell-free", Ordering::Acquire)) >> 32) as u32;
+            // Relaxed, as the store in `pop_if` that freed it: all that a taker leaves behind is this word.
+            let stamp = (cell.load(Ordering::Relaxed) >> 32) as u32;
             // MUTANT "ready-no-stamp": a cell is filled before its taker of the lap before is done with it.
             if stamp == free || mutant::skips("ready-no-stamp") {
                 match self.tail.compare_exchange_weak(
@@ -83,29 +82,32 @@ impl ReadyQueue {
     /// another thread takes at that moment, and then again about the one behind it.
     pub fn pop_if(&self, mut wanted: impl FnMut(SlotRef) -> bool) -> Option<SlotRef> {
         let mut head = self.head.load(Ordering::Relaxed);
+        let mut asked = false;
         loop {
             let (cell, free) = self.cell(head);
             // ORDERING: Acquire, "ready-fill"; pairs with the store in `push`.
             let content = cell.load(mutant::order("ready-take", Ordering::Acquire));
             let stamp = (content >> 32) as u32;
             if stamp == free | 1 {
-                if !wanted(SlotRef::from_raw(content as u32)) {
+                if !asked && !wanted(SlotRef::from_raw(content as u32)) {
                     return None;
                 }
+                // MUTANT "pop-asks-once": who has lost the first takes the one behind it without asking.
+                asked = mutant::skips("pop-asks-once");
                 match self.head.compare_exchange_weak(
                     head,
                     head.wrapping_add(1),
                     Ordering::Relaxed,
                     Ordering::Relaxed,
                 ) {
-                    Ok(_) => {
+                    // MUTANT "ready-double-take": who comes second takes the task too.
+                    Err(now) if !mutant::skips("ready-double-take") => head = now,
+                    Ok(_) | Err(_) => {
                         let wrap = (u32::MAX >> self.shift << 1) | 1;
                         let next = free.wrapping_add(2) & wrap;
-                        // ORDERING: Release, "ready-free"; pairs with the load in `push`.
-                        cell.store(u64::from(next) << 32, mutant::order("ready-free", Ordering::Release));
+                        cell.store(u64::from(next) << 32, Ordering::Relaxed);
                         return Some(SlotRef::from_raw(content as u32));
                     }
-                    Err(now) => head = now,
                 }
             } else {
                 let now = self.head.load(Ordering::Relaxed);

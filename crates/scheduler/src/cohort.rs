@@ -89,7 +89,7 @@ impl Cohort {
     /// There was none to start.
     pub(crate) fn give_up(&self) {
         // ORDERING: Release, "cohort-phase"; pairs with the exchange in `claim`.
-        self.phase.store(word(self.number_of(), FREE), mutant::order("cohort-give-up", Ordering::Release));
+        self.phase.store(word(self.number_of(), FREE), Ordering::Release);
     }
 
     /// The number of the last cohort, for who has claimed.
@@ -126,8 +126,7 @@ impl Cohort {
                     let last = after as u32 == 0;
                     if last {
                         // ORDERING: Release, "cohort-phase"; pairs with the load in `duty`.
-                        let order = mutant::order("cohort-launch", Ordering::Release);
-                        self.phase.store(word(number, LAUNCHING), order);
+                        self.phase.store(word(number, LAUNCHING), Ordering::Release);
                     }
                     return (taken, last);
                 }
@@ -147,7 +146,7 @@ impl Cohort {
         // ORDERING: AcqRel, "cohort-launched"; pairs with itself in `Cohort::launched`: every domain is done with the
         // cohort's words before they are written anew.
         let (mut blocks, number) = (self.blocks.load(Ordering::Relaxed), self.number_of());
-        let launched = self.launched.fetch_add(n, mutant::order("cohort-launched", Ordering::AcqRel)) + n;
+        let launched = self.launched.fetch_add(n, Ordering::AcqRel) + n;
         // MUTANT "cohort-late-blocks": read after the count.
         if mutant::skips("cohort-late-blocks") {
             blocks = self.blocks.load(Ordering::Relaxed);

@@ -7,13 +7,14 @@ mod files;
 mod layering;
 mod manifests;
 mod markdown;
+mod models;
 mod orderings;
 mod program;
-mod source;
 mod unsafety;
 mod waits;
 mod words;
 
+use crate::source::{self, is_word};
 use crate::workspace;
 use core::fmt;
 use std::path::Path;
@@ -111,10 +112,6 @@ fn words(line: &str) -> impl Iterator<Item = (usize, &str)> {
         at += start + len;
         Some(found)
     })
-}
-
-fn is_word(c: char) -> bool {
-    c.is_alphanumeric() || c == '_'
 }
 
 #[test]

@@ -10,6 +10,9 @@ use crate::model;
 
 /// A push and the close of the list agree: the consumer is made ready by the orchestrator or by the completer, by one
 /// of them, and that one sees what the producer wrote.
+///
+/// Catches `fanout-push`, `fanout-closed`, `fanout-close/acquire`, `fanout-close/release`, `push-on-closed`,
+/// `pending-wire/acquire`, `pending-complete/release`, `no-guard`.
 #[test]
 fn one_wait_ends_once() {
     model(|| {
@@ -37,6 +40,9 @@ fn one_wait_ends_once() {
 
 /// The guard keeps a consumer back while it is being wired: of two completers and the orchestrator exactly one makes it
 /// ready, and that one sees what both producers wrote.
+///
+/// Catches `pending-wire/acquire`, `pending-wire/release`, `pending-complete/acquire`,
+/// `pending-complete/release`, `no-guard`.
 #[test]
 fn a_consumer_of_two_is_ready_once_and_sees_both() {
     model(|| {
@@ -66,6 +72,8 @@ fn a_consumer_of_two_is_ready_once_and_sees_both() {
 
 /// The guard also keeps it back until its other edges are there: whoever runs it at once gives back a hold that the
 /// orchestrator takes last.
+///
+/// Catches `no-guard`, `pending-wire/release`, `pending-complete/acquire`, `push-on-closed`.
 #[test]
 fn nothing_runs_before_its_wiring_is_done() {
     model(|| {
@@ -95,6 +103,8 @@ fn nothing_runs_before_its_wiring_is_done() {
 
 /// The poison is stored before the wait is taken: whoever takes the last one sees it, whichever producer failed, so the
 /// consumer completes as failed and is never handed out to run.
+///
+/// Catches `late-poison`, `pending-complete/acquire`, `pending-complete/release`.
 #[test]
 fn the_last_wait_sees_the_poison() {
     model(|| {
@@ -117,6 +127,8 @@ fn the_last_wait_sees_the_poison() {
 
 /// A producer that fails while its consumer is wired poisons it, whether the consumer was linked or came too late, and
 /// whether the producer was retired by then or not.
+///
+/// Catches `late-poison`, `late-failure`, `watermark-load`, `watermark-store`, `push-on-closed`.
 #[test]
 fn a_failure_during_wiring_poisons() {
     model(|| {
@@ -147,6 +159,8 @@ fn a_failure_during_wiring_poisons() {
 }
 
 /// Whoever counts the last sub-task sees what the others wrote, and that one of them failed.
+///
+/// Catches `subtask-done/acquire`, `subtask-done/release`.
 #[test]
 fn the_last_sub_task_sees_the_others() {
     model(|| {

@@ -20,6 +20,8 @@ fn retains(graph: &Graph, consumer: Placed) -> bool {
 }
 
 /// Taking a hold races with the last one's release: it is refused, or it keeps the producer from being reclaimed.
+///
+/// Catches `retain-consumed`, `head-store`, `head-load`.
 #[test]
 fn a_hold_that_was_taken_holds() {
     model(|| {
@@ -41,6 +43,8 @@ fn a_hold_that_was_taken_holds() {
 
 /// A task that an open scope holds may be retained although nothing else holds it; when the scope closes, that hold
 /// keeps it, even if another thread is looking at the task at that moment.
+///
+/// Catches `floor-store`, `floor-load`, `holds-before-floor`.
 #[test]
 fn a_hold_taken_under_a_scope_outlives_the_scope() {
     model(|| {
@@ -61,6 +65,8 @@ fn a_hold_taken_under_a_scope_outlives_the_scope() {
 
 /// What an open scope holds is not retired however complete it is; once the scope is closed it is, whichever of the
 /// completion and the close comes last, and without another look.
+///
+/// Catches `combine-leaves`, `combine-stay`, `combine-call/release`.
 #[test]
 fn a_scope_holds_until_it_closes_and_no_longer() {
     model(|| {
@@ -79,6 +85,8 @@ fn a_scope_holds_until_it_closes_and_no_longer() {
 }
 
 /// A task that a queue hands to another thread carries its scope with it: whoever completes it sees the floor.
+///
+/// Catches `head-store`, `head-load`.
 #[test]
 fn whoever_takes_a_task_from_a_queue_sees_its_scope() {
     model(|| {

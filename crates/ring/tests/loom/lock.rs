@@ -9,6 +9,8 @@ use crate::model;
 
 /// Three threads bring news. Whoever is inside is alone there, which the cell in the lock checks; and the last work that
 /// is done knows of all news, whoever does it.
+///
+/// Catches `combine-call/acquire`, `combine-call/release`, `combine-leave`, `combine-stay`, `combine-leaves`.
 #[test]
 fn no_errand_is_lost() {
     model(|| {
@@ -32,6 +34,8 @@ fn no_errand_is_lost() {
 }
 
 /// A thread that leaves its errand returns at once: it never waits for the one inside, which serves it before leaving.
+///
+/// Catches `combine-call/release`, `combine-stay`, `combine-leaves`.
 #[test]
 fn a_loser_is_served_before_the_winner_leaves() {
     model(|| {

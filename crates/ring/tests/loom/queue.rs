@@ -13,6 +13,8 @@ fn slot(i: usize) -> SlotRef {
 
 /// Two threads push one task each and take one each, if they find one. Every task is taken once, and whoever takes it
 /// sees what was written before it was pushed.
+///
+/// Catches `ready-fill`, `ready-take`, `ready-double-take`.
 #[test]
 fn what_is_pushed_is_taken_once() {
     model(|| {
@@ -43,6 +45,8 @@ fn what_is_pushed_is_taken_once() {
 
 /// A cell is filled again only when its taker is done with it: a queue of two cells carries a third task while the
 /// first is being taken.
+///
+/// Catches `ready-no-stamp`.
 #[test]
 fn a_cell_is_reused_after_its_taker_is_done() {
     model(|| {
@@ -61,5 +65,28 @@ fn a_cell_is_reused_after_its_taker_is_done() {
         let mut all: Vec<u32> = first.into_iter().chain(other).chain(rest).map(SlotRef::raw).collect();
         all.sort_unstable();
         assert_eq!(all, [0, 1, 2]);
+    });
+}
+
+/// Whoever takes on a condition takes only a task that met it: one that loses the first to another thread asks again
+/// about the one behind, and leaves it where it is.
+///
+/// Catches `pop-asks-once`.
+#[test]
+fn what_is_not_wanted_stays() {
+    model(|| {
+        let queue = Arc::new(ReadyQueue::new(2));
+        queue.push(slot(0));
+        queue.push(slot(1));
+        let other = {
+            let queue = Arc::clone(&queue);
+            thread::spawn(move || queue.pop())
+        };
+        let here = queue.pop_if(|task| task == slot(0));
+        let there = other.join().unwrap();
+        assert_ne!(here, Some(slot(1)), "a task was taken that was not wanted");
+        let rest: Vec<SlotRef> = core::iter::from_fn(|| queue.pop()).collect();
+        let all: Vec<SlotRef> = here.into_iter().chain(there).chain(rest).collect();
+        assert!(all.len() == 2 && all.contains(&slot(0)) && all.contains(&slot(1)), "{all:?}");
     });
 }

@@ -13,6 +13,8 @@ const WORDS: u32 = 16;
 
 /// A task completes while the orchestrator wants the dep entries and the argument words that it has. Its own hold is
 /// the last that it gives back, so it reads its own entries and words, and its producer, in another ring, is let go.
+///
+/// Catches `own-hold-first`, `combine-leaves`.
 #[test]
 fn a_completer_reads_the_entries_of_its_own_task() {
     model(|| {
@@ -50,6 +52,8 @@ fn a_completer_reads_the_entries_of_its_own_task() {
 
 /// The walk over a list goes on although a consumer on it ran, retired, and had its entry reused for another list while
 /// the walk was at it: both consumers are made ready.
+///
+/// Catches `late-next`.
 #[test]
 fn a_walk_survives_the_reuse_of_what_it_has_passed() {
     model(|| {

@@ -10,6 +10,8 @@ use crate::model;
 
 /// Two tasks complete in two threads at the same time. The watermark ends at the head, although each thread looks once
 /// and neither waits for the other.
+///
+/// Catches `combine-leaves`, `combine-stay`, `combine-call/release`.
 #[test]
 fn it_ends_at_the_head() {
     model(|| {
@@ -24,6 +26,8 @@ fn it_ends_at_the_head() {
 }
 
 /// The same with the orchestrator submitting meanwhile: a slot that is not yet initialised is never walked over.
+///
+/// Catches `head-store`, `head-load`.
 #[test]
 fn it_stops_at_what_is_alive() {
     model(|| {
@@ -42,6 +46,8 @@ fn it_stops_at_what_is_alive() {
 
 /// What a task wrote, and what it read, is over when its slot is given to another one: the orchestrator that gets room
 /// sees the marks of both, although a consumer in another thread gave the last hold back.
+///
+/// Catches `hold-release`, `holds-load`.
 #[test]
 fn room_is_given_after_the_last_access() {
     model(|| {

@@ -50,6 +50,8 @@ fn assert_spread(machine: &Machine, slot: SlotRef, blocks: u32) {
 }
 
 /// Two domains reserve for one cohort at the same time: it starts whole, once, and nobody has to look again.
+///
+/// Catches `cohort-duty`, `cohort-start`, `no-summon`.
 #[test]
 fn a_cohort_over_two_domains_starts_once() {
     model(|| {
@@ -65,6 +67,8 @@ fn a_cohort_over_two_domains_starts_once() {
 
 /// A domain that has read of a cohort which meanwhile starts without it does not reserve for the next one in its name:
 /// both start whole, and the lanes all come back.
+///
+/// Catches `cohort-any-number`, `cohort-claim`, `cohort-over`.
 #[test]
 fn a_late_reservation_is_not_taken_for_the_next_cohort() {
     model(|| {
@@ -86,7 +90,27 @@ fn a_late_reservation_is_not_taken_for_the_next_cohort() {
     });
 }
 
+/// A domain that has counted its part of a cohort as launched does not take what another domain starts meanwhile for
+/// it: both cohorts start whole, and the lanes all come back.
+///
+/// Catches `cohort-late-blocks`.
+#[test]
+fn a_cohort_that_is_over_does_not_end_the_next() {
+    model(|| {
+        // Domain 0 has two of the three clusters: as many as the second cohort has blocks.
+        let mut rig = Rig::new(spec(3, 2), &RingSizes::smallest());
+        let (first, second) = (rig.submit(together(3), &[]), rig.submit(together(2), &[]));
+        poll_both(&rig.machine, [0, 1]);
+        let _ = rig.machine.drain();
+        assert_spread(&rig.machine, first.slot, 3);
+        assert_spread(&rig.machine, second.slot, 2);
+        assert_eq!(rig.machine.rings.usage(0).live, 0);
+    });
+}
+
 /// Both domains have an idle lane and one task is ready: it is dispatched once, whoever polls first.
+///
+/// Catches `ready-double-take`.
 #[test]
 fn a_task_is_dispatched_once() {
     model(|| {
@@ -98,6 +122,8 @@ fn a_task_is_dispatched_once() {
 }
 
 /// A lane reports while another thread polls its domain: the report is not lost, and what waits for it is dispatched.
+///
+/// Catches `combine-leaves`, `combine-stay`.
 #[test]
 fn a_report_to_a_domain_that_is_being_polled_is_served() {
     model(|| {

@@ -2,11 +2,16 @@
 //! the lines of the source; what belongs to neither (the inside of strings) is blank in both.
 
 /// The two halves of a source file.
-pub(super) struct Split {
+pub(crate) struct Split {
     /// Comments and the inside of strings are blank.
-    pub(super) code: String,
+    pub(crate) code: String,
     /// All but comments is blank.
-    pub(super) comments: String,
+    pub(crate) comments: String,
+}
+
+/// Whether `c` is part of a word: a letter, a digit or `_`.
+pub(crate) fn is_word(c: char) -> bool {
+    c.is_alphanumeric() || c == '_'
 }
 
 #[derive(Clone, Copy)]
@@ -23,7 +28,7 @@ struct Splitter {
 }
 
 /// Splits `text`.
-pub(super) fn split(text: &str) -> Split {
+pub(crate) fn split(text: &str) -> Split {
     let split =
         Split { code: String::with_capacity(text.len()), comments: String::with_capacity(text.len()) };
     let mut splitter = Splitter { chars: text.chars().collect(), at: 0, split };
@@ -75,8 +80,8 @@ impl Splitter {
     fn inside_word(&self) -> bool {
         let before = |n: usize| self.at.checked_sub(n).map(|i| self.chars[i]);
         match before(1) {
-            Some('b' | 'c') => before(2).is_some_and(super::is_word),
-            other => other.is_some_and(super::is_word),
+            Some('b' | 'c') => before(2).is_some_and(is_word),
+            other => other.is_some_and(is_word),
         }
     }
 
