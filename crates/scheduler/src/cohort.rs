@@ -145,12 +145,8 @@ impl Cohort {
         // Read before the count: once all are counted, the next cohort may begin.
         // ORDERING: AcqRel, "cohort-launched"; pairs with itself in `Cohort::launched`: every domain is done with the
         // cohort's words before they are written anew.
-        let (mut blocks, number) = (self.blocks.load(Ordering::Relaxed), self.number_of());
+        let (blocks, number) = (self.blocks.load(Ordering::Relaxed), self.number_of());
         let launched = self.launched.fetch_add(n, Ordering::AcqRel) + n;
-        // MUTANT "cohort-late-blocks": read after the count.
-        if mutant::skips("cohort-late-blocks") {
-            blocks = self.blocks.load(Ordering::Relaxed);
-        }
         if launched == blocks {
             // ORDERING: Release, "cohort-phase"; pairs with the exchange in `claim`.
             self.phase.store(word(number, FREE), mutant::order("cohort-over", Ordering::Release));

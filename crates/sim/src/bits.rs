@@ -2,6 +2,7 @@
 
 use prewire_platform::{LaneId, LaneSet};
 use prewire_sync::atomic::{AtomicU64, Ordering};
+use prewire_sync::mutant;
 
 /// The set. Written by whoever has something to say about a lane, and by whoever takes it.
 #[derive(Debug, Default)]
@@ -18,14 +19,14 @@ impl LaneBits {
     pub(crate) fn insert(&self, lane: u16) {
         let (word, bit) = Self::place(lane);
         // ORDERING: Release, "lane-bit"; pairs with remove and take_all.
-        self.words[word].fetch_or(bit, Ordering::Release);
+        self.words[word].fetch_or(bit, mutant::order("lane-insert", Ordering::Release));
     }
 
     /// Takes `lane` out; false if it was not in.
     pub(crate) fn remove(&self, lane: u16) -> bool {
         let (word, bit) = Self::place(lane);
         // ORDERING: Acquire, "lane-bit"; pairs with insert.
-        self.words[word].fetch_and(!bit, Ordering::Acquire) & bit != 0
+        self.words[word].fetch_and(!bit, mutant::order("lane-remove", Ordering::Acquire)) & bit != 0
     }
 
     /// Takes all lanes out. Costs two loads when there is none.
@@ -35,7 +36,7 @@ impl LaneBits {
                 return 0;
             }
             // ORDERING: Acquire, "lane-bit"; pairs with insert.
-            word.swap(0, Ordering::Acquire)
+            word.swap(0, mutant::order("lane-take-all", Ordering::Acquire))
         };
         LaneSet(u128::from(take(&self.words[0])) | u128::from(take(&self.words[1])) << 64)
     }
@@ -61,7 +62,8 @@ impl LaneBits {
             let start = u32::from(start.0) & 127;
             let lane = (seen.rotate_right(start).trailing_zeros() + start) & 127;
             let lane = lane as u16;
-            if self.remove(lane) {
+            // MUTANT "lane-claimed-twice": a lane that another has just taken is taken too.
+            if self.remove(lane) || mutant::skips("lane-claimed-twice") {
                 return Some(lane);
             }
         }

@@ -4,6 +4,7 @@
 //! words (queues of work, the orders to the watchman), fences at both ends put them in order: see `pool`.
 
 use prewire_sync::atomic::{AtomicU64, Ordering};
+use prewire_sync::mutant;
 
 const BITS: u32 = 12;
 const FIELD: u64 = (1 << BITS) - 1;
@@ -50,6 +51,12 @@ impl View {
     /// Threads that are parked and have not been granted to go on.
     pub(crate) fn parked(self) -> u64 {
         self.field(PARKED)
+    }
+
+    /// Grants that nobody has taken yet.
+    #[cfg(all(test, prewire_loom))]
+    pub(crate) fn tickets(self) -> u64 {
+        self.field(TICKETS)
     }
 
     /// How many threads may be active.
@@ -137,7 +144,8 @@ impl Census {
     /// Carries out `plan` if it is still the right one; false if things have changed.
     pub(crate) fn carry_out(&self, plan: Plan) -> bool {
         let carried = self.update(|v| {
-            (v.plan() == plan).then(|| match plan {
+            // MUTANT "stale-plan": a plan is carried out although things have changed.
+            (v.plan() == plan || mutant::skips("stale-plan")).then(|| match plan {
                 Plan::Nothing => v,
                 Plan::Grant => v.change(PARKED, -1).change(TICKETS, 1).change(ACTIVE, 1).change(SEARCHING, 1),
                 Plan::Start => v.change(ACTIVE, 1).change(SEARCHING, 1),
@@ -177,7 +185,9 @@ impl Census {
                 v.change(PARKED, -1).change(ACTIVE, 1).change(SEARCHING, 1)
             } else {
                 // Every parked thread, this one among them, has been granted to go on: one ticket is this one's.
-                v.change(TICKETS, -1)
+                // MUTANT "ticket-kept": the ticket stays for a thread that nobody counts.
+                let used = if mutant::skips("ticket-kept") { 0 } else { -1 };
+                v.change(TICKETS, used)
             })
         });
     }
@@ -189,6 +199,11 @@ impl Census {
 
     /// A thread that holds no core parks because more are active than may be; false if that is not so.
     pub(crate) fn retire(&self) -> bool {
+        // MUTANT "retire-in-two-steps": two threads park of which one was too many.
+        if mutant::skips("retire-in-two-steps") {
+            return self.view().surplus()
+                && self.update(|v| Some(v.change(ACTIVE, -1).change(PARKED, 1))).is_some();
+        }
         self.update(|v| v.surplus().then(|| v.change(ACTIVE, -1).change(PARKED, 1))).is_some()
     }
 

@@ -8,7 +8,8 @@
 //!
 //! With [`Mode::Seeded`] nothing runs by itself: [`Sim::step`] does one thing at a time in an order drawn from a seed.
 //!
-//! The module `pool` has the argument why no wake-up is lost, `registers` the one why no dispatch is.
+//! The module `pool` has the argument why no wake-up is lost, `registers` the one why no dispatch is; both are explored
+//! by the crate's models.
 
 extern crate alloc;
 
@@ -20,6 +21,8 @@ mod cores;
 mod error;
 mod local;
 mod memory;
+#[cfg(all(test, prewire_loom))]
+mod models;
 mod peers;
 mod pool;
 mod registers;

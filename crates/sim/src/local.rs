@@ -19,14 +19,12 @@ struct Local {
     published: Cell<bool>,
 }
 
-std::thread_local! {
-    static LOCAL: Local = const {
-        Local {
-            pool: Cell::new(0),
-            polling: Cell::new(false),
-            hot: Cell::new(NONE),
-            published: Cell::new(false),
-        }
+prewire_sync::thread_local! {
+    static LOCAL: Local = Local {
+        pool: Cell::new(0),
+        polling: Cell::new(false),
+        hot: Cell::new(NONE),
+        published: Cell::new(false),
     };
 }
 

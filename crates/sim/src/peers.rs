@@ -4,6 +4,7 @@ use crate::local;
 use crate::pool::Pool;
 use prewire_sync::Backoff;
 use prewire_sync::atomic::Ordering;
+use prewire_sync::mutant;
 
 /// Steps of the spin before a kernel is counted as blocked: some 10 microseconds.
 const SPINS: u32 = 18;
@@ -41,7 +42,8 @@ pub(crate) fn wait(pool: &Pool, look: &mut dyn FnMut() -> bool) -> PeerWait {
     let after = pool.census.block();
     pool.look_again();
     if let Some(host) = pool.host() {
-        if pool.has_work(&*host) {
+        // MUTANT "no-look-when-blocked": what was left to this thread stays where it is.
+        if pool.has_work(&*host) && !mutant::skips("no-look-when-blocked") {
             pool.wake();
         } else if after.active() == 0 {
             host.quiescent();

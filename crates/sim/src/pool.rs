@@ -32,6 +32,7 @@ use prewire_os::Event;
 use prewire_platform::{ChipSpec, Host};
 use prewire_sync::Padded;
 use prewire_sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
+use prewire_sync::mutant;
 use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread::{self, JoinHandle};
@@ -144,9 +145,7 @@ impl Pool {
         if running.is_some() {
             return Err(SimError::Running);
         }
-        self.cores.power_on();
-        self.census.open(self.base);
-        let started = running.insert(Running { host, threads: Vec::new() });
+        let started = self.open(&mut running, host);
         for _ in 0..self.base {
             if let Err(source) = self.add_worker(started, false) {
                 drop(running);
@@ -160,6 +159,19 @@ impl Pool {
             return Err(self.give_up(source, &mut leaving));
         }
         Ok(())
+    }
+
+    /// A pool whose threads are yet to be added: the cores are on, and the census counts the workers as parked.
+    fn open<'a>(&self, running: &'a mut Option<Running>, host: Arc<dyn Host>) -> &'a mut Running {
+        self.cores.power_on();
+        self.census.open(self.base);
+        running.insert(Running { host, threads: Vec::new() })
+    }
+
+    /// As a start, with the threads left to the model.
+    #[cfg(all(test, prewire_loom))]
+    pub(crate) fn open_for_model(&self, host: Arc<dyn Host>) {
+        let _ = self.open(&mut self.running(), host);
     }
 
     /// Undoes a start that failed.
@@ -269,7 +281,10 @@ impl Pool {
     pub(crate) fn wake(&self) {
         // ORDERING: SeqCst, "work-made"; pairs with the fence in look_again. Puts the work before the look at the
         // census.
-        fence(Ordering::SeqCst);
+        // MUTANT "wake-fence": the look at the census may come before the work.
+        if !mutant::skips("wake-fence") {
+            fence(Ordering::SeqCst);
+        }
         if self.census.view().plan() != Plan::Nothing {
             self.wake_now();
         }
@@ -280,7 +295,10 @@ impl Pool {
     #[inline]
     pub(crate) fn look_again(&self) {
         // ORDERING: SeqCst, "work-made"; pairs with the fence in wake. Puts the census before the look for work.
-        fence(Ordering::SeqCst);
+        // MUTANT "look-again-fence": the look for work may come before the census.
+        if !mutant::skips("look-again-fence") {
+            fence(Ordering::SeqCst);
+        }
     }
 
     /// Carries out the plan.

@@ -10,6 +10,7 @@
 
 use prewire_platform::{ChipSpec, LaneStatus, Token, Work};
 use prewire_sync::atomic::{AtomicU32, Ordering};
+use prewire_sync::mutant;
 
 /// A payload buffer. Written by the dispatcher before it raises the gate, read by the owner.
 #[derive(Debug)]
@@ -147,7 +148,7 @@ impl Core {
         }
         // ORDERING: AcqRel, "core-gate"; pairs with release. Release publishes the place to an owner that finds the
         // gate raised; Acquire takes over, for the next owner, what the last one wrote to the core.
-        match front.gate.fetch_add(1, Ordering::AcqRel) {
+        match front.gate.fetch_add(1, mutant::order("gate-raise", Ordering::AcqRel)) {
             0 => Put::Free,
             1 => Put::Owned,
             // The third is legal while the first has finished and its owner has not come to lower the gate.
@@ -169,27 +170,28 @@ impl Core {
         self.back.taken.store(taken.wrapping_add(1), Ordering::Relaxed);
         // ORDERING: Release, "condition"; pairs with status. The acknowledgement says that everything before has
         // finished, so it carries the results of the one before.
-        self.back.condition.store(token, Ordering::Release);
+        self.back.condition.store(token, mutant::order("condition-taken", Ordering::Release));
         (Token(token), work)
     }
 
     /// Owner: says that `token` has finished.
     pub(crate) fn finish(&self, spec: &ChipSpec, token: Token) {
         // ORDERING: Release, "condition"; pairs with status. Whoever sees the token finished sees its results.
-        self.back.condition.store(token.0 | spec.tokens.finished_bit, Ordering::Release);
+        let word = token.0 | spec.tokens.finished_bit;
+        self.back.condition.store(word, mutant::order("condition-finished", Ordering::Release));
     }
 
     /// Owner: one dispatch is done with. True when another one is there; else the core is no longer the caller's.
     pub(crate) fn release(&self) -> bool {
         // ORDERING: AcqRel, "core-gate"; pairs with put and open. Acquire: the place of a dispatch that is counted here
         // is visible. Release: what this owner wrote to the core is visible to the next one.
-        self.front.gate.fetch_sub(1, Ordering::AcqRel) != 1
+        self.front.gate.fetch_sub(1, mutant::order("gate-lower", Ordering::AcqRel)) != 1
     }
 
     /// What the condition word says.
     pub(crate) fn status(&self, spec: &ChipSpec) -> LaneStatus {
         // ORDERING: Acquire, "condition"; pairs with take and finish. The results of what has finished are visible.
-        let word = self.back.condition.load(Ordering::Acquire);
+        let word = self.back.condition.load(mutant::order("condition-read", Ordering::Acquire));
         let tokens = &spec.tokens;
         let token = word & !tokens.finished_bit;
         if token == tokens.core_idle {

@@ -8,10 +8,11 @@
 use crate::pool::Pool;
 use prewire_platform::Host;
 use prewire_sync::atomic::Ordering;
+use prewire_sync::mutant;
 
 /// Intervals without work after which he leaves his post. More than one, so that a pool that is now and then out of
 /// work does not call him each time.
-const PATIENCE: u32 = 4;
+const PATIENCE: u32 = if cfg!(prewire_loom) { 1 } else { 4 };
 
 /// The thread of the watchman.
 pub(crate) fn main(pool: &Pool, host: &dyn Host) {
@@ -84,7 +85,8 @@ fn watch(pool: &Pool, host: &dyn Host) {
         if quiet >= PATIENCE {
             pool.census.leave_watch();
             pool.look_again();
-            if !pool.has_work(host) {
+            // MUTANT "no-look-when-off-watch": work that was left to him stays where it is.
+            if !pool.has_work(host) || mutant::skips("no-look-when-off-watch") {
                 return;
             }
             pool.census.resume_watch();

@@ -10,6 +10,7 @@ use crate::pool::Pool;
 use crate::stats::Counters;
 use prewire_platform::{Host, LaneId};
 use prewire_sync::Backoff;
+use prewire_sync::mutant;
 
 /// Steps of the spin before parking: some 15 microseconds.
 const SPINS: u32 = 22;
@@ -24,7 +25,8 @@ struct NoUnwind;
 
 impl Drop for NoUnwind {
     fn drop(&mut self) {
-        if std::thread::panicking() {
+        // A model that fails unwinds through its threads.
+        if std::thread::panicking() && !cfg!(prewire_loom) {
             tracing::error!("a host unwound into the simulator: the process ends");
             std::process::abort();
         }
@@ -88,7 +90,8 @@ impl<'a> Worker<'a> {
             };
             if searching {
                 searching = false;
-                if census.end_search() {
+                // MUTANT "no-look-after-search": what was left to this search stays where it is.
+                if census.end_search() && !mutant::skips("no-look-after-search") {
                     // Whoever made work in the meantime relied on this search.
                     self.pool.look_again();
                     self.help(false);
@@ -190,8 +193,10 @@ impl<'a> Worker<'a> {
             pool.look_again();
             // A poll that gives no lane is no reason to stay: the domain has nothing to dispatch, or another thread is
             // at it, which looks once more because this poll asked.
-            let found = self.poll_ready();
-            if found.is_some() || pool.cores.queued() {
+            // MUTANT "no-poll-when-parked": a domain that became ready meanwhile is not polled.
+            let found = if mutant::skips("no-poll-when-parked") { None } else { self.poll_ready() };
+            // MUTANT "no-look-when-parked": a lane that was queued meanwhile is not seen.
+            if found.is_some() || (pool.cores.queued() && !mutant::skips("no-look-when-parked")) {
                 pool.census.unpark();
                 if found.is_some() {
                     return found;

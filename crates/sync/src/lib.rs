@@ -25,7 +25,11 @@ pub mod hint;
 pub mod mutant;
 
 mod backoff;
+mod local;
 mod padded;
 
 pub use backoff::Backoff;
+#[cfg(prewire_loom)]
+#[doc(hidden)]
+pub use local::loom_thread_local;
 pub use padded::Padded;

@@ -21,7 +21,7 @@ pub(crate) use scan::{problems, workspace as scan_workspace};
 /// The shim that switches between the standard atomics and loom's.
 const SHIM: &str = "prewire-sync";
 /// The highest layer that is model-checked: above it are whole chips.
-const HIGHEST: u8 = 2;
+const HIGHEST: u8 = 3;
 /// Preemptions that are explored unless somebody says otherwise. Explored without a bound a model of three threads takes
 /// minutes; two preemptions find nearly every bug.
 const BOUND: u32 = 2;

@@ -90,24 +90,6 @@ fn a_late_reservation_is_not_taken_for_the_next_cohort() {
     });
 }
 
-/// A domain that has counted its part of a cohort as launched does not take what another domain starts meanwhile for
-/// it: both cohorts start whole, and the lanes all come back.
-///
-/// Catches `cohort-late-blocks`.
-#[test]
-fn a_cohort_that_is_over_does_not_end_the_next() {
-    model(|| {
-        // Domain 0 has two of the three clusters: as many as the second cohort has blocks.
-        let mut rig = Rig::new(spec(3, 2), &RingSizes::smallest());
-        let (first, second) = (rig.submit(together(3), &[]), rig.submit(together(2), &[]));
-        poll_both(&rig.machine, [1, 0]);
-        let _ = rig.machine.drain();
-        assert_spread(&rig.machine, first.slot, 3);
-        assert_spread(&rig.machine, second.slot, 2);
-        assert_eq!(rig.machine.rings.usage(0).live, 0);
-    });
-}
-
 /// Both domains have an idle lane and one task is ready: it is dispatched once, whoever polls first.
 ///
 /// Catches `ready-double-take`.
