@@ -61,9 +61,15 @@ pub(crate) fn step(sh: &Shell) -> Result<()> {
     explore(sh, &scan::workspace().context("reading the sources")?, &Asked::default())
 }
 
-/// The models whose names have `group` in them.
+/// The models of the crate `group`, or else those whose names have `group` in them.
 fn chosen<'a>(scan: &'a Scan, group: Option<&str>) -> Result<Vec<&'a Model>> {
-    let is_chosen = |model: &&Model| group.is_none_or(|group| model.name().contains(group));
+    let is_crate = |group: &str| scan.models.iter().any(|model| model.folder == group);
+    let is_chosen =
+        |model: &&Model| {
+            group.is_none_or(|group| {
+                if is_crate(group) { model.folder == group } else { model.name().contains(group) }
+            })
+        };
     let found: Vec<&Model> = scan.models.iter().filter(is_chosen).collect();
     if found.is_empty() {
         let all: Vec<String> = scan.models.iter().map(Model::name).collect();
@@ -211,6 +217,8 @@ mod tests {
         let scan = scan::workspace().unwrap();
         let error = chosen(&scan, Some("no such model")).unwrap_err().to_string();
         assert!(error.contains("ring::fanout::one_wait_ends_once"), "{error}");
+        // `os` is in `lose` too.
+        assert!(chosen(&scan, Some("os")).unwrap().iter().all(|model| model.folder == "os"));
         let ring = chosen(&scan, Some("ring::")).unwrap();
         assert!(ring.len() < chosen(&scan, None).unwrap().len());
         assert!(ring.iter().all(|model| model.folder == "ring"));
