@@ -1,28 +1,33 @@
-//! A word that threads park on while it keeps its value: a private futex, or under loom a lock and a condition variable.
+//! A word that threads park on while it keeps its value: a private futex, or in a model a lock and a condition variable.
 
 use core::time::Duration;
 use prewire_sync::atomic::{AtomicU32, Ordering};
 use prewire_sync::mutant;
+
+#[cfg(prewire_loom)]
+use loom::sync as model;
+#[cfg(prewire_shuttle)]
+use shuttle::sync as model;
 
 /// The word. Changed by [`unpark`](Parking::unpark) only.
 #[derive(Debug)]
 pub(crate) struct Parking {
     /// Written by whoever unparks.
     epoch: AtomicU32,
-    #[cfg(prewire_loom)]
-    lock: loom::sync::Mutex<()>,
-    #[cfg(prewire_loom)]
-    changed: loom::sync::Condvar,
+    #[cfg(any(prewire_loom, prewire_shuttle))]
+    lock: model::Mutex<()>,
+    #[cfg(any(prewire_loom, prewire_shuttle))]
+    changed: model::Condvar,
 }
 
 impl Parking {
     pub(crate) fn new() -> Self {
         Self {
             epoch: AtomicU32::new(0),
-            #[cfg(prewire_loom)]
-            lock: loom::sync::Mutex::new(()),
-            #[cfg(prewire_loom)]
-            changed: loom::sync::Condvar::new(),
+            #[cfg(any(prewire_loom, prewire_shuttle))]
+            lock: model::Mutex::new(()),
+            #[cfg(any(prewire_loom, prewire_shuttle))]
+            changed: model::Condvar::new(),
         }
     }
 
@@ -42,7 +47,7 @@ impl Parking {
     }
 }
 
-#[cfg(not(prewire_loom))]
+#[cfg(not(any(prewire_loom, prewire_shuttle)))]
 impl Parking {
     /// Parks while the word is `seen`; false when `timeout` passed.
     pub(crate) fn park(&self, seen: u32, timeout: Option<Duration>) -> bool {
@@ -69,7 +74,7 @@ impl Parking {
     }
 }
 
-#[cfg(prewire_loom)]
+#[cfg(any(prewire_loom, prewire_shuttle))]
 impl Parking {
     /// Parks while the word is `seen`. The model has no time: a `timeout` passes as soon as the others had a turn.
     #[expect(clippy::unwrap_used, reason = "a model that panics has failed already")]

@@ -1,5 +1,5 @@
 //! Events wake whom they must, time out when nobody notifies, and cost no processor time while they wait.
-#![cfg(not(prewire_loom))]
+#![cfg(not(any(prewire_loom, prewire_shuttle)))]
 
 use core::time::Duration;
 use prewire_os::{Event, Mapping, clock};

@@ -39,8 +39,8 @@ const _: () = assert!((3 << SlotRef::INDEX_BITS) | ((1 << 29) - 1) < DepRef::FRE
 
 /// One edge. Written by the orchestrator before it is pushed, and not again until the consumer is retired.
 #[derive(Debug)]
-#[cfg_attr(not(prewire_loom), derive(bytemuck::Zeroable))]
-#[cfg_attr(prewire_loom, derive(Default))]
+#[cfg_attr(not(any(prewire_loom, prewire_shuttle)), derive(bytemuck::Zeroable))]
+#[cfg_attr(any(prewire_loom, prewire_shuttle), derive(Default))]
 #[repr(C)]
 pub struct Dep {
     /// The entry pushed before onto the same producer.

@@ -8,7 +8,7 @@ use crate::deps::{Dep, DepRef};
 /// The head of the list, in a word of the producer's slot. Only the orchestrator pushes; whoever completes the
 /// producer closes it, once.
 #[derive(Debug, Default)]
-#[cfg_attr(not(prewire_loom), derive(bytemuck::Zeroable))]
+#[cfg_attr(not(any(prewire_loom, prewire_shuttle)), derive(bytemuck::Zeroable))]
 #[repr(transparent)]
 pub struct Fanout(AtomicU32);
 

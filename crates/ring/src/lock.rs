@@ -26,13 +26,13 @@ unsafe impl<T: Send> Send for CombiningLock<T> {}
 
 impl<T> CombiningLock<T> {
     /// A free lock around `value`.
-    #[cfg(not(prewire_loom))]
+    #[cfg(not(any(prewire_loom, prewire_shuttle)))]
     pub const fn new(value: T) -> Self {
         Self { calls: AtomicU32::new(0), value: UnsafeCell::new(value) }
     }
 
     /// A free lock around `value`.
-    #[cfg(prewire_loom)]
+    #[cfg(any(prewire_loom, prewire_shuttle))]
     pub fn new(value: T) -> Self {
         Self { calls: AtomicU32::new(0), value: UnsafeCell::new(value) }
     }
@@ -69,7 +69,7 @@ impl<T> CombiningLock<T> {
     }
 }
 
-#[cfg(all(test, not(prewire_loom)))]
+#[cfg(all(test, not(any(prewire_loom, prewire_shuttle))))]
 mod tests {
     extern crate std;
     use super::*;

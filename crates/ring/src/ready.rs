@@ -135,7 +135,7 @@ impl ReadyQueue {
     }
 }
 
-#[cfg(all(test, not(prewire_loom)))]
+#[cfg(all(test, not(any(prewire_loom, prewire_shuttle))))]
 mod tests {
     extern crate std;
     use super::*;

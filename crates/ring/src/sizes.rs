@@ -78,10 +78,16 @@ impl RingSizes {
 
     /// The words of the argument ring that goes with a window: enough for its tasks at six contiguous tensors each,
     /// and always for two tasks with as many arguments as an argument record can name. A model makes them all anew for
-    /// each interleaving, so there are few of them under loom.
+    /// each interleaving, so there are few of them there.
     pub(crate) const fn args_words(window: u32) -> u32 {
-        let words = window.saturating_mul(if cfg!(prewire_loom) { 4 } else { 32 });
-        if !cfg!(prewire_loom) && words < 8192 { 8192 } else { words }
+        if cfg!(prewire_loom) {
+            return window.saturating_mul(4);
+        }
+        if cfg!(prewire_shuttle) {
+            return window.saturating_mul(16);
+        }
+        let words = window.saturating_mul(32);
+        if words < 8192 { 8192 } else { words }
     }
 
     /// The length of the table that the argument words are in.

@@ -132,8 +132,8 @@ impl Cold {
 /// The state of one task. Every word is atomic, those that are written once before publication too: they are stored
 /// and loaded relaxed, and ordered by what published the task.
 #[derive(Debug)]
-#[cfg_attr(not(prewire_loom), derive(bytemuck::Zeroable))]
-#[cfg_attr(prewire_loom, derive(Default))]
+#[cfg_attr(not(any(prewire_loom, prewire_shuttle)), derive(bytemuck::Zeroable))]
+#[cfg_attr(any(prewire_loom, prewire_shuttle), derive(Default))]
 #[repr(C, align(64))]
 pub struct Slot {
     /// The list of waiting consumers. Pushed to by the orchestrator, closed by the completer.
@@ -168,7 +168,7 @@ pub struct Slot {
     callable: AtomicU32,
 }
 
-#[cfg(not(prewire_loom))]
+#[cfg(not(any(prewire_loom, prewire_shuttle)))]
 const _: () = assert!(size_of::<Slot>() == 64 && align_of::<Slot>() == 64);
 
 impl Slot {

@@ -7,10 +7,10 @@
 use core::fmt;
 use core::ops::Deref;
 
-#[cfg(not(prewire_loom))]
+#[cfg(not(any(prewire_loom, prewire_shuttle)))]
 pub(crate) use words::{Table, Zeroed};
 
-#[cfg(not(prewire_loom))]
+#[cfg(not(any(prewire_loom, prewire_shuttle)))]
 mod words {
     use alloc::boxed::Box;
     use core::marker::PhantomData;
@@ -60,14 +60,14 @@ mod words {
     }
 }
 
-#[cfg(prewire_loom)]
+#[cfg(any(prewire_loom, prewire_shuttle))]
 pub(crate) use boxed::{Table, Zeroed};
 
-#[cfg(prewire_loom)]
+#[cfg(any(prewire_loom, prewire_shuttle))]
 mod boxed {
     use alloc::boxed::Box;
 
-    /// What a table can be made of under loom, whose atomics are not bytes.
+    /// What a table can be made of in a model, whose atomics are not bytes.
     pub(crate) trait Zeroed: Default {}
     impl<T: Default> Zeroed for T {}
 
@@ -100,7 +100,7 @@ impl<T: Zeroed> fmt::Debug for Table<T> {
     }
 }
 
-#[cfg(all(test, not(prewire_loom)))]
+#[cfg(all(test, not(any(prewire_loom, prewire_shuttle))))]
 mod tests {
     use super::*;
     use prewire_sync::atomic::{AtomicU64, Ordering};

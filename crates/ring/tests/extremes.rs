@@ -1,6 +1,6 @@
 //! Ids and sizes at the ends of their ranges: a task is alive only between the watermark and the head, however far
 //! away its number is, and no size wraps around to a small one.
-#![cfg(not(prewire_loom))]
+#![cfg(not(any(prewire_loom, prewire_shuttle)))]
 
 use prewire_abi::{EdgeKind, TaskId};
 use prewire_ring::{Allocator, Cold, Need, Placed, RingSizes, Rings, Shortage};

@@ -1,10 +1,12 @@
 //! Atomic words and fences.
 #![allow(clippy::disallowed_types, reason = "this is the crate that may name them")]
 
-#[cfg(not(prewire_loom))]
+#[cfg(not(any(prewire_loom, prewire_shuttle)))]
 use core::sync::atomic as imp;
 #[cfg(prewire_loom)]
 use loom::sync::atomic as imp;
+#[cfg(prewire_shuttle)]
+use shuttle::sync::atomic as imp;
 
 pub use core::sync::atomic::Ordering;
 

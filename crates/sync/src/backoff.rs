@@ -24,9 +24,16 @@ impl Backoff {
     /// 3 GHz machine whose spin hint takes 40 cycles.
     #[must_use]
     pub const fn new(limit: u32) -> Self {
-        // In a model a thread that spins lets all others go first, which hides what they do while it parks.
-        let limit = if cfg!(prewire_loom) { 0 } else { limit };
-        Self { step: 0, limit }
+        // In a model a thread that spins lets all others go first, which hides what they do while it parks. Shuttle draws a
+        // schedule at each step: more of them than one find nothing more, and take long.
+        let most = if cfg!(prewire_loom) {
+            0
+        } else if cfg!(prewire_shuttle) {
+            1
+        } else {
+            limit
+        };
+        Self { step: 0, limit: if limit < most { limit } else { most } }
     }
 
     /// Spins a little; false when the limit is reached and the caller should park.
@@ -34,7 +41,8 @@ impl Backoff {
         if self.step >= self.limit {
             return false;
         }
-        for _ in 0..1 << self.step.min(Self::LONGEST) {
+        let spins = if cfg!(prewire_shuttle) { 1 } else { 1 << self.step.min(Self::LONGEST) };
+        for _ in 0..spins {
             hint::spin_loop();
         }
         self.step += 1;

@@ -1,14 +1,16 @@
-//! A cell whose content is reached through a closure, so that loom can watch each access.
+//! A cell whose content is reached through a closure, so that loom and shuttle can watch each access.
 #![allow(clippy::disallowed_types, reason = "this is the crate that may name them")]
 
 #[cfg(prewire_loom)]
 use loom::cell::UnsafeCell as Imp;
+#[cfg(prewire_shuttle)]
+use watched::Imp;
 
-#[cfg(not(prewire_loom))]
+#[cfg(not(any(prewire_loom, prewire_shuttle)))]
 #[derive(Debug, Default)]
 struct Imp<T: ?Sized>(core::cell::UnsafeCell<T>);
 
-#[cfg(not(prewire_loom))]
+#[cfg(not(any(prewire_loom, prewire_shuttle)))]
 impl<T> Imp<T> {
     const fn new(value: T) -> Self {
         Self(core::cell::UnsafeCell::new(value))
@@ -26,6 +28,53 @@ impl<T> Imp<T> {
 
     fn into_inner(self) -> T {
         self.0.into_inner()
+    }
+}
+
+#[cfg(prewire_shuttle)]
+mod watched {
+    use core::cell::{Cell, UnsafeCell};
+
+    /// Shuttle has no cell of its own. It runs its threads one at a time on one thread of the system and changes between
+    /// them at atomic operations, so accesses overlap where one begins inside the closure of another; they are counted.
+    #[derive(Debug)]
+    pub(super) struct Imp<T> {
+        value: UnsafeCell<T>,
+        /// Readers inside, or -1 for a writer. Touched by whichever thread has its turn.
+        inside: Cell<i32>,
+    }
+
+    /// Counts an access as over, when the closure panics too. The number is what it added.
+    struct Leave<'a>(&'a Cell<i32>, i32);
+
+    impl Drop for Leave<'_> {
+        fn drop(&mut self) {
+            self.0.set(self.0.get() - self.1);
+        }
+    }
+
+    impl<T> Imp<T> {
+        pub(super) const fn new(value: T) -> Self {
+            Self { value: UnsafeCell::new(value), inside: Cell::new(0) }
+        }
+
+        pub(super) fn with<R>(&self, f: impl FnOnce(*const T) -> R) -> R {
+            assert!(self.inside.get() >= 0, "a cell is read while another thread writes it");
+            self.inside.set(self.inside.get() + 1);
+            let _leave = Leave(&self.inside, 1);
+            f(self.value.get())
+        }
+
+        pub(super) fn with_mut<R>(&self, f: impl FnOnce(*mut T) -> R) -> R {
+            assert!(self.inside.get() == 0, "a cell is written while another thread is in it");
+            self.inside.set(-1);
+            let _leave = Leave(&self.inside, -1);
+            f(self.value.get())
+        }
+
+        pub(super) fn into_inner(self) -> T {
+            self.value.into_inner()
+        }
     }
 }
 
@@ -54,13 +103,14 @@ impl<T> UnsafeCell<T> {
         Self(Imp::new(value))
     }
 
-    /// Hands `f` a pointer to read through; under loom a concurrent write is reported.
+    /// Hands `f` a pointer to read through; under loom and shuttle a concurrent write is reported.
     #[inline(always)]
     pub fn with<R>(&self, f: impl FnOnce(*const T) -> R) -> R {
         self.0.with(f)
     }
 
-    /// Hands `f` a pointer to write through; under loom any concurrent access is reported.
+    /// Hands `f` a pointer to write through; under loom and shuttle any concurrent access is
+    /// reported.
     #[inline(always)]
     pub fn with_mut<R>(&self, f: impl FnOnce(*mut T) -> R) -> R {
         self.0.with_mut(f)

@@ -1,5 +1,5 @@
 //! Tests of the scheduler on a chip that is driven by hand.
-#![cfg(not(prewire_loom))]
+#![cfg(not(any(prewire_loom, prewire_shuttle)))]
 
 mod cohorts;
 mod inline;

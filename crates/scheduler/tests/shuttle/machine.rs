@@ -1,0 +1,252 @@
+//! A chip whose every thread is shuttle's: an orchestrator, three scheduler domains with a thread each, and a thread for
+//! each core. A core does what the worker of a simulator does: it runs what it has, reports, and polls its domain.
+
+use std::sync::{Arc, Mutex};
+
+use prewire_orchestrator::Record;
+use prewire_os::Event;
+use prewire_platform::{ChipSpec, Limits, Poll, Registers, Tokens, Wait, WaitEnd, Work};
+use prewire_ring::{Ready, Rings, SlotRef};
+use prewire_scheduler::{Env, Progress, Scheduler};
+use prewire_sync::atomic::{AtomicBool, Ordering};
+use shuttle::thread::{self, JoinHandle};
+
+use crate::cores::Cores;
+use crate::ledger::Ledger;
+use crate::program::Program;
+
+/// The scheduler domains.
+const DOMAINS: u16 = 3;
+
+/// A chip of `clusters`, whose registers nobody reads.
+pub(crate) fn spec(clusters: u16) -> ChipSpec {
+    ChipSpec {
+        name: "drawn",
+        clusters,
+        domains: DOMAINS,
+        limits: Limits { task_tensors: 8, task_scalars: 4, blocks: 64 },
+        registers: Registers { block_bytes: 64, dispatch: 0, condition: 4, fast_path: None },
+        tokens: Tokens {
+            finished_bit: 1 << 31,
+            // Soon reached, so that tokens start over.
+            exit: 12,
+            dispatch_idle: 0x7FFF_FFFD,
+            core_idle: 0x7FFF_FFFF,
+            core_exited: 0x7FFF_FFFE,
+        },
+        counter_hz: 1,
+    }
+}
+
+/// What the threads share.
+#[derive(Debug)]
+pub(crate) struct Machine {
+    pub(crate) program: Arc<Program>,
+    pub(crate) rings: Arc<Rings>,
+    pub(crate) ready: Arc<Ready>,
+    cores: Arc<Cores>,
+    scheduler: Scheduler<Cores>,
+    /// Never held over an operation at which shuttle may change threads.
+    pub(crate) ledger: Mutex<Ledger>,
+    /// What all polls did together.
+    done: Mutex<Progress>,
+    /// Where the orchestrator waits for completions.
+    progress: Event,
+    /// Where the threads of the domains wait for something to become ready.
+    published: Event,
+    /// Where sub-tasks wait for those that start together with them.
+    meeting: Event,
+    /// The threads are to end. Written by the orchestrator.
+    stop: AtomicBool,
+}
+
+impl Machine {
+    pub(crate) fn new(program: Arc<Program>, rings: Arc<Rings>, ready: Arc<Ready>) -> Self {
+        let spec = spec(program.clusters);
+        let cores = Arc::new(Cores::new(spec));
+        let scheduler = Scheduler::new(spec, Arc::clone(&rings), Arc::clone(&ready), Arc::clone(&cores));
+        Self {
+            ledger: Mutex::new(Ledger::new(&program)),
+            program,
+            rings,
+            ready,
+            cores,
+            scheduler,
+            done: Mutex::default(),
+            progress: Event::new(),
+            published: Event::new(),
+            meeting: Event::new(),
+            stop: AtomicBool::new(false),
+        }
+    }
+
+    /// Starts the threads of the domains and the cores.
+    pub(crate) fn start(self: &Arc<Self>) -> Vec<JoinHandle<()>> {
+        let spec = spec(self.program.clusters);
+        let domain = |domain| {
+            let machine = Arc::clone(self);
+            thread::spawn(move || machine.run_domain(domain))
+        };
+        let core = |lane| {
+            let machine = Arc::clone(self);
+            thread::spawn(move || machine.run_core(lane))
+        };
+        (0..DOMAINS).map(domain).chain((0..spec.cores()).map(core)).collect()
+    }
+
+    /// Ends them.
+    pub(crate) fn stop(&self, threads: Vec<JoinHandle<()>>) {
+        self.stop.store(true, Ordering::Relaxed);
+        self.cores.wake_all();
+        self.published.notify_all();
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
+    }
+
+    fn stopping(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    /// What all polls did, once the threads have ended.
+    pub(crate) fn done(&self) -> Progress {
+        *self.done.lock().unwrap()
+    }
+
+    /// Claims that nothing is left anywhere.
+    pub(crate) fn assert_drained(&self) {
+        for ring in 0..prewire_ring::RING_COUNT {
+            assert_eq!(self.rings.usage(ring).live, 0, "the watermark of ring {ring} has not reached its head");
+        }
+        assert!(!self.ready.any(), "a ready queue holds a task that is over");
+        assert!(self.cores.are_empty(), "a core has work of a run that is over");
+    }
+
+    /// Ends the run, as whoever finds that it cannot go on does.
+    pub(crate) fn end_run(&self) {
+        self.ledger.lock().unwrap().end();
+        self.rings.end();
+        (0..DOMAINS).for_each(|domain| {
+            self.poll(domain);
+        });
+    }
+
+    /// Polls a domain: whether that brought anything about.
+    fn poll(&self, domain: u16) -> bool {
+        let progress = self.scheduler.poll(domain, self);
+        {
+            let mut done = self.done.lock().unwrap();
+            done.completed += progress.completed;
+            done.failed += progress.failed;
+            done.dispatched += progress.dispatched;
+        }
+        if progress.completed > 0 {
+            self.progress.notify_all();
+        }
+        progress.any()
+    }
+
+    /// The thread of a domain: polls while there is something to dispatch, then waits until there may be.
+    fn run_domain(&self, domain: u16) {
+        loop {
+            let key = self.published.prepare();
+            if self.stopping() {
+                return;
+            }
+            if self.scheduler.has_ready(domain) && self.poll(domain) {
+                continue;
+            }
+            self.published.wait(key, None);
+        }
+    }
+
+    /// The thread of a core.
+    fn run_core(&self, lane: u16) {
+        while self.cores.wait(lane, || self.stopping()) {
+            loop {
+                let (token, work) = self.cores.take(lane);
+                self.execute(work);
+                self.cores.finish(lane, token);
+                self.poll(self.cores.domain(lane));
+                // What that made ready may be for a domain that had no lane for it just before.
+                if (0..DOMAINS).any(|domain| self.scheduler.has_ready(domain)) {
+                    self.published.notify_all();
+                }
+                if !self.cores.release(lane) {
+                    break;
+                }
+            }
+        }
+    }
+
+    fn execute(&self, work: Work) {
+        let slot = SlotRef::from_raw(work.slot);
+        let state = self.rings.slot(slot);
+        let record = Record::of(&self.rings, slot);
+        let task = state.cold().callable as usize;
+        assert_eq!(record.scalar(0), Some(task as u64), "the arguments of task {task} are another one's");
+        let of = &self.program.tasks[task];
+        let sub = of.subtask_at(work.block, work.place);
+        let first = {
+            let addrs = self.addresses(slot);
+            let mut ledger = self.ledger.lock().unwrap();
+            ledger.begin(&self.program, task, sub, &addrs);
+            ledger.is_first(&self.program, task)
+        };
+        let together = of.meets(work.block);
+        if together.len() > 1 {
+            self.meeting.notify_all();
+            let all = || self.ledger.lock().unwrap().have_begun(task, &together).then_some(());
+            self.meeting.wait_until(None, all);
+        }
+        if first && of.ends {
+            self.end_run();
+        }
+        prewire_sync::hint::spin_loop();
+        if of.fault == Some(sub) {
+            state.fail();
+        }
+        // Read again: the words of a task that runs are nobody else's.
+        let addrs = self.addresses(slot);
+        self.ledger.lock().unwrap().finish(&self.program, task, sub, &addrs);
+    }
+
+    /// The addresses of the tensors of a task.
+    fn addresses(&self, slot: SlotRef) -> Vec<u64> {
+        let record = Record::of(&self.rings, slot);
+        (0..record.tensors()).map(|i| record.tensor(i).expect("it is one of them").addr).collect()
+    }
+}
+
+impl Env for Machine {
+    fn predicate_holds(&self, slot: SlotRef) -> bool {
+        let predicate = Record::of(&self.rings, slot).predicate().expect("the scheduler asks where there is one");
+        predicate.target != 0
+    }
+}
+
+/// How the orchestrator waits: parked until something completes.
+#[derive(Debug)]
+pub(crate) struct Waiter<'a> {
+    pub(crate) machine: &'a Machine,
+    /// How often it had to look more than once.
+    pub(crate) waits: u64,
+}
+
+impl Wait for Waiter<'_> {
+    fn wait(&mut self, look: &mut dyn FnMut() -> Poll) -> WaitEnd {
+        let mut looks = 0;
+        let end = self.machine.progress.wait_until(None, || {
+            looks += 1;
+            match look() {
+                Poll::Ready => Some(WaitEnd::Ready),
+                Poll::Impossible => Some(WaitEnd::Impossible),
+                Poll::Pending => None,
+            }
+        });
+        self.waits += u64::from(looks > 1);
+        end.expect("a wait without a limit ends with an answer")
+    }
+
+    fn published(&mut self) {
+        self.machine.published.notify_all();
+    }
+}
