@@ -1,5 +1,6 @@
 //! The command line of `cargo xtask`. The documents' commands are checked against this definition.
 
+use crate::shuttle;
 use clap::{Parser, Subcommand};
 use std::ffi::OsString;
 
@@ -40,6 +41,8 @@ pub(crate) enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<OsString>,
     },
+    /// Runs small random programs on the engine under shuttle's random schedules.
+    Shuttle(shuttle::Options),
 }
 
 #[cfg(test)]
@@ -57,6 +60,14 @@ mod tests {
         let cli = Cli::try_parse_from(["cargo xtask", "sim-test", "--platform", "a5", "--help"]).unwrap();
         let Task::SimTest { args } = cli.task else { panic!("another task: {cli:?}") };
         assert_eq!(args, ["--platform", "a5", "--help"]);
+    }
+
+    #[test]
+    fn a_schedule_of_shuttle_is_one_of_a_program() {
+        let parse = |args: &[&str]| Cli::try_parse_from(["cargo xtask", "shuttle"].iter().chain(args));
+        assert!(parse(&["--seed", "3", "--schedule", "91"]).is_ok());
+        assert!(parse(&["--schedule", "91"]).is_err());
+        assert!(parse(&["--seed", "3", "--schedule", "91", "--iterations", "2"]).is_err());
     }
 
     #[test]

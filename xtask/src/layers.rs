@@ -45,8 +45,10 @@ pub(crate) const MEMBERS: &[Member] = &[
 
 /// Loom is there for the models only: with any other condition, or none, it would reach the users.
 const LOOM: &str = "loom under cfg(prewire_loom)";
-const SYNC: &[&str] = &["crossbeam-utils", LOOM];
-const OS: &[&str] = &["rustix", "memmap2", LOOM];
+/// As loom.
+const SHUTTLE: &str = "shuttle under cfg(prewire_shuttle)";
+const SYNC: &[&str] = &["crossbeam-utils", LOOM, SHUTTLE];
+const OS: &[&str] = &["rustix", "memmap2", LOOM, SHUTTLE];
 const CHIP: &[&str] = &["half", "thiserror", "tracing", "bytemuck"];
 
 const fn row(

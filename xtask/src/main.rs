@@ -7,6 +7,7 @@
 mod cli;
 mod layers;
 mod loom;
+mod shuttle;
 mod sim_test;
 mod source;
 mod suite;
@@ -23,6 +24,7 @@ fn main() -> ExitCode {
         Task::Test { fast } => suite::run(fast),
         Task::Loom { group, bound, list, mutants } => loom::run(&loom::Asked { group, bound, list, mutants }),
         Task::SimTest { args } => sim_test::run(&args),
+        Task::Shuttle(options) => shuttle::task(&options),
     };
     ended.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

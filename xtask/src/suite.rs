@@ -1,7 +1,7 @@
 //! `cargo xtask test`: the whole suite, step by step. The first failure ends it and says what to do; the last line
 //! counts the steps, as `6 passed, 0 failed`.
 
-use crate::{loom, sim_test, workspace};
+use crate::{loom, shuttle, sim_test, workspace};
 use anyhow::{Result, ensure};
 use core::fmt;
 use std::process::ExitCode;
@@ -44,6 +44,13 @@ const STEPS: &[Step] = &[
                  claim; see the documentation of prewire-sync",
         slow: false,
         run: loom::step,
+    },
+    Step {
+        name: "schedules",
+        what: "cargo xtask shuttle",
+        remedy: "`cargo xtask shuttle --seed <seed>` repeats the program that failed, with the seed printed above",
+        slow: true,
+        run: |sh| shuttle::run(sh, &shuttle::Options::default()),
     },
     Step {
         name: "tests",

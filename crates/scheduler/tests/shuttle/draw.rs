@@ -7,9 +7,6 @@ use crate::program::{ELEMENTS, Fate, GIVEN, Op, Program, Run, Task, Touch};
 
 /// Slots of each ring that can be in use.
 const ROOM: u32 = 3;
-/// Edges that a task has at most: three such tasks fit into the dep-list pool.
-pub(crate) const EDGES: usize = 5;
-
 /// An open scope.
 struct Scope {
     mode: ScopeMode,
@@ -24,6 +21,7 @@ struct Draw {
     dice: Dice,
     clusters: u16,
     slabs: u32,
+    edges: u32,
     tasks: Vec<Task>,
     /// The first task of this run.
     first: usize,
@@ -37,11 +35,12 @@ struct Draw {
 /// The program of `seed`.
 pub(crate) fn draw(seed: u64) -> Program {
     let mut dice = Dice::new(seed);
-    let (clusters, slabs) = (dice.between(3, 4) as u16, dice.between(1, 3));
+    let (clusters, slabs, edges) = (dice.between(3, 4) as u16, dice.between(1, 3), dice.between(1, 5));
     let mut draw = Draw {
         dice,
         clusters,
         slabs,
+        edges,
         tasks: Vec::new(),
         first: 0,
         scopes: Vec::new(),
@@ -49,14 +48,15 @@ pub(crate) fn draw(seed: u64) -> Program {
         buffers: GIVEN,
         last: Vec::new(),
     };
-    let total = draw.dice.between(4, 14);
-    let split = if draw.dice.once_in(3) { draw.dice.between(1, total - 1) } else { total };
-    let runs = [split, total - split].into_iter().filter(|&n| n > 0).map(|n| draw.run(n)).collect();
-    Program { clusters, slabs, tasks: draw.tasks, runs }
+    // Several runs for once, so that each ready queue is gone round.
+    let runs = if draw.dice.once_in(3) { draw.dice.between(2, 4) } else { 1 };
+    let runs = (0..runs).map(|_| draw.run()).collect();
+    Program { clusters, slabs, edges, tasks: draw.tasks, runs }
 }
 
 impl Draw {
-    fn run(&mut self, tasks: u32) -> Run {
+    fn run(&mut self) -> Run {
+        let tasks = self.dice.between(4, 14);
         self.first = self.tasks.len();
         self.last = vec![[None; ELEMENTS as usize]; self.buffers];
         self.open(ScopeMode::Auto);
@@ -136,7 +136,7 @@ impl Draw {
             self.buffers += 1;
             self.last.push([None; ELEMENTS as usize]);
         }
-        while self.producers(&task).len() > EDGES {
+        while self.producers(&task).len() > self.edges as usize {
             if task.touches.pop().is_none() {
                 task.after.pop();
             }

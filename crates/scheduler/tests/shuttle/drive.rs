@@ -8,7 +8,6 @@ use prewire_orchestrator::{Arg, Args, Capacity, Orchestrator, Predicate, ScopeKe
 use prewire_ring::{Attrs, Cold, Ready, RingSizes, Rings};
 use prewire_tensormap::{Access, Hazards};
 
-use crate::draw::EDGES;
 use crate::ledger::{SIZE, Tally};
 use crate::machine::{Machine, Waiter, spec};
 use crate::program::{ELEMENTS, Fate, GIVEN, Op, Program, Run, Touch};
@@ -32,7 +31,7 @@ pub(crate) fn execute(program: &Arc<Program>) -> Tally {
     let sizes = RingSizes::smallest()
         .with_heap(u64::from(program.slabs) * 1024)
         // What the three tasks that a window holds ask for.
-        .with_deps(3 * EDGES as u32 + 1);
+        .with_deps((3 * program.edges).max(4));
     let (rings, allocator) = Rings::new(&sizes).unwrap();
     let ready = Arc::new(Ready::new(&sizes));
     let spec = spec(program.clusters);

@@ -114,6 +114,8 @@ pub(crate) struct Program {
     pub(crate) clusters: u16,
     /// Outputs that fit into the heap of each ring.
     pub(crate) slabs: u32,
+    /// Edges that a task has at most: three such tasks fit into the dep-list pool of each ring.
+    pub(crate) edges: u32,
     pub(crate) tasks: Vec<Task>,
     pub(crate) runs: Vec<Run>,
 }
