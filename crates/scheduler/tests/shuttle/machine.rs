@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use prewire_orchestrator::Record;
 use prewire_os::Event;
-use prewire_platform::{ChipSpec, Limits, Poll, Registers, Tokens, Wait, WaitEnd, Work};
+use prewire_platform::{Awaited, ChipSpec, Limits, Poll, Registers, Tokens, Wait, WaitEnd, Work};
 use prewire_ring::{Ready, Rings, SlotRef};
 use prewire_scheduler::{Env, Progress, Scheduler};
 use prewire_sync::atomic::{AtomicBool, Ordering};
@@ -232,7 +232,7 @@ pub(crate) struct Waiter<'a> {
 }
 
 impl Wait for Waiter<'_> {
-    fn wait(&mut self, look: &mut dyn FnMut() -> Poll) -> WaitEnd {
+    fn wait(&mut self, _: Awaited, look: &mut dyn FnMut() -> Poll) -> WaitEnd {
         let mut looks = 0;
         let end = self.machine.progress.wait_until(None, || {
             looks += 1;
