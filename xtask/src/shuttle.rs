@@ -9,13 +9,13 @@ use xshell::{Shell, cmd};
 /// The package and the test target of the programs.
 const PACKAGE: &str = "prewire-scheduler";
 const TARGET: &str = "shuttle";
-/// Programs of a run that names no number: some 20 seconds on two cores.
-const PROGRAMS: u64 = 2000;
+/// Programs of a run that names no number: some 20 seconds.
+const PROGRAMS: u64 = 600;
 
 /// What is to be run.
 #[derive(Debug, Default, PartialEq, Eq, clap::Args)]
 pub(crate) struct Options {
-    /// How many programs; each goes through six schedules [default: 2000, or 1 where a seed is given].
+    /// How many programs; each goes through six schedules [default: 600, or 1 where a seed is given].
     #[arg(long)]
     iterations: Option<u64>,
     /// The seed of the first program; the others have the seeds that follow.
@@ -52,17 +52,20 @@ pub(crate) fn run(sh: &Shell, options: &Options) -> Result<()> {
     let _target = sh.push_env("CARGO_TARGET_DIR", target.as_str());
     let _iterations = sh.push_env("PREWIRE_SHUTTLE_ITERATIONS", iterations.to_string());
     let _seed = sh.push_env("PREWIRE_SHUTTLE_SEED", seed.to_string());
-    // Shuttle would take this one for every program.
-    sh.set_var("SHUTTLE_RANDOM_SEED", "");
     let _schedule = options.schedule.as_ref().map(|schedule| {
         let words: String = schedule.split_whitespace().collect();
         sh.push_env("PREWIRE_SHUTTLE_SCHEDULE", words)
     });
     let test = |more: &[&str]| {
         cmd!(sh, "cargo test --quiet --profile loom --package {PACKAGE} --test {TARGET} {more...}")
+            // Shuttle would take it for the seed of every program.
+            .env_remove("SHUTTLE_RANDOM_SEED")
     };
     let listing = test(&["--", "--list"]).quiet().read()?;
-    ensure!(listing.lines().any(|line| line.ends_with(": test")), "{PACKAGE}: no test in {TARGET}; does a cfg hide them?");
+    ensure!(
+        listing.lines().any(|line| line.ends_with(": test")),
+        "{PACKAGE}: no test in {TARGET}; does a cfg hide them?"
+    );
     let said = test(&["--", "--nocapture"]).quiet().read().with_context(|| {
         format!("one of the {iterations} programs from seed {seed} on failed; its seed and schedule are printed above")
     })?;
@@ -93,7 +96,10 @@ mod tests {
     #[test]
     fn silence_is_not_taken_for_success() {
         assert_eq!(told("\nrunning 0 tests\n"), None);
-        assert_eq!(told("running 1 test\nshuttle: programs 0 to 9: 60\n"), Some("shuttle: programs 0 to 9: 60"));
+        assert_eq!(
+            told("running 1 test\nshuttle: programs 0 to 9: 60\n"),
+            Some("shuttle: programs 0 to 9: 60")
+        );
     }
 
     #[test]

@@ -60,7 +60,8 @@ impl Cores {
     /// Waits until `lane` has work; false when `stop` says so before.
     pub(crate) fn wait(&self, lane: u16, stop: impl Fn() -> bool) -> bool {
         let core = self.core(lane);
-        let look = || (core.gate.load(Ordering::Relaxed) != 0).then_some(true).or_else(|| stop().then_some(false));
+        let look =
+            || (core.gate.load(Ordering::Relaxed) != 0).then_some(true).or_else(|| stop().then_some(false));
         core.wake.wait_until(None, look) == Some(true)
     }
 

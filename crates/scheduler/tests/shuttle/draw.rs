@@ -122,10 +122,8 @@ impl Draw {
         for _ in 0..self.dice.below(3) {
             if number > self.first {
                 let producer = self.dice.between(self.first as u32, number as u32 - 1) as usize;
-                task.after.push((
-                    producer,
-                    self.dice.of(&[EdgeKind::WAIT, EdgeKind::BOTH, EdgeKind::RETAIN]),
-                ));
+                task.after
+                    .push((producer, self.dice.of(&[EdgeKind::WAIT, EdgeKind::BOTH, EdgeKind::RETAIN])));
             }
         }
         if output {
@@ -186,7 +184,8 @@ impl Draw {
         for _ in 0..self.dice.below(3) {
             let buffer = self.dice.of(&buffers);
             if touches.iter().all(|touch| touch.buffer != buffer) {
-                let (reads, writes) = self.dice.of(&[(true, false), (true, false), (true, true), (false, true)]);
+                let (reads, writes) =
+                    self.dice.of(&[(true, false), (true, false), (true, true), (false, true)]);
                 let touch = self.touch(buffer, reads, writes);
                 touches.push(touch);
             }
@@ -240,7 +239,8 @@ impl Draw {
             return;
         }
         for touch in task.touches.iter().filter(|touch| touch.writes) {
-            self.last[touch.buffer][touch.first as usize..(touch.first + touch.len) as usize].fill(Some(number));
+            self.last[touch.buffer][touch.first as usize..(touch.first + touch.len) as usize]
+                .fill(Some(number));
         }
         if let Some(made) = task.makes {
             self.last[made].fill(Some(number));

@@ -114,7 +114,11 @@ impl Machine {
     /// Claims that nothing is left anywhere.
     pub(crate) fn assert_drained(&self) {
         for ring in 0..prewire_ring::RING_COUNT {
-            assert_eq!(self.rings.usage(ring).live, 0, "the watermark of ring {ring} has not reached its head");
+            assert_eq!(
+                self.rings.usage(ring).live,
+                0,
+                "the watermark of ring {ring} has not reached its head"
+            );
         }
         assert!(!self.ready.any(), "a ready queue holds a task that is over");
         assert!(self.cores.are_empty(), "a core has work of a run that is over");
@@ -218,7 +222,8 @@ impl Machine {
 
 impl Env for Machine {
     fn predicate_holds(&self, slot: SlotRef) -> bool {
-        let predicate = Record::of(&self.rings, slot).predicate().expect("the scheduler asks where there is one");
+        let predicate =
+            Record::of(&self.rings, slot).predicate().expect("the scheduler asks where there is one");
         predicate.target != 0
     }
 }

@@ -20,6 +20,7 @@ use shuttle::scheduler::{PctScheduler, RandomScheduler, ReplayScheduler, Schedul
 use shuttle::{Config, Runner};
 
 use crate::ledger::Tally;
+use crate::program::Program;
 
 /// Schedules of a program that are drawn without a plan; and those that change between threads rarely, which finds what
 /// needs long stretches of one thread.
@@ -31,6 +32,18 @@ const ENOUGH: u64 = 100;
 fn number(name: &str, otherwise: u64) -> u64 {
     let Ok(text) = env::var(name) else { return otherwise };
     text.parse().unwrap_or_else(|_| panic!("{name} is {text:?}, not a number"))
+}
+
+/// Prints a program, a task and an operation a line.
+fn print(seed: u64, program: &Program) {
+    let Program { clusters, slabs, edges, .. } = program;
+    eprintln!("program {seed}: {clusters} clusters, {slabs} outputs a heap, {edges} edges a task");
+    for (number, task) in program.tasks.iter().enumerate() {
+        eprintln!("  task {number}: {task:?}");
+    }
+    for (number, run) in program.runs.iter().enumerate() {
+        run.ops.iter().for_each(|op| eprintln!("  run {number}: {op:?}"));
+    }
 }
 
 /// Executes the program of `seed` as `scheduler` says: what happened.
@@ -50,13 +63,12 @@ fn explore(seed: u64, scheduler: impl Scheduler + 'static) -> Tally {
         })
     }));
     if let Err(panic) = ended {
-        eprintln!("program {seed}: {program:#?}");
+        print(seed, &program);
         eprintln!("`cargo xtask shuttle --seed {seed}` runs this program through the same schedules again;");
         eprintln!("with `--schedule` and the schedule printed above it runs through that one alone");
         resume_unwind(panic);
     }
-    let tally = *sum.lock().unwrap();
-    tally
+    *sum.lock().unwrap()
 }
 
 /// On every schedule: a task starts after all that it waits for, runs once and whole or is skipped where it must be, and

@@ -71,7 +71,8 @@ impl Task {
     /// The sub-tasks, block and place.
     pub(crate) fn subtasks(&self) -> impl Iterator<Item = (u32, u32)> {
         let lanes = self.lanes.bits();
-        let places = move |block| (0..3).filter(move |place| lanes >> place & 1 != 0).map(move |p| (block, p));
+        let places =
+            move |block| (0..3).filter(move |place| lanes >> place & 1 != 0).map(move |p| (block, p));
         (0..u32::from(self.blocks)).flat_map(places)
     }
 
@@ -106,7 +107,6 @@ pub(crate) struct Run {
     /// Its tasks, by number.
     pub(crate) tasks: core::ops::Range<usize>,
 }
-
 
 /// A program.
 #[derive(Clone, Debug)]
