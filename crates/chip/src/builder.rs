@@ -15,6 +15,7 @@ use crate::context::MAX_TENSORS;
 use crate::control::Limits;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
+use crate::trace::Recorder;
 
 /// The vendor's runtime library.
 const VENDOR_LIBRARY: &str = "libascendcl.so";
@@ -41,6 +42,7 @@ pub struct ChipBuilder {
     rings: RingSizes,
     hazards: Hazards,
     limits: Limits,
+    trace: bool,
 }
 
 impl Chip {
@@ -53,6 +55,7 @@ impl Chip {
             rings: RingSizes::default(),
             hazards: Hazards::All,
             limits: Limits::new(),
+            trace: false,
         }
     }
 
@@ -105,6 +108,13 @@ impl ChipBuilder {
         self
     }
 
+    /// Records what happens in each run: see [`Chip::take_trace`]. Off unless said; off it costs nothing, on it costs some
+    /// hundred nanoseconds an event, and the memory for the events of a run.
+    pub fn trace(mut self, on: bool) -> Self {
+        self.trace = on;
+        self
+    }
+
     /// Bytes of device memory, the heaps of the rings included. 64 GiB unless said; what is not touched costs nothing.
     /// Whatever this says, there is never more of it than the machine has memory.
     pub fn memory_limit(mut self, bytes: u64) -> Self {
@@ -147,7 +157,7 @@ impl ChipBuilder {
 
     /// As [`build`](ChipBuilder::build), on a machine with so much memory; `None`: not known.
     fn build_on(self, machine: Option<u64>) -> Result<Chip> {
-        let Self { spec, has, sim: config, rings: sizes, hazards, limits: time } = self;
+        let Self { spec, has, sim: config, rings: sizes, hazards, limits: time, trace } = self;
         if spec.clusters == 0 || spec.clusters > has {
             return Err(Error::Clusters { asked: spec.clusters, chip: spec.name, has });
         }
@@ -181,7 +191,8 @@ impl ChipBuilder {
             tensor_map,
             hazards,
         });
-        let engine = Arc::new(Engine::new(spec, rings, ready, Arc::clone(&sim), mode));
+        let engine = Engine::new(spec, rings, ready, Arc::clone(&sim), mode);
+        let engine = Arc::new(engine.with_recorder(trace.then(|| Recorder::new(&spec, mode))));
         sim.start(Arc::clone(&engine) as Arc<_>)?;
         Ok(Chip::new(engine, sim, orchestrator, mode, time))
     }

@@ -24,6 +24,7 @@ use crate::run::{Launched, Run};
 use crate::shared::Shared;
 use crate::stall::{StallReason, StallReport};
 use crate::tensor::{Origin, Tensor};
+use crate::trace::Trace;
 
 /// What a run did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -240,6 +241,28 @@ impl Chip {
     #[must_use]
     pub fn lost(&self) -> Option<String> {
         self.shared.turn.lost()
+    }
+
+    /// What happened in the last run, if the chip was built with [`trace`](crate::ChipBuilder::trace): of a run that
+    /// failed or panicked too. It is handed out once; the next run begins a new one.
+    ///
+    /// ```
+    /// use prewire_chip::{Chip, Core, KernelError};
+    ///
+    /// let chip = Chip::sim(prewire_a5::a5()).seed(3).trace(true).build()?;
+    /// let bad = chip.kernel("bad", Core::Aic, |_| Err(KernelError::new("no")))?;
+    /// let failed = chip.run(|orch| {
+    ///     let first = orch.submit(&bad).go()?;
+    ///     orch.submit(&bad).after(&first).go().map(drop)
+    /// });
+    /// assert!(failed.is_err());
+    /// let text = chip.take_trace().expect("the chip records").to_string();
+    /// assert!(text.contains("complete 0:0 failed") && text.contains("complete 0:1 skipped"), "{text}");
+    /// # Ok::<(), prewire_chip::Error>(())
+    /// ```
+    #[must_use]
+    pub fn take_trace(&self) -> Option<Trace> {
+        self.shared.engine.recorder()?.take()
     }
 
     /// Runs an orchestration, and waits until every task that it submitted is complete. Runs of one chip follow one

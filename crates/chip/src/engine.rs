@@ -21,6 +21,7 @@ use crate::kernel::Kernels;
 use crate::lease::{Holder, Leases};
 use crate::span::Span;
 use crate::stall::OrchestratorWait;
+use crate::trace::{Recorder, What};
 
 thread_local! {
     /// Whether this thread is inside a run's orchestration or a kernel: then it must not wait for a chip.
@@ -64,6 +65,8 @@ pub(crate) struct Engine {
     mode: Mode,
     /// For reports. Written by the orchestrator.
     waits: Mutex<Option<OrchestratorWaits>>,
+    /// Where somebody asked for a trace.
+    recorder: Option<Recorder>,
     /// Notified when tasks have completed and when a runner parks.
     progress: Event,
     /// The first error of the run: its root cause. Written once a run.
@@ -89,6 +92,7 @@ impl Engine {
             busy: Busy::new(spec.cores()),
             mode,
             waits: Mutex::new(None),
+            recorder: None,
             progress: Event::new(),
             cause: Mutex::new(None),
         }
@@ -134,6 +138,16 @@ impl Engine {
 
     pub(crate) fn set_orchestrator_wait(&self, waits: Option<OrchestratorWaits>) {
         *self.waits.lock().unwrap_or_else(PoisonError::into_inner) = waits;
+    }
+
+    /// From now on runs are recorded.
+    pub(crate) fn with_recorder(mut self, recorder: Option<Recorder>) -> Self {
+        self.recorder = recorder;
+        self
+    }
+
+    pub(crate) const fn recorder(&self) -> Option<&Recorder> {
+        self.recorder.as_ref()
     }
 
     pub(crate) const fn progress(&self) -> &Event {
@@ -192,6 +206,7 @@ impl Engine {
             error,
         })));
         state.fail();
+        self.record(|| What::Failed { task: state.id(), block: work.block, core: lane.map(|lane| lane.0) });
     }
 
     fn run_kernel(&self, lane: LaneId, work: Work) {
@@ -225,7 +240,9 @@ impl Host for Engine {
     fn execute(&self, lane: LaneId, work: Work) {
         let _inside = Inside::enter();
         self.busy.begin(lane, work);
+        self.record_began(lane, work);
         self.run_kernel(lane, work);
+        self.record_ended(lane, work);
         self.busy.end(lane);
     }
 
@@ -250,7 +267,22 @@ impl Host for Engine {
 }
 
 impl Env for Engine {
+    fn completed(&self, slot: SlotRef) {
+        self.record_completed(slot);
+    }
+
     fn predicate_holds(&self, slot: SlotRef) -> bool {
+        let holds = self.judge(slot);
+        if !holds {
+            self.record(|| What::Off { task: self.rings.slot(slot).id() });
+        }
+        holds
+    }
+}
+
+impl Engine {
+    /// Whether the predicate of a task holds. One that may not be looked at fails its task.
+    fn judge(&self, slot: SlotRef) -> bool {
         let Some(predicate) = Record::of(&self.rings, slot).predicate() else { return true };
         let mut bytes = [0; 8];
         let size = (predicate.dtype.size() as usize).min(bytes.len());

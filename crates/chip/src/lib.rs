@@ -57,6 +57,7 @@ mod submit;
 mod task;
 mod tensor;
 mod tight;
+mod trace;
 mod turn;
 mod view;
 mod waiter;
@@ -77,10 +78,11 @@ pub use stall::{
 pub use submit::Submit;
 pub use task::Task;
 pub use tensor::{AsTensor, Tensor};
+pub use trace::{Ending, Event, SubTask, Trace, What};
 pub use view::{View, ViewMut};
 
 pub use half::{bf16, f16};
-pub use prewire_abi::{DataType, EdgeKind, ErrorCode, PredicateOp, TaskId};
+pub use prewire_abi::{DataType, EdgeKind, ErrorCode, PredicateOp, Shape, TaskId};
 pub use prewire_orchestrator::SubmitError;
 pub use prewire_platform::{Awaited, ChipSpec, Core};
 pub use prewire_ring::{Bytes, Claim, Mark, RingMarks, RingSizes, RunUsage};

@@ -17,6 +17,7 @@ use crate::lease::Holder;
 use crate::span::Span;
 use crate::submit::Submit;
 use crate::tensor::{AsTensor, Origin, Tensor};
+use crate::trace::What;
 use crate::waiter::Waiter;
 
 /// A run, from the inside: submits tasks, opens scopes, reads and writes elements.
@@ -69,6 +70,7 @@ impl<'r> Orch<'r> {
             .orchestrator
             .alloc(&mut self.waiter, self.args, site)
             .map_err(|error| refused(error.into()))?;
+        self.engine.record(|| What::Allocated { task: made.id, site });
         let origin = Origin::Scope { run, scope: made.scope };
         let inner = made.outputs.first().copied();
         inner
@@ -111,6 +113,8 @@ impl<'r> Orch<'r> {
         self.orchestrator
             .open_scope(&mut self.waiter, mode, site)
             .map_err(|error| refused("a scope", site, error.into()))?;
+        let manual = mode == ScopeMode::Manual;
+        self.engine.record(|| What::ScopeOpened { depth: depth + 1, manual, site });
         let around = self.waiter.scope.replace(site);
         let closing = Closing { orch: self, depth, around };
         body(closing.orch)
@@ -177,6 +181,7 @@ impl<'r> Orch<'r> {
                  of a task in an auto scope, or read after the run"
             )))
         })?;
+        self.engine.record(|| What::Host { write, site });
         let result = body(self.engine.sim(), addr);
         leases.give_back(lease);
         result
@@ -259,7 +264,11 @@ impl Drop for Closing<'_, '_> {
     fn drop(&mut self) {
         self.orch.waiter.scope = self.around;
         let orchestrator = &mut self.orch.orchestrator;
-        while orchestrator.depth() > self.depth && orchestrator.close_scope().is_ok() {}
+        let mut depth = orchestrator.depth();
+        while depth > self.depth && orchestrator.close_scope().is_ok() {
+            self.orch.engine.record(|| What::ScopeClosed { depth });
+            depth -= 1;
+        }
     }
 }
 

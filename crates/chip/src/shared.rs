@@ -91,6 +91,10 @@ impl Shared {
         if let Some(allowed) = self.limits.deadline {
             control.set_deadline(allowed);
         }
+        self.sim.rewind();
+        if let Some(recorder) = self.engine.recorder() {
+            recorder.begin(orchestrator, site);
+        }
         self.begin(control);
         let kept = self.buffers.keep();
         let mut orch = Orch {
@@ -124,6 +128,9 @@ impl Shared {
         };
         tight.look(&report.usage);
         let cause = self.end();
+        if let Some(recorder) = self.engine.recorder() {
+            recorder.finish(&self.engine, cause.is_none() && result.is_ok(), orchestrator.tasks());
+        }
         match waiter.into_lost() {
             Some(why) => {
                 tracing::error!(site = %site, "the chip is lost: {why}");

@@ -7,6 +7,7 @@
 use std::panic::Location;
 use std::time::Duration;
 
+use prewire_abi::{EdgeKind, TaskId};
 use prewire_os::clock;
 use prewire_platform::{Awaited, Poll, Wait, WaitEnd};
 use prewire_sim::Mode;
@@ -15,6 +16,7 @@ use crate::control::{Control, Limits};
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::stall::{OrchestratorWait, StallReason, StallReport};
+use crate::trace::What;
 
 /// How long no kernel may begin or end before a wait says what it waits for, and again each time.
 const STALL: Duration = Duration::from_secs(10);
@@ -202,10 +204,16 @@ impl Wait for Waiter<'_> {
         }
         let site = if what == Awaited::End { None } else { self.site };
         let wait = OrchestratorWait { what, site, scope: self.scope, waiting: Duration::ZERO };
+        self.engine.record(|| What::WaitBegan { what });
         self.engine.set_orchestrator_wait(Some((wait, clock::monotonic())));
         let end = if self.mode == Mode::Pool { self.park(look) } else { self.step(look) };
         self.engine.set_orchestrator_wait(None);
+        self.engine.record(|| What::WaitEnded { met: end == WaitEnd::Ready });
         end
+    }
+
+    fn wired(&mut self, task: TaskId, producers: &[(TaskId, EdgeKind)]) {
+        self.engine.record_submitted(task, producers);
     }
 
     fn published(&mut self) {

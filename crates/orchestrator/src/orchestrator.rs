@@ -136,6 +136,12 @@ impl Orchestrator {
         usage
     }
 
+    /// The first local number of this run, by ring: ids minus these are the same in every run.
+    #[must_use]
+    pub const fn first_numbers(&self) -> [u32; RING_COUNT] {
+        self.first
+    }
+
     pub(crate) const fn count_task(&mut self) {
         self.tasks += 1;
     }

@@ -88,6 +88,7 @@ impl Orchestrator {
         self.count_task();
         self.record_accesses(&placed, args);
         self.fill(&placed, args);
+        wait.wired(placed.id, &self.edges);
         let ready = if self.edges.is_empty() {
             self.rings().publish_unwired(placed.slot);
             true

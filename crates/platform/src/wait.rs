@@ -1,7 +1,7 @@
 //! How a thread that drives the engine waits.
 
 use core::fmt;
-use prewire_abi::TaskId;
+use prewire_abi::{EdgeKind, TaskId};
 
 /// What a look at the awaited condition says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,6 +79,11 @@ pub trait Wait {
     /// Waits until `look` says something else than [`Poll::Pending`]. `look` is called at once and again after every
     /// progress of the engine, and when the run is ended: it sees to that itself. `what` is for reports.
     fn wait(&mut self, what: Awaited, look: &mut dyn FnMut() -> Poll) -> WaitEnd;
+
+    /// `task` is about to be published, linked to these producers. For whoever records what happens.
+    fn wired(&mut self, task: TaskId, producers: &[(TaskId, EdgeKind)]) {
+        let _ = (task, producers);
+    }
 
     /// Something became ready: whoever dispatches should look. Called by the orchestrator after each publication;
     /// cheap where nobody sleeps.

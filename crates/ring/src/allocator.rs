@@ -448,9 +448,12 @@ impl Allocator {
         debug_assert!(self.is_drained(), "a run starts on drained rings");
         self.failed.iter_mut().for_each(Vec::clear);
         self.rings.clear_flags();
-        for cursor in &mut self.cursors {
+        // Each run finds its heaps at their starts, so that where outputs fit does not depend on the runs before.
+        for (cursor, shared) in self.cursors.iter_mut().zip(&self.rings.rings) {
             cursor.first = cursor.next;
             cursor.meter = Meter::default();
+            cursor.heap.rewind();
+            shared.slot(cursor.next.wrapping_sub(1)).heap_end.store(cursor.heap.head(), Ordering::Relaxed);
         }
     }
 }

@@ -42,10 +42,21 @@ impl Rings {
     ///
     /// The stack takes the place of recursion: a poisoned chain of any length completes in constant call depth.
     pub fn complete(&self, stack: &mut Vec<SlotRef>, ready: &mut impl FnMut(SlotRef)) -> Routed {
+        self.complete_telling(stack, ready, &mut |_| {})
+    }
+
+    /// As [`complete`](Rings::complete), and tells `done` of each task before anybody who waits for it is told.
+    pub fn complete_telling(
+        &self,
+        stack: &mut Vec<SlotRef>,
+        ready: &mut impl FnMut(SlotRef),
+        done: &mut impl FnMut(SlotRef),
+    ) -> Routed {
         let mut routed = Routed::default();
         while let Some(slot) = stack.pop() {
             let state = self.slot(slot);
             let failed = state.verdict() != Verdict::Sound;
+            done(slot);
             routed.completed += 1;
             // MUTANT "late-failure": the failure is noted after the task may be retired.
             let late_failure = mutant::skips("late-failure");

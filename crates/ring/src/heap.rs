@@ -28,6 +28,14 @@ impl Heap {
         self.head
     }
 
+    /// Goes on at the start of the memory. Only while nothing is in use.
+    pub(crate) fn rewind(&mut self) {
+        if self.offset > 0 {
+            self.head += self.size - self.offset;
+            self.offset = 0;
+        }
+    }
+
     /// The bytes in use when everything before `tail` is reclaimed.
     pub(crate) fn used(&self, tail: u64) -> u64 {
         self.head - tail

@@ -55,7 +55,7 @@ impl Domain {
             while let Some(slot) = shared.ready.queue(Class::Inline).pop() {
                 self.finish_unrun(shared, slot);
             }
-            let completed = self.complete(shared, &mut round);
+            let completed = self.complete(shared, env, &mut round);
             let dispatched = self.dispatch(shared, env, &mut round);
             round.dispatched += dispatched;
             if !completed && self.finished.is_empty() {
@@ -94,12 +94,15 @@ impl Domain {
         self.places.set(cluster, place, lane.is_idle(), lane.has_room());
     }
 
-    fn complete<L: Lanes>(&mut self, shared: &Shared<L>, round: &mut Round) -> bool {
+    fn complete<L: Lanes>(&mut self, shared: &Shared<L>, env: &impl Env, round: &mut Round) -> bool {
         if self.finished.is_empty() {
             return false;
         }
-        let routed =
-            shared.rings.complete(&mut self.finished, &mut |slot| shared.ready.route(&shared.rings, slot));
+        let routed = shared.rings.complete_telling(
+            &mut self.finished,
+            &mut |slot| shared.ready.route(&shared.rings, slot),
+            &mut |slot| env.completed(slot),
+        );
         round.routed.add(routed);
         true
     }

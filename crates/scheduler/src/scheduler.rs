@@ -16,6 +16,12 @@ use crate::domain::Domain;
 pub trait Env {
     /// Whether the predicate of a ready task holds. The writers of its element are complete.
     fn predicate_holds(&self, slot: SlotRef) -> bool;
+
+    /// The task is complete; nobody who waits for it has been told yet. For whoever records what happens.
+    #[inline]
+    fn completed(&self, slot: SlotRef) {
+        let _ = slot;
+    }
 }
 
 /// What a poll brought about.

@@ -101,6 +101,16 @@ impl Seeded {
         Ok(())
     }
 
+    /// The seed decides anew, from time 0.
+    pub(crate) fn rewind(&self) {
+        if let Ok(mut running) = self.running.try_lock()
+            && let Some(running) = running.as_mut()
+        {
+            running.dice = Dice(self.seed);
+            self.now.store(0, Ordering::Relaxed);
+        }
+    }
+
     /// Tells the blocked kernels, ends the stacks, drops the host. Does nothing in the middle of a step: a host that
     /// stops the simulator from inside a callback finds it running; false then.
     pub(crate) fn stop(&self, cores: &Cores) -> bool {

@@ -141,10 +141,18 @@ impl Sim {
         self.seeded.as_ref().is_some_and(|s| s.step(&self.pool.cores, &self.pool.counters[0]))
     }
 
-    /// Seeded mode: the virtual time, in steps that did something since [`start`](Sim::start). 0 in pool mode.
+    /// Seeded mode: the virtual time, in steps that did something since [`start`](Sim::start) or [`rewind`](Sim::rewind). 0 in pool mode.
     #[must_use]
     pub fn now(&self) -> u64 {
         self.seeded.as_ref().map_or(0, Seeded::now)
+    }
+
+    /// Seeded mode: begins again with the seed and at time 0, so that what is run from here on has the same order whatever
+    /// was run before. Only while nothing is dispatched. Does nothing in pool mode, or in the middle of a step.
+    pub fn rewind(&self) {
+        if let Some(seeded) = &self.seeded {
+            seeded.rewind();
+        }
     }
 
     /// The word at a byte offset in the register block of a core: the dispatch word, the condition word, or the word
