@@ -34,6 +34,8 @@ pub(crate) enum Task {
         #[arg(long)]
         mutants: bool,
     },
+    /// Compares random programs with running their tasks one by one.
+    Oracle(crate::oracle::Args),
     /// Runs the scenes on the simulator; all arguments go to the scenes (`--help` says which there are).
     #[command(disable_help_flag = true)]
     SimTest {

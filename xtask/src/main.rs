@@ -7,6 +7,7 @@
 mod cli;
 mod layers;
 mod loom;
+mod oracle;
 mod shuttle;
 mod sim_test;
 mod source;
@@ -23,6 +24,7 @@ fn main() -> ExitCode {
     let ended = match Cli::parse().task {
         Task::Test { fast } => suite::run(fast),
         Task::Loom { group, bound, list, mutants } => loom::run(&loom::Asked { group, bound, list, mutants }),
+        Task::Oracle(args) => oracle::run(&args),
         Task::SimTest { args } => sim_test::run(&args),
         Task::Shuttle(options) => shuttle::task(&options),
     };

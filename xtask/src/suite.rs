@@ -1,7 +1,7 @@
 //! `cargo xtask test`: the whole suite, step by step. The first failure ends it and says what to do; the last line
 //! counts the steps, as `6 passed, 0 failed`.
 
-use crate::{loom, shuttle, sim_test, workspace};
+use crate::{loom, oracle, shuttle, sim_test, workspace};
 use anyhow::{Result, ensure};
 use core::fmt;
 use std::process::ExitCode;
@@ -80,6 +80,14 @@ const STEPS: &[Step] = &[
             ensure!(status.success(), "the scenes ended with {status}");
             Ok(())
         },
+    },
+    Step {
+        name: "oracle",
+        what: "cargo xtask oracle",
+        remedy: "the smallest program that goes wrong is printed above as a test, with the command that runs it again, \
+                 alone",
+        slow: true,
+        run: |_| oracle::step(),
     },
 ];
 

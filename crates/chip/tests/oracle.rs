@@ -1,19 +1,20 @@
 //! Random programs against a sequential oracle: whatever the chip, the rings and the interleaving, a program gives the
 //! memory of running its tasks one by one.
 //!
-//! `PREWIRE_ORACLE_CASES` says how many programs each test runs, `PREWIRE_ORACLE_SEED` which ones. A program that goes
-//! wrong is made smaller and printed as a module with a test, to be put beside `printed.rs`; one that hangs is printed
-//! as it is.
+//! `PREWIRE_ORACLE_CASES` says how many programs all tests run together, `PREWIRE_ORACLE_SEED` which ones: each program
+//! is drawn from the seed, its theme and its number, and from nothing else. A program that goes wrong is made smaller
+//! and printed as a module with a test, to be put beside `printed.rs`, and with the `PREWIRE_ORACLE_CASE` that draws it
+//! again, alone; one that hangs is printed as it is. `cargo xtask oracle` runs many.
 
 use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use prewire_chip::{Hazards, RingSizes};
-use proptest::strategy::{Strategy, ValueTree};
-use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
+use proptest::test_runner::TestCaseError;
 
 mod oracle {
     pub(crate) mod arithmetic;
+    pub(crate) mod cases;
     pub(crate) mod census;
     pub(crate) mod cut;
     pub(crate) mod dog;
@@ -32,6 +33,7 @@ mod oracle {
     pub(crate) mod world;
 }
 
+use oracle::cases::{self, Case};
 use oracle::census::Census;
 use oracle::dog::Dog;
 use oracle::drive::{self, Setting};
@@ -39,10 +41,6 @@ use oracle::lower::{Lowered, Theme, lower};
 use oracle::print::print;
 use oracle::raw::{RawCase, case};
 use oracle::sample::sample;
-
-fn number(name: &str) -> Option<u64> {
-    std::env::var(name).ok()?.parse().ok()
-}
 
 /// The program that was drawn, and the chip that goes with it.
 fn prepare(raw: &RawCase, theme: Theme) -> (Lowered, Setting) {
@@ -87,36 +85,23 @@ fn hush() {
     });
 }
 
-fn runner(cases: u32, seed: u64, salt: u8) -> TestRunner {
-    let mut bytes = [salt; 32];
-    bytes[..8].copy_from_slice(&seed.to_le_bytes());
-    let config = Config { cases, failure_persistence: None, max_shrink_iters: 4096, ..Config::default() };
-    TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes))
-}
-
 /// Calls of a program at most.
 const CALLS: usize = 36;
 
-/// Runs `cases` programs of a theme, or as many as the environment says, by `run`.
+/// Runs the share of a theme of the programs that are asked for, by `run`: false if a program is of no use.
 fn check_by(
     theme: Theme,
-    cases: u32,
-    salt: u8,
-    run: impl Fn(&RawCase, Lowered, Setting, &Dog) -> Result<(), TestCaseError>,
+    name: &'static str,
+    run: impl Fn(&RawCase, Lowered, Setting, &Dog) -> Result<bool, TestCaseError>,
 ) {
     hush();
-    let cases = number("PREWIRE_ORACLE_CASES").map_or(cases, |cases| cases as u32);
-    let seed = number("PREWIRE_ORACLE_SEED").unwrap_or(1);
-    let mut runner = runner(cases, seed, salt);
     let dog = Dog::new(Duration::from_secs(60));
     let scopes = if theme.churn { 4 } else { 2 };
-    let result = runner.run(&case(CALLS, scopes), |raw| {
-        let (lowered, setting) = prepare(&raw, theme);
-        run(&raw, lowered, setting, &dog)
+    cases::run(name, &case(CALLS, scopes), |raw, replayed| {
+        let (lowered, setting) = prepare(raw, theme);
+        let Some(seed) = replayed else { return run(raw, lowered, setting, &dog) };
+        run(raw, lowered, Setting { seed: Some(seed), ..setting }, &dog)
     });
-    if let Err(error) = result {
-        panic!("{theme:?}, seed {seed}: {error}");
-    }
 }
 
 /// Watches `run`, and prints the program if it fails or hangs.
@@ -124,41 +109,43 @@ fn watched(
     dog: &Dog,
     (lowered, setting): (Lowered, Setting),
     run: impl FnOnce(&Lowered, &Setting) -> Result<(), String>,
-) -> Result<(), TestCaseError> {
+) -> Result<bool, TestCaseError> {
     let program = Arc::new((lowered, setting));
-    let printed = Arc::clone(&program);
-    let told = move || print(&printed.0, &printed.1);
-    dog.watch(told.clone(), || run(&program.0, &program.1))
-        .map_err(|difference| TestCaseError::fail(format!("{difference}\n{}", told())))
+    let (printed, case) = (Arc::clone(&program), cases::current());
+    let told = move || format!("{case}\n{}", print(&printed.0, &printed.1));
+    dog.watch(told, || run(&program.0, &program.1)).map_err(|difference| {
+        TestCaseError::fail(format!("{difference}\n{}", print(&program.0, &program.1)))
+    })?;
+    Ok(true)
 }
 
-/// Compares `cases` programs of a theme with the oracle.
-fn check(theme: Theme, cases: u32, salt: u8) {
-    check_by(theme, cases, salt, |_, lowered, setting, dog| watched(dog, (lowered, setting), drive::run));
+/// Compares programs of a theme with the oracle.
+fn check(theme: Theme, name: &'static str) {
+    check_by(theme, name, |_, lowered, setting, dog| watched(dog, (lowered, setting), drive::run));
 }
 
 const AUTO: Theme = Theme { faults: false, manual: false, churn: false, hazards: Hazards::All };
 
 #[test]
 fn programs_give_the_memory_of_running_them_one_by_one() {
-    check(AUTO, 800, 1);
+    check(AUTO, "auto");
 }
 
 #[test]
 fn what_depends_on_a_failure_is_skipped_and_nothing_else() {
-    check(Theme { faults: true, ..AUTO }, 600, 2);
+    check(Theme { faults: true, ..AUTO }, "faults");
 }
 
 #[test]
 fn memory_is_reused_when_its_last_user_has_ended_and_not_before() {
-    check(Theme { churn: true, ..AUTO }, 500, 8);
-    check(Theme { churn: true, faults: true, ..AUTO }, 100, 9);
+    check(Theme { churn: true, ..AUTO }, "churn");
+    check(Theme { churn: true, faults: true, ..AUTO }, "churn-faults");
 }
 
 #[test]
 fn a_ring_that_is_too_small_for_good_is_refused_where_it_is_full() {
-    check_by(Theme { churn: true, ..AUTO }, 300, 10, |raw, lowered, setting, dog| {
-        let Some((sizes, ring, number)) = lowered.ledger.too_small(raw.rings) else { return Ok(()) };
+    check_by(Theme { churn: true, ..AUTO }, "short", |raw, lowered, setting, dog| {
+        let Some((sizes, ring, number)) = lowered.ledger.too_small(raw.rings) else { return Ok(false) };
         let setting = Setting { sizes, ..setting };
         watched(dog, (lowered, setting), |lowered, setting| {
             drive::run_short(lowered, setting, (ring, number))
@@ -207,26 +194,26 @@ fn sizes_that_fit_a_run_give_the_same_memory_again() {
 
 #[test]
 fn explicit_edges_order_what_manual_scopes_and_no_dep_leave_open() {
-    check(Theme { faults: true, manual: true, ..AUTO }, 400, 3);
+    check(Theme { faults: true, manual: true, ..AUTO }, "manual");
 }
 
 #[test]
 fn without_inferred_reads_explicit_edges_keep_writers_behind_readers() {
-    check(Theme { faults: true, hazards: Hazards::RawWaw, ..AUTO }, 200, 4);
-    check(Theme { faults: true, manual: true, hazards: Hazards::RawWaw, ..AUTO }, 100, 5);
+    check(Theme { faults: true, hazards: Hazards::RawWaw, ..AUTO }, "raw-waw");
+    check(Theme { faults: true, manual: true, hazards: Hazards::RawWaw, ..AUTO }, "raw-waw-manual");
 }
 
 #[test]
 fn with_inferred_reads_after_writes_alone_explicit_edges_do_the_rest() {
-    check(Theme { faults: true, manual: true, hazards: Hazards::Raw, ..AUTO }, 200, 6);
+    check(Theme { faults: true, manual: true, hazards: Hazards::Raw, ..AUTO }, "raw");
 }
 
 #[test]
 fn programs_have_in_them_what_is_to_be_tested() {
     let theme = Theme { faults: true, manual: true, ..AUTO };
-    let (mut runner, mut census) = (runner(1, 1, 7), Census::default());
-    for _ in 0..400 {
-        let raw = case(CALLS, 2).new_tree(&mut runner).expect("bytes can be drawn").current();
+    let mut census = Census::default();
+    for number in 0..400 {
+        let raw = cases::draw(&case(CALLS, 2), &Case { theme: "census", seed: 1, number });
         let (lowered, setting) = prepare(&raw, theme);
         census.add(&lowered, &setting);
     }

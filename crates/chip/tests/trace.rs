@@ -86,6 +86,15 @@ fn traces(seed: Option<u64>, runs: usize, rings: RingSizes, buffers_before: usiz
         .collect()
 }
 
+/// Says where two texts differ first.
+#[track_caller]
+fn same(one: &str, other: &str, what: &str) {
+    if one != other {
+        let pair = one.lines().zip(other.lines()).enumerate().find(|(_, (one, other))| one != other);
+        panic!("{what}: {pair:?}");
+    }
+}
+
 #[test]
 fn the_same_seed_gives_the_same_bytes_in_every_process() {
     let _dog = dog();
@@ -100,9 +109,9 @@ fn the_same_seed_gives_the_same_bytes_in_every_process() {
     }
     // The later runs of a chip are as the first one, and so is a chip whose buffers are elsewhere.
     let runs = texts(1);
-    assert!(runs.iter().all(|run| *run == runs[0]), "the runs of one chip differ");
+    runs.iter().for_each(|run| same(run, &runs[0], "the runs of one chip differ"));
     let moved = traces(Some(1), 1, tight(), 40).remove(0).to_string();
-    assert_eq!(moved, runs[0], "it depends on where the buffers are");
+    same(&moved, &runs[0], "it depends on where the buffers are");
     assert_ne!(texts(2)[0].lines().skip(1).collect::<Vec<_>>(), runs[0].lines().skip(1).collect::<Vec<_>>());
 
     let folder = std::env::temp_dir().join(format!("prewire-trace-{}", std::process::id()));
@@ -116,7 +125,7 @@ fn the_same_seed_gives_the_same_bytes_in_every_process() {
             .unwrap();
         assert!(child.status.success(), "{}", String::from_utf8_lossy(&child.stdout));
         let other = std::fs::read_to_string(&path).unwrap();
-        assert!(other == text, "another process gives another trace");
+        same(&other, &text, "another process gives another trace");
     }
     std::fs::remove_dir_all(&folder).unwrap();
     // Nothing that differs by chance is in it: no address is that short, no number of this process.
