@@ -13,8 +13,19 @@ const SCENES: &str = "prewire-scenes";
 
 /// Flags that the scenes know. The documents may show these, and the scenes' source must name each.
 #[cfg(test)]
-pub(crate) const FLAGS: &[&str] =
-    &["--platform", "--scene", "--list", "--seed", "--json", "--usage", "--full", "--small", "--help"];
+pub(crate) const FLAGS: &[&str] = &[
+    "--platform",
+    "--scene",
+    "--list",
+    "--seed",
+    "--seeds",
+    "--trace",
+    "--json",
+    "--usage",
+    "--full",
+    "--small",
+    "--help",
+];
 
 /// Builds and runs the scenes; ends as they end.
 pub(crate) fn run(args: &[OsString]) -> Result<ExitCode> {

@@ -6,6 +6,7 @@ use prewire::chip::RunUsage;
 use serde::Serialize;
 
 use crate::scene::{Outcome, Scene, Setup};
+use crate::traces;
 
 /// How a scene went on a platform.
 #[derive(Clone, Debug, Serialize)]
@@ -29,6 +30,12 @@ pub struct Row {
     pub tolerance: f64,
     /// The most that its runs took of the rings, by size; none if it did not run to its end.
     pub usage: Vec<Used>,
+    /// The seed that it ran under.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seed: Option<u64>,
+    /// What happened in each of its runs, one after the other, if that was asked for: as far as it came.
+    #[serde(skip)]
+    pub trace: Option<String>,
     /// Why it is not ok.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
@@ -92,8 +99,12 @@ pub fn run(scene: &Scene, setup: &Setup) -> Row {
         max_error: None,
         tolerance: scene.tolerance,
         usage: Vec::new(),
+        seed: setup.seed,
+        trace: None,
         error: None,
     };
+    // What a scene that was not run from here has left.
+    drop(traces::collect());
     match catch_unwind(AssertUnwindSafe(|| (scene.run)(setup))) {
         Ok(Ok(outcome)) => judge(&mut row, &outcome),
         Ok(Err(error)) => row.error = Some(format!("{error:#}")),
@@ -106,6 +117,7 @@ pub fn run(scene: &Scene, setup: &Setup) -> Row {
             row.error = Some(format!("the program panicked: {text}"));
         }
     }
+    row.trace = setup.trace.then(traces::collect);
     row
 }
 

@@ -27,6 +27,7 @@ mod harness;
 mod machine;
 mod scene;
 mod tile;
+mod traces;
 
 mod alternating;
 mod decode_layer;

@@ -8,6 +8,7 @@ use prewire::prelude::{Chip, Core, Element, Kernel, KernelCtx, KernelError, Orch
 
 use crate::compare::Worst;
 use crate::scene::{Outcome, Setup};
+use crate::traces;
 
 /// A chip and the totals of its runs.
 #[derive(Debug)]
@@ -74,10 +75,13 @@ impl Machine {
         program: impl FnOnce(&mut Orch<'_>) -> prewire::Result<u64>,
     ) -> anyhow::Result<()> {
         let mut expected = 0;
-        let report = self.chip.run(|orch| {
+        let result = self.chip.run(|orch| {
             expected = program(orch)?;
             Ok(())
-        })?;
+        });
+        // Of a run that failed above all.
+        traces::hand_in(&self.chip);
+        let report = result?;
         self.tasks += report.tasks;
         self.usage.merge(&report.usage);
         self.wall += report.wall;

@@ -30,6 +30,8 @@ pub struct Setup {
     pub size: Size,
     /// Runs the simulator in one thread, in the order that this seed draws; `None`: on all its threads.
     pub seed: Option<u64>,
+    /// Records what happens in each run: see [`Row::trace`](crate::Row::trace).
+    pub trace: bool,
     /// Which accesses are ordered. Scenes are right with [`Hazards::All`] only.
     pub hazards: Hazards,
     /// The kernel that adds one to the first element of its last result, so that the golden has something to find.
@@ -40,7 +42,7 @@ impl Setup {
     /// A run of the usual size on `platform`, on all threads, with no kernel spoilt.
     #[must_use]
     pub const fn new(platform: Platform) -> Self {
-        Self { platform, size: Size::Usual, seed: None, hazards: Hazards::All, spoil: None }
+        Self { platform, size: Size::Usual, seed: None, trace: false, hazards: Hazards::All, spoil: None }
     }
 
     /// The same with another size.
@@ -54,6 +56,13 @@ impl Setup {
     #[must_use]
     pub const fn with_seed(mut self, seed: Option<u64>) -> Self {
         self.seed = seed;
+        self
+    }
+
+    /// The same with traces, or without.
+    #[must_use]
+    pub const fn with_trace(mut self, trace: bool) -> Self {
+        self.trace = trace;
         self
     }
 
@@ -77,7 +86,7 @@ impl Setup {
     ///
     /// The platform cannot be had on this machine.
     pub(crate) fn builder(&self) -> prewire::Result<ChipBuilder> {
-        let builder = prewire::platform(self.platform.name)?.hazards(self.hazards);
+        let builder = prewire::platform(self.platform.name)?.hazards(self.hazards).trace(self.trace);
         Ok(match self.seed {
             Some(seed) => builder.seed(seed),
             None => builder,

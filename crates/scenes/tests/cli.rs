@@ -1,5 +1,6 @@
 //! The command line of `prewire-scenes`: what it prints, what it writes, and its exit codes.
 
+use std::collections::BTreeMap;
 use std::process::{Command, Output};
 
 use prewire_scenes::{list, platforms};
@@ -84,6 +85,48 @@ fn what_a_scene_took_of_its_rings_is_told_when_asked_for() {
 fn a_seed_is_taken() {
     let output = scenes(&["--small", "--scene", "vector", "--seed", "3"]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stdout));
+}
+
+/// The traces that a run under `seeds` leaves, by file name.
+fn traces(seeds: &[&str], more: &[&str]) -> BTreeMap<String, String> {
+    let dir = tempfile::tempdir().expect("a directory");
+    let folder = dir.path().join("traces");
+    let output = scenes(&[&["--small", "--trace", folder.to_str().expect("text")], seeds, more].concat());
+    assert_eq!(output.status.code(), Some(0), "{}{}", text(&output.stdout), text(&output.stderr));
+    let entries = std::fs::read_dir(folder).expect("the folder");
+    let read = |entry: std::io::Result<std::fs::DirEntry>| {
+        let path = entry.expect("an entry").path();
+        let name = path.file_name().and_then(|name| name.to_str()).expect("text").to_owned();
+        (name, std::fs::read_to_string(path).expect("a trace"))
+    };
+    entries.map(read).collect()
+}
+
+#[test]
+fn every_scene_has_the_same_trace_in_two_processes_and_another_one_under_another_seed() {
+    let all = |seed| traces(&["--seed", seed], &[]);
+    let (first, second, other) = (all("7"), all("7"), all("8"));
+    assert_eq!(first.len(), list().len() * platforms().len(), "{:?}", first.keys());
+    for (name, trace) in &first {
+        assert!(trace.starts_with("prewire-trace 1 "), "{name}");
+        assert!(trace.lines().any(|line| line.contains(" begin ")), "{name} has kernels in it");
+        let differs = trace.lines().zip(second[name].lines()).find(|(one, other)| one != other);
+        assert!(*trace == second[name], "{name} differs from one process to the next: {differs:?}");
+        let orders = |trace: &str| trace.lines().skip(1).map(str::to_owned).collect::<Vec<_>>();
+        assert_ne!(orders(trace), orders(&other[name]), "{name} is the same under another seed");
+    }
+}
+
+#[test]
+fn seeds_are_tried_in_turn_and_leave_the_trace_of_the_last() {
+    let vector = ["--scene", "vector", "--platform", "a2a3sim"];
+    let last = traces(&["--seed", "5"], &vector);
+    assert_eq!(traces(&["--seeds", "3..6"], &vector), last);
+    let threads = traces(&[], &vector);
+    assert!(threads["vector-a2a3sim.trace"].contains(" unseeded time nanoseconds"));
+    for bad in ["6..3", "x..y", "4"] {
+        assert_eq!(scenes(&["--seeds", bad]).status.code(), Some(2), "{bad}");
+    }
 }
 
 #[test]

@@ -1,9 +1,10 @@
 //! The command line of `prewire-scenes`.
 
+use std::ops::Range;
 use std::path::PathBuf;
 
 use clap::Parser;
-use prewire_scenes::{Platform, Scene, Size, Unknown, platforms, select};
+use prewire_scenes::{Platform, Row, Scene, Size, Unknown, platforms, select};
 
 /// Runs real programs on simulated chips and compares every result with its golden.
 #[derive(Debug, Parser)]
@@ -20,7 +21,13 @@ pub(crate) struct Args {
     pub(crate) list: bool,
     /// Run the simulator one thing at a time, in the order that this number draws.
     #[arg(long, value_name = "N")]
-    pub(crate) seed: Option<u64>,
+    seed: Option<u64>,
+    /// Run under each of these seeds, up to the first that fails.
+    #[arg(long, value_name = "A..B", value_parser = range, conflicts_with = "seed")]
+    seeds: Option<Range<u64>>,
+    /// Write what happens in each scene to a file of its own in this folder: <scene>-<platform>.trace.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) trace: Option<PathBuf>,
     /// Write the rows of the table to this file.
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
@@ -44,6 +51,31 @@ impl Args {
         Ok((scenes, if named.is_empty() { platforms().to_vec() } else { named }))
     }
 
+    /// The seeds to run under, in turn; the one without a seed is all threads.
+    pub(crate) fn seeds(&self) -> Vec<Option<u64>> {
+        match &self.seeds {
+            Some(seeds) => seeds.clone().map(Some).collect(),
+            None => vec![self.seed],
+        }
+    }
+
+    /// The command that runs a row again, and what it can be expected to do.
+    pub(crate) fn replay(&self, row: &Row) -> String {
+        let size = match self.size() {
+            Size::Full => " --full",
+            Size::Small => " --small",
+            Size::Usual => "",
+        };
+        let again = format!("cargo xtask sim-test --scene {} --platform {}{size}", row.scene, row.platform);
+        match row.seed {
+            Some(seed) => format!("the same again, with what happened: {again} --seed {seed} --trace traces"),
+            None => format!(
+                "no seed drew the order of this run, so it may go well the next time; to look for a seed that fails: \
+                 {again} --seeds 0..1000"
+            ),
+        }
+    }
+
     /// How much work the scenes do.
     pub(crate) const fn size(&self) -> Size {
         if self.full {
@@ -52,6 +84,27 @@ impl Args {
             Size::Small
         } else {
             Size::Usual
+        }
+    }
+}
+
+/// A range of seeds that is not empty.
+fn range(text: &str) -> Result<Range<u64>, String> {
+    let wrong = || format!("{text:?} is not a range of seeds, like 0..100");
+    let (first, end) = text.split_once("..").ok_or_else(wrong)?;
+    let (first, end) = (first.parse().map_err(|_| wrong())?, end.parse().map_err(|_| wrong())?);
+    if first < end { Ok(first..end) } else { Err(wrong()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::range;
+
+    #[test]
+    fn a_range_has_seeds_in_it() {
+        assert_eq!(range("3..5"), Ok(3..5));
+        for bad in ["", "3", "3..", "..5", "5..5", "6..5", "3..=5", "a..b", "-1..5"] {
+            assert!(range(bad).is_err(), "{bad}");
         }
     }
 }

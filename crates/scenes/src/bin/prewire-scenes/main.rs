@@ -38,14 +38,20 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let start = Instant::now();
-    let rows = run_all(&args, &scenes, &platforms);
+    let rows = match run_all(&args, &scenes, &platforms) {
+        Ok(rows) => rows,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            return ExitCode::FAILURE;
+        }
+    };
     println!("{}", table::of_rows(&rows));
     if args.usage {
         println!("\n{}\n", table::of_usage(&rows));
     }
     for row in rows.iter().filter(|row| !row.ok) {
         let error = row.error.as_deref().unwrap_or("no reason given");
-        println!("{} on {}: {error}", row.scene, row.platform);
+        println!("{} on {}: {error}\n  {}", row.scene, row.platform, args.replay(row));
     }
     println!("{}", table::summary(&rows, start.elapsed()));
     if let Err(error) = write_json(&args, &rows) {
@@ -56,7 +62,7 @@ fn main() -> ExitCode {
 }
 
 /// Runs every scene on every platform, one after another, behind a progress bar.
-fn run_all(args: &Args, scenes: &[Scene], platforms: &[Platform]) -> Vec<Row> {
+fn run_all(args: &Args, scenes: &[Scene], platforms: &[Platform]) -> anyhow::Result<Vec<Row>> {
     let bar = ProgressBar::with_draw_target(
         Some((scenes.len() * platforms.len()) as u64),
         if stderr().is_terminal() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() },
@@ -68,12 +74,40 @@ fn run_all(args: &Args, scenes: &[Scene], platforms: &[Platform]) -> Vec<Row> {
     for scene in scenes {
         for &platform in platforms {
             bar.set_message(format!("{} on {}", scene.name, platform.name));
-            rows.push(run(scene, &Setup::new(platform).with_size(args.size()).with_seed(args.seed)));
+            let row = run_under_seeds(args, scene, platform);
+            write_trace(args, &row)?;
+            rows.push(row);
             bar.inc(1);
         }
     }
     bar.finish_and_clear();
-    rows
+    Ok(rows)
+}
+
+/// Runs a scene under one seed after the other, up to the first that fails: the row of the last one, with the tasks and
+/// the time of all.
+fn run_under_seeds(args: &Args, scene: &Scene, platform: Platform) -> Row {
+    let setup = Setup::new(platform).with_size(args.size()).with_trace(args.trace.is_some());
+    let mut seeds = args.seeds().into_iter();
+    let mut row = run(scene, &setup.with_seed(seeds.next().flatten()));
+    for seed in seeds {
+        if !row.ok {
+            break;
+        }
+        let (tasks, wall_ms) = (row.tasks, row.wall_ms);
+        row = run(scene, &setup.with_seed(seed));
+        row.tasks += tasks;
+        row.wall_ms += wall_ms;
+    }
+    row
+}
+
+/// Writes the trace of a row to its file in the folder that was asked for, if any.
+fn write_trace(args: &Args, row: &Row) -> anyhow::Result<()> {
+    let (Some(folder), Some(trace)) = (&args.trace, &row.trace) else { return Ok(()) };
+    std::fs::create_dir_all(folder).with_context(|| format!("make the folder {}", folder.display()))?;
+    let path = folder.join(format!("{}-{}.trace", row.scene, row.platform));
+    std::fs::write(&path, trace).with_context(|| format!("write a trace to {}", path.display()))
 }
 
 /// Writes the rows to the file that was asked for, if any.
@@ -82,4 +116,51 @@ fn write_json(args: &Args, rows: &[Row]) -> anyhow::Result<()> {
     let mut text = serde_json::to_string_pretty(rows).context("encode the rows")?;
     text.push('\n');
     std::fs::write(path, text).with_context(|| format!("write the rows to {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::bail;
+    use prewire_scenes::{list, platforms};
+
+    use super::*;
+
+    const FAILS_UNDER_FOUR: Scene = Scene {
+        name: "made_up",
+        about: "",
+        tolerance: 1e-3,
+        kernels: &[],
+        run: |setup| match setup.seed {
+            Some(4) | None => bail!("on purpose"),
+            Some(_) => (list()[0].run)(setup),
+        },
+    };
+
+    #[test]
+    fn the_first_seed_that_fails_is_the_one_to_run_again() {
+        let args = Args::parse_from(["prewire-scenes", "--small", "--seeds", "2..9"]);
+        let row = run_under_seeds(&args, &FAILS_UNDER_FOUR, platforms()[1]);
+        assert_eq!((row.ok, row.seed), (false, Some(4)), "{row:?}");
+        let replay = args.replay(&row);
+        for part in
+            [" --scene made_up ", &format!(" --platform {} ", row.platform), " --small ", " --seed 4 "]
+        {
+            assert!(replay.contains(part), "{part} is not in: {replay}");
+        }
+        let args = Args::parse_from(["prewire-scenes", "--small", "--seeds", "5..8"]);
+        let row = run_under_seeds(&args, &FAILS_UNDER_FOUR, platforms()[1]);
+        assert_eq!((row.ok, row.seed), (true, Some(7)), "{row:?}");
+        assert_eq!(row.tasks % 3, 0, "of three runs: {row:?}");
+    }
+
+    #[test]
+    fn what_failed_without_a_seed_says_how_to_look_for_one() {
+        let args = Args::parse_from(["prewire-scenes", "--full"]);
+        let row = run_under_seeds(&args, &FAILS_UNDER_FOUR, platforms()[0]);
+        let replay = args.replay(&row);
+        assert!(
+            !row.ok && replay.contains("no seed drew") && replay.contains(" --full --seeds 0.."),
+            "{replay}"
+        );
+    }
 }
