@@ -73,7 +73,7 @@ const STEPS: &[Step] = &[
     Step {
         name: "scenes",
         what: "cargo xtask sim-test",
-        remedy: "`cargo xtask sim-test --scene <scene>` repeats the one that failed",
+        remedy: "the command that runs it again is below the table; `--seeds 0..1000` looks for an order that fails",
         slow: true,
         run: |_| {
             let status = sim_test::scenes(&[])?;

@@ -48,7 +48,7 @@ fn prepare(raw: &RawCase, theme: Theme) -> (Lowered, Setting) {
     let window = [4, 4, 8, 32][usize::from(raw.window) % 4];
     let lowered = lower(raw, theme, clusters.into(), window);
     let rounds = 1 + usize::from(raw.rounds.is_multiple_of(4));
-    let smallest = lowered.ledger.smallest(rounds);
+    let smallest = lowered.ledger.smallest();
     let sizes = match raw.rings % 8 {
         0 => RingSizes {
             window: smallest.window.map(|n| 2 * n),
@@ -227,7 +227,11 @@ fn programs_have_in_them_what_is_to_be_tested() {
         "scopes beyond the rings",
         "a full window of four",
         "seeded",
+        "one domain",
         "three domains",
+        "smallest rings",
+        "smallest dep pool",
+        "overlap in part",
         "two rounds",
         "half-written by a failure",
         "dummy",

@@ -84,6 +84,19 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_rewound_heap_begins_at_its_start_and_has_all_its_room() {
+        let mut heap = Heap::new(4096);
+        heap.rewind();
+        assert_eq!((heap.head(), heap.take(3072)), (0, 0));
+        heap.rewind();
+        let tail = heap.head();
+        assert_eq!((heap.used(tail), heap.take(1024), heap.take(3072)), (0, 0, 1024));
+        assert!(!heap.fits(1024, tail));
+        heap.rewind();
+        assert_eq!(heap.head(), tail + 4096, "it was at its start");
+    }
+
+    #[test]
     fn an_empty_ring_takes_its_full_size_wherever_the_head_is_parked() {
         let mut heap = Heap::new(4096);
         assert_eq!(heap.take(3072), 0);

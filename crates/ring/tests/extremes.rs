@@ -2,7 +2,7 @@
 //! away its number is, and no size wraps around to a small one.
 #![cfg(not(any(prewire_loom, prewire_shuttle)))]
 
-use prewire_abi::{EdgeKind, TaskId};
+use prewire_abi::{EdgeKind, LaneMask, Shape, TaskId};
 use prewire_ring::{Allocator, Cold, Need, Placed, RingSizes, Rings, Shortage};
 use std::sync::Arc;
 
@@ -87,6 +87,50 @@ fn an_edge_to_a_task_of_long_ago_is_over() {
             }
         }
     }
+}
+
+/// A run that fits fits again, wherever the run before has left the heap: it finds it at its start, all of it free.
+#[test]
+fn a_run_finds_its_heap_at_the_start_and_free() {
+    let (rings, mut allocator) = Rings::new(&RingSizes::default().with_window(8).with_heap(4096)).unwrap();
+    for run in 0..20 {
+        allocator.start_run();
+        let placed = [2048, 2048].map(|heap| {
+            let need = Need { heap, ..Need::default() };
+            allocator.try_reserve(0, &need).unwrap_or_else(|blocked| panic!("run {run}: {blocked}"));
+            let placed = allocator.commit(0, &need, &Cold::default());
+            rings.publish_unwired(placed.slot);
+            placed
+        });
+        assert_eq!(placed.map(|placed| placed.heap), [0, 2048], "run {run}");
+        placed.iter().for_each(|placed| complete(&rings, placed));
+        let last = Need { heap: 1024, ..Need::default() };
+        allocator.try_reserve(0, &last).unwrap();
+        let placed = allocator.commit(0, &last, &Cold::default());
+        rings.publish_unwired(placed.slot);
+        complete(&rings, &placed);
+        assert!(allocator.is_drained());
+    }
+}
+
+/// Whoever records what happens sees a task complete before a task that waited for it can be anywhere.
+#[test]
+fn a_completion_is_told_before_what_follows_from_it() {
+    let (rings, mut allocator) = after(0);
+    let first = place(&mut allocator, 0);
+    rings.publish_unwired(first.slot);
+    let need = Need { deps: 1, ..Need::default() };
+    let cold = Cold { shape: Shape::Aiv, lanes: LaneMask::AIV0, ..Cold::default() };
+    allocator.try_reserve(0, &need).unwrap();
+    let second = allocator.commit(0, &need, &cold);
+    assert!(!allocator.wire(&second, &[(first.id, EdgeKind::BOTH)]));
+    let told = std::cell::RefCell::new(Vec::new());
+    let _ = rings.complete_telling(
+        &mut vec![first.slot],
+        &mut |slot| told.borrow_mut().push(("ready", rings.slot(slot).id())),
+        &mut |slot| told.borrow_mut().push(("done", rings.slot(slot).id())),
+    );
+    assert_eq!(told.into_inner(), [("done", first.id), ("ready", second.id)]);
 }
 
 /// Said with the numbers asked for, and nothing is taken.

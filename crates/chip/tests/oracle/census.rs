@@ -7,7 +7,7 @@ use prewire_chip::EdgeKind;
 
 use crate::oracle::drive::Setting;
 use crate::oracle::lower::Lowered;
-use crate::oracle::program::{Arg, Cores, Fault, Op, Task, Use};
+use crate::oracle::program::{Arg, Cores, Fault, Op, Span, Task, Use};
 use crate::oracle::world::Ran;
 
 /// How many programs have each feature.
@@ -26,11 +26,21 @@ impl Census {
         let mut has: BTreeMap<&'static str, bool> = BTreeMap::new();
         let mut note = |name, yes: bool| *has.entry(name).or_default() |= yes;
         let (mut depth, mut deepest) = (0, 0);
+        let mut used: Vec<(&Span, bool)> = Vec::new();
         for op in &lowered.program.ops {
             match op {
                 Op::Task(task) => {
                     let fate = &lowered.world.fates[task.number];
                     self::task(task, fate.ran, fate.bad, &mut note);
+                    for arg in &task.args {
+                        let Arg::Existing { how, view } = arg else { continue };
+                        let (span, writes) = (&view.span, how.writes());
+                        let partly = |(other, wrote): &(&Span, bool)| {
+                            (writes || *wrote) && is_partly(other, span) && fate.ran == Ran::All
+                        };
+                        note("overlap in part", used.iter().any(partly));
+                        used.push((span, writes));
+                    }
                 }
                 Op::Alloc { .. } => note("allocation", true),
                 Op::Open { manual } => {
@@ -52,13 +62,25 @@ impl Census {
         note("scopes beyond the rings", deepest > 3);
         note("a full window of four", setting.sizes.window.contains(&4) && lowered.world.fates.len() > 8);
         note("seeded", setting.seed.is_some());
+        note("one domain", setting.domains == 1);
         note("three domains", setting.domains == 3);
+        note("smallest rings", setting.sizes == lowered.ledger.smallest());
+        note("smallest dep pool", setting.sizes.deps.contains(&4));
         note("two rounds", setting.rounds == 2);
         note("half-written by a failure", !lowered.world.or.is_empty());
         for (name, yes) in has {
             *self.0.entry(name).or_default() += u32::from(yes);
         }
     }
+}
+
+/// Whether two views of a tensor have elements in common, and each has some of its own.
+fn is_partly(a: &Span, b: &Span) -> bool {
+    let (in_a, in_b) = (a.places(), b.places());
+    a.tensor == b.tensor
+        && in_a.iter().any(|place| in_b.contains(place))
+        && in_a.iter().any(|place| !in_b.contains(place))
+        && in_b.iter().any(|place| !in_a.contains(place))
 }
 
 fn task(task: &Task, ran: Ran, bad: bool, note: &mut impl FnMut(&'static str, bool)) {

@@ -85,8 +85,9 @@ impl Ledger {
         }
     }
 
-    /// The smallest rings for `rounds` runs of the program on one chip, one after the other.
-    pub(crate) fn smallest(&self, rounds: usize) -> RingSizes {
+    /// The smallest rings for the program. They are enough for every run of it on one chip: each finds its heaps at their
+    /// starts.
+    pub(crate) fn smallest(&self) -> RingSizes {
         let mut sizes = RingSizes::smallest().with_tensor_map(self.entries);
         for (ring, taken) in self.rings.iter().enumerate() {
             let slots = (2..).map(|log| 1 << log).find(|&slots| Self::crowded(taken, slots).is_none());
@@ -96,7 +97,7 @@ impl Ledger {
             });
             sizes.deps[ring] = edges.max().unwrap_or(0).max(4);
             let slabs = (1..).map(|slabs| slabs * Self::SLAB);
-            let fits = |bytes: &u64| Self::overflowing(taken, rounds, *bytes).is_none();
+            let fits = |bytes: &u64| Self::overflowing(taken, *bytes).is_none();
             sizes.heap[ring] = slabs.into_iter().find(fits).unwrap_or(Self::SLAB);
         }
         sizes
@@ -104,7 +105,7 @@ impl Ledger {
 
     /// Rings of which one is too small, in its window or heap; which one; and the number of the submit that is refused.
     pub(crate) fn too_small(&self, which: u8) -> Option<(RingSizes, usize, usize)> {
-        let sizes = self.smallest(1);
+        let sizes = self.smallest();
         let mut found = Vec::new();
         for (ring, taken) in self.rings.iter().enumerate() {
             let (mut window, mut heap) = (sizes, sizes);
@@ -115,7 +116,7 @@ impl Ledger {
                 found.extend(number.map(|number| (window, ring, number)));
             }
             if heap.heap[ring] > 0 {
-                let number = Self::overflowing(taken, 1, heap.heap[ring]);
+                let number = Self::overflowing(taken, heap.heap[ring]);
                 found.extend(number.map(|number| (heap, ring, number)));
             }
         }
@@ -130,29 +131,26 @@ impl Ledger {
     }
 
     /// The first task whose outputs a heap of `size` bytes has no room for, once all has retired that may.
-    fn overflowing(taken: &[Taken], rounds: usize, size: u64) -> Option<usize> {
+    fn overflowing(taken: &[Taken], size: u64) -> Option<usize> {
         let (mut head, mut offset) = (0, 0);
-        for _ in 0..rounds {
-            let start = head;
-            let mut ends = Vec::new();
-            for one in taken {
-                // Everything before the floor, or everything, is gone when it matters.
-                let tail = match one.floor {
-                    None => head,
-                    Some(0) => start,
-                    Some(floor) => ends[floor - 1],
-                };
-                let skip = if offset + one.bytes > size { size - offset } else { 0 };
-                if one.bytes > 0 {
-                    let wanted = if head == tail { one.bytes } else { head - tail + skip + one.bytes };
-                    if wanted > size {
-                        return Some(one.number);
-                    }
-                    head += skip + one.bytes;
-                    offset = if skip > 0 { one.bytes } else { offset + one.bytes } % size;
+        let mut ends = Vec::new();
+        for one in taken {
+            // Everything before the floor, or everything, is gone when it matters.
+            let tail = match one.floor {
+                None => head,
+                Some(0) => 0,
+                Some(floor) => ends[floor - 1],
+            };
+            let skip = if offset + one.bytes > size { size - offset } else { 0 };
+            if one.bytes > 0 {
+                let wanted = if head == tail { one.bytes } else { head - tail + skip + one.bytes };
+                if wanted > size {
+                    return Some(one.number);
                 }
-                ends.push(head);
+                head += skip + one.bytes;
+                offset = if skip > 0 { one.bytes } else { offset + one.bytes } % size;
             }
+            ends.push(head);
         }
         None
     }
