@@ -88,6 +88,11 @@ fn hush() {
 /// Calls of a program at most.
 const CALLS: usize = 36;
 
+/// The programs of a theme.
+fn case_of(theme: Theme) -> impl proptest::strategy::Strategy<Value = RawCase> {
+    case(CALLS, if theme.churn { 4 } else { 2 })
+}
+
 /// Runs the share of a theme of the programs that are asked for, by `run`: false if a program is of no use.
 fn check_by(
     theme: Theme,
@@ -96,8 +101,7 @@ fn check_by(
 ) {
     hush();
     let dog = Dog::new(Duration::from_secs(60));
-    let scopes = if theme.churn { 4 } else { 2 };
-    cases::run(name, &case(CALLS, scopes), |raw, replayed| {
+    cases::run(name, &case_of(theme), |raw, replayed| {
         let (lowered, setting) = prepare(raw, theme);
         let Some(seed) = replayed else { return run(raw, lowered, setting, &dog) };
         run(raw, lowered, Setting { seed: Some(seed), ..setting }, &dog)
@@ -206,6 +210,28 @@ fn without_inferred_reads_explicit_edges_keep_writers_behind_readers() {
 #[test]
 fn with_inferred_reads_after_writes_alone_explicit_edges_do_the_rest() {
     check(Theme { faults: true, manual: true, hazards: Hazards::Raw, ..AUTO }, "raw");
+}
+
+#[test]
+fn a_seeded_program_does_the_same_in_every_run_of_every_chip() {
+    hush();
+    let themes = [
+        Theme { faults: true, manual: true, ..AUTO },
+        Theme { churn: true, faults: true, ..AUTO },
+        Theme { faults: true, manual: true, hazards: Hazards::Raw, ..AUTO },
+    ];
+    for (theme, number) in themes.into_iter().flat_map(|theme| (0..30).map(move |number| (theme, number))) {
+        let case = Case { theme: "trace", seed: 1, number };
+        let (lowered, setting) = prepare(&cases::draw(&case_of(theme), &case), theme);
+        let setting = Setting { seed: Some(number), ..setting };
+        let traces = |rounds| drive::traces(&lowered, &setting, rounds).unwrap_or_else(|why| panic!("{why}"));
+        let (mut all, more) = (traces(2), traces(1));
+        all.extend(more);
+        for other in &all[1..] {
+            let lines = all[0].lines().zip(other.lines()).enumerate().find(|(_, (one, other))| one != other);
+            assert!(*other == all[0], "{theme:?}, program {number}: {lines:?}");
+        }
+    }
 }
 
 #[test]

@@ -128,15 +128,18 @@ impl Engine {
         SubTask { task, block: work.block, place, core: lane.0 }
     }
 
+    #[inline]
     pub(crate) fn record_began(&self, lane: LaneId, work: Work) {
         self.record(|| What::Began(self.sub_task(lane, work)));
     }
 
+    #[inline]
     pub(crate) fn record_ended(&self, lane: LaneId, work: Work) {
         self.record(|| What::Ended(self.sub_task(lane, work)));
     }
 
     /// The task was committed and is not published: its slot says what it is.
+    #[inline]
     pub(crate) fn record_submitted(&self, task: TaskId, producers: &[(TaskId, prewire_abi::EdgeKind)]) {
         self.record(|| {
             let slot = self.rings().slot_of(task);
@@ -153,6 +156,7 @@ impl Engine {
         });
     }
 
+    #[inline]
     pub(crate) fn record_completed(&self, slot: SlotRef) {
         self.record(|| {
             let state = self.rings().slot(slot);

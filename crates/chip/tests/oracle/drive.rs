@@ -120,6 +120,27 @@ pub(crate) fn run_short(
     again.map(drop).map_err(|error| format!("the next run failed: {error}"))
 }
 
+/// What happens in `rounds` runs of the program, as text.
+pub(crate) fn traces(lowered: &Lowered, setting: &Setting, rounds: usize) -> Result<Vec<String>, String> {
+    let say = |error: Error| format!("the chip could not be set up: {error}");
+    let builder = setting.builder().hazards(lowered.program.hazards).trace(true);
+    let (chip, kit) = Kit::on(builder).map_err(say)?;
+    let externals = &lowered.program.externals;
+    let buffers = externals.iter().map(|external| upload(&chip, external)).collect::<Result<Vec<Buffer>>>();
+    let buffers = buffers.map_err(say)?;
+    let one = |_| {
+        for (buffer, external) in buffers.iter().zip(externals) {
+            refill(&chip, buffer, external).map_err(say)?;
+        }
+        let mut player = Player { kit: &kit, tensors: Vec::new(), tasks: Vec::new(), difference: None };
+        player.tensors.extend(buffers.iter().map(|buffer| Some(buffer.tensor())));
+        // Whether it fails is told by the trace.
+        let _ = chip.run(|orch| player.play(orch, &mut lowered.program.ops.iter()));
+        chip.take_trace().map(|trace| trace.to_string()).ok_or_else(|| "the chip has no trace".to_owned())
+    };
+    (0..rounds).map(one).collect()
+}
+
 fn upload(chip: &Chip, external: &External) -> Result<Buffer> {
     fn make<T: Word>(chip: &Chip, external: &External) -> Result<Buffer> {
         let data: Vec<T> = external.data.iter().copied().map(T::narrow).collect();
