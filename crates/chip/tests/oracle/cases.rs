@@ -8,7 +8,7 @@ use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
 
 /// How many of [`WHOLE`] programs each theme has.
-const SHARES: [(&str, u64); 9] = [
+const SHARES: [(&str, u64); 13] = [
     ("auto", 8),
     ("faults", 6),
     ("churn", 5),
@@ -18,8 +18,12 @@ const SHARES: [(&str, u64); 9] = [
     ("raw-waw", 2),
     ("raw-waw-manual", 1),
     ("raw", 2),
+    ("fit", 1),
+    ("fit-churn", 1),
+    ("fit-manual", 1),
+    ("fit-raw-waw", 1),
 ];
-const WHOLE: u64 = 32;
+const WHOLE: u64 = 36;
 /// Programs of all themes, unless the environment says how many.
 const USUAL: u64 = 640;
 
