@@ -20,6 +20,7 @@ pub(crate) const FLAGS: &[&str] = &[
     "--seed",
     "--seeds",
     "--trace",
+    "--check-races",
     "--json",
     "--usage",
     "--full",

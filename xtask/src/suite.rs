@@ -82,6 +82,18 @@ const STEPS: &[Step] = &[
         },
     },
     Step {
+        name: "races",
+        what: "cargo xtask sim-test --check-races",
+        remedy: "the report above names two tasks and what is missing between them; \
+                 `cargo xtask sim-test --check-races --scene <scene>` repeats it",
+        slow: true,
+        run: |_| {
+            let status = sim_test::scenes(&["--check-races".into()])?;
+            ensure!(status.success(), "the checked scenes ended with {status}");
+            Ok(())
+        },
+    },
+    Step {
         name: "oracle",
         what: "cargo xtask oracle",
         remedy: "the smallest program that goes wrong is printed above as a test, with the command that runs it again, \

@@ -15,6 +15,7 @@ use crate::context::MAX_TENSORS;
 use crate::control::Limits;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
+use crate::races::{Check, Races};
 use crate::trace::Recorder;
 
 /// The vendor's runtime library.
@@ -43,6 +44,7 @@ pub struct ChipBuilder {
     hazards: Hazards,
     limits: Limits,
     trace: bool,
+    check: Option<Check>,
 }
 
 impl Chip {
@@ -56,6 +58,7 @@ impl Chip {
             hazards: Hazards::All,
             limits: Limits::new(),
             trace: false,
+            check: None,
         }
     }
 
@@ -115,6 +118,12 @@ impl ChipBuilder {
         self
     }
 
+    /// Checks programs while they run: see [`Check`]. The chip then runs in seeded mode, with seed 0 if none is given.
+    pub fn check(mut self, check: Check) -> Self {
+        self.check = Some(check);
+        self
+    }
+
     /// Bytes of device memory, the heaps of the rings included. 64 GiB unless said; what is not touched costs nothing.
     /// Whatever this says, there is never more of it than the machine has memory.
     pub fn memory_limit(mut self, bytes: u64) -> Self {
@@ -157,7 +166,7 @@ impl ChipBuilder {
 
     /// As [`build`](ChipBuilder::build), on a machine with so much memory; `None`: not known.
     fn build_on(self, machine: Option<u64>) -> Result<Chip> {
-        let Self { spec, has, sim: config, rings: sizes, hazards, limits: time, trace } = self;
+        let Self { spec, has, sim: mut config, rings: sizes, hazards, limits: time, trace, check } = self;
         if spec.clusters == 0 || spec.clusters > has {
             return Err(Error::Clusters { asked: spec.clusters, chip: spec.name, has });
         }
@@ -171,6 +180,9 @@ impl ChipBuilder {
         }
         sizes.validate()?;
         claims::check(&sizes, machine)?;
+        if check.is_some() && config.mode == Mode::Pool {
+            config = config.mode(Mode::Seeded { seed: 0 });
+        }
         let mode = config.mode;
         let config = config.machine_memory(machine);
         let (rings, allocator) = Rings::new(&sizes)?;
@@ -191,7 +203,8 @@ impl ChipBuilder {
             tensor_map,
             hazards,
         });
-        let engine = Engine::new(spec, rings, ready, Arc::clone(&sim), mode);
+        let races = check.map(|Check::Races| Races::new(hazards));
+        let engine = Engine::new(spec, rings, ready, Arc::clone(&sim), mode, races);
         let engine = Arc::new(engine.with_recorder(trace.then(|| Recorder::new(&spec, mode))));
         sim.start(Arc::clone(&engine) as Arc<_>)?;
         Ok(Chip::new(engine, sim, orchestrator, mode, time))

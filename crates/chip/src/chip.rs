@@ -265,6 +265,13 @@ impl Chip {
         self.shared.engine.recorder()?.take()
     }
 
+    /// What the race checker found in the last run, also if that failed for another reason; see
+    /// [`Check::Races`](crate::Check::Races). None without the checker, and where nothing was found.
+    #[must_use]
+    pub fn races(&self) -> Option<crate::RaceReport> {
+        self.shared.engine.races()?.report()
+    }
+
     /// Runs an orchestration, and waits until every task that it submitted is complete. Runs of one chip follow one
     /// another, from whatever threads they are asked for.
     ///

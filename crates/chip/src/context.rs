@@ -1,6 +1,6 @@
 //! What a kernel is given: its arguments, and its place among the sub-tasks of its task.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 
 use prewire_abi::{LaneMask, TaskId, TensorArgType, ViewError};
@@ -13,6 +13,7 @@ use crate::element::{Element, Scalar};
 use crate::engine::Engine;
 use crate::error::KernelError;
 use crate::lease::Holder;
+use crate::races::Watch;
 use crate::span::Span;
 use crate::view::{Guard, View, ViewMut};
 
@@ -42,6 +43,8 @@ pub struct KernelCtx<'k> {
     exclusive: bool,
     /// By argument: above 0 readers, -1 a writer.
     marks: [Cell<i8>; MAX_TENSORS],
+    /// Its arguments as they were, for the race checker.
+    watch: Option<RefCell<Watch>>,
 }
 
 impl fmt::Debug for KernelCtx<'_> {
@@ -59,15 +62,18 @@ impl<'k> KernelCtx<'k> {
         let slot = SlotRef::from_raw(work.slot);
         let state = engine.rings().slot(slot);
         let cold = state.cold();
+        let record = Record::of(engine.rings(), slot);
+        let watch = engine.races().map(|_| Watch::of(engine.sim(), &record, cold.attrs.unordered));
         Self {
             engine,
-            record: Record::of(engine.rings(), slot),
+            record,
             lane,
             work,
             cold,
             task: state.id(),
             exclusive: cold.total() == 1 && !cold.attrs.unordered,
             marks: [const { Cell::new(0) }; MAX_TENSORS],
+            watch: watch.map(RefCell::new),
         }
     }
 
@@ -166,20 +172,49 @@ impl<'k> KernelCtx<'k> {
         if tensor.addr % align_of::<T>() as u64 != 0 {
             return Err(KernelError::Misaligned { arg, addr: tensor.addr, size: size_of::<T>() });
         }
-        Ok(Span {
-            addr: tensor.addr,
-            size: size_of::<T>() as u64,
-            ndims: tensor.ndims,
-            shape: tensor.shape,
-            strides: tensor.strides,
-        })
+        Ok(Span::of(&tensor))
+    }
+
+    /// Tells the race checker of a view, if there is one.
+    fn tell(&self, arg: usize, span: &Span, write: bool) {
+        if let (Some(races), Some(watch)) = (self.engine.races(), &self.watch)
+            && let Some(tensor) = self.record.tensor(arg)
+        {
+            if write {
+                watch.borrow_mut().writes(arg);
+            }
+            races.view(self.task, arg, tensor.tag, span, write);
+        }
+    }
+
+    /// Tells the race checker what this kernel has written without a view.
+    fn confess(&self) {
+        if let (Some(races), Some(watch)) = (self.engine.races(), &self.watch) {
+            let told = |arg, tag, pieces: &[Span]| races.changed(self.task, arg, tag, pieces);
+            watch.borrow_mut().look(self.engine.sim(), told);
+        }
+    }
+
+    /// Waits for peers. Others run meanwhile, and what they write is not of this kernel.
+    fn meet(&self, meeting: Meeting, members: u32) -> Result<(), KernelError> {
+        self.confess();
+        self.engine.busy().at_barrier(self.lane, true);
+        let met = self.engine.barriers().meet(self.engine.sim(), meeting, members);
+        self.engine.busy().at_barrier(self.lane, false);
+        if let Some(watch) = &self.watch {
+            watch.borrow_mut().renew(self.engine.sim());
+        }
+        met
     }
 
     /// Keeps others away from `span` for as long as the guard lives.
     fn guard(&self, arg: usize, span: &Span, write: bool) -> Result<Guard<'_>, KernelError> {
         if !self.exclusive {
             return match self.engine.leases().take(span, write, self.holder()) {
-                Ok(id) => Ok(Guard::Lease(self.engine.leases(), id)),
+                Ok(id) => {
+                    self.tell(arg, span, write);
+                    Ok(Guard::Lease(self.engine.leases(), id))
+                }
                 Err(other) => Err(KernelError::Conflict { arg, other: other.to_string() }),
             };
         }
@@ -189,6 +224,7 @@ impl<'k> KernelCtx<'k> {
             readers @ 0..=126 if !write => mark.set(readers + 1),
             _ => return Err(KernelError::Borrowed { arg }),
         }
+        self.tell(arg, span, write);
         Ok(Guard::Mark(mark))
     }
 
@@ -257,13 +293,6 @@ impl<'k> KernelCtx<'k> {
         self.meet(Meeting::of_block(self.slot(), self.work.block), members)
     }
 
-    fn meet(&self, meeting: Meeting, members: u32) -> Result<(), KernelError> {
-        self.engine.busy().at_barrier(self.lane, true);
-        let met = self.engine.barriers().meet(self.engine.sim(), meeting, members);
-        self.engine.busy().at_barrier(self.lane, false);
-        met
-    }
-
     /// Waits until all sub-tasks of the task have come here: they run at the same time, as it starts them together.
     ///
     /// # Errors
@@ -280,6 +309,7 @@ impl<'k> KernelCtx<'k> {
 
     /// This sub-task has ended: its peers must not wait for it.
     pub(crate) fn leave(&self) {
+        self.confess();
         let members = self.cold.lanes.count();
         let (barriers, sim) = (self.engine.barriers(), self.engine.sim());
         if members > 1 {

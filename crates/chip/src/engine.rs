@@ -19,6 +19,7 @@ use crate::context::{KernelCtx, may_meet};
 use crate::error::{Error, Failure, KernelError};
 use crate::kernel::Kernels;
 use crate::lease::{Holder, Leases};
+use crate::races::Races;
 use crate::span::Span;
 use crate::stall::OrchestratorWait;
 use crate::trace::{Recorder, What};
@@ -71,6 +72,8 @@ pub(crate) struct Engine {
     progress: Event,
     /// The first error of the run: its root cause. Written once a run.
     cause: Mutex<Option<Error>>,
+    /// Checks accesses, if that was asked for.
+    races: Option<Box<Races>>,
 }
 
 impl Engine {
@@ -80,6 +83,7 @@ impl Engine {
         ready: Arc<Ready>,
         sim: Arc<Sim>,
         mode: Mode,
+        races: Option<Races>,
     ) -> Self {
         Self {
             spec,
@@ -95,6 +99,7 @@ impl Engine {
             recorder: None,
             progress: Event::new(),
             cause: Mutex::new(None),
+            races: races.map(Box::new),
         }
     }
 
@@ -152,6 +157,21 @@ impl Engine {
 
     pub(crate) const fn progress(&self) -> &Event {
         &self.progress
+    }
+
+    /// The race checker, if there is one.
+    pub(crate) fn races(&self) -> Option<&Races> {
+        self.races.as_deref()
+    }
+
+    /// Makes what the race checker found the cause, unless the run failed for another one: then it is told as well.
+    pub(crate) fn note_races(&self) {
+        if let Some(report) = self.races().and_then(Races::report) {
+            if self.cause.lock().unwrap_or_else(PoisonError::into_inner).is_some() {
+                tracing::warn!("the run failed, and beside that {report}");
+            }
+            self.note_cause(Error::Races(Box::new(report)));
+        }
     }
 
     /// Keeps `error` if it is the first of the run.
@@ -288,10 +308,12 @@ impl Engine {
         let size = (predicate.dtype.size() as usize).min(bytes.len());
         let state = self.rings.slot(slot);
         let mut lease = None;
+        let span = Span::dense(predicate.addr, size as u64, 1);
+        if let Some(races) = self.races() {
+            races.predicate(state.id(), Record::of(&self.rings, slot).tensors(), &span);
+        }
         if state.cold().attrs.unordered {
             // Nothing but its submitter's word says that nobody writes the element now.
-            let span =
-                Span { addr: predicate.addr, size: size as u64, ndims: 1, shape: [1; 5], strides: [1; 5] };
             let holder = Holder { task: state.id(), block: 0, place: 0 };
             lease = match self.leases.take(&span, false, holder) {
                 Ok(lease) => Some(lease),

@@ -100,6 +100,9 @@ pub enum Error {
     /// A task failed while it ran, and with it everything that depends on it.
     #[error("{0}")]
     Task(Box<Failure>),
+    /// The race checker found accesses that nothing orders.
+    #[error("{0}")]
+    Races(Box<crate::races::RaceReport>),
     /// A call that must come from outside of runs and kernels came from inside of one.
     #[error("{call} was called inside a run or a kernel; call it between runs{hint}")]
     InsideRun {

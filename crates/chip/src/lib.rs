@@ -49,6 +49,7 @@ mod kernel;
 mod launcher;
 mod lease;
 mod orch;
+mod races;
 mod run;
 mod shared;
 mod span;
@@ -71,6 +72,7 @@ pub use element::{Element, Scalar};
 pub use error::{Error, Failure, KernelError, Refusal, Refused, Result};
 pub use kernel::{Kernel, Mix, Param};
 pub use orch::Orch;
+pub use races::{Check, Missing, Party, Race, RaceReport, Through, Undeclared};
 pub use run::Run;
 pub use stall::{
     AliveTask, BusyRing, Kept, OrchestratorWait, RunningKernel, StallClass, StallReason, StallReport,

@@ -4,7 +4,7 @@ use std::panic::Location;
 use std::time::Duration;
 
 use prewire_abi::{DataType, ScopeMode, TaskId, TensorCreateInfo};
-use prewire_orchestrator::{Arg, Args, Orchestrator};
+use prewire_orchestrator::{Arg, Args, Orchestrator, SubmitError};
 use prewire_platform::DeviceMemory;
 use prewire_tensormap::Access;
 
@@ -70,6 +70,7 @@ impl<'r> Orch<'r> {
             .orchestrator
             .alloc(&mut self.waiter, self.args, site)
             .map_err(|error| refused(error.into()))?;
+        self.engine.races().inspect(|races| races.fresh(made.outputs));
         self.engine.record(|| What::Allocated { task: made.id, site });
         let origin = Origin::Scope { run, scope: made.scope };
         let inner = made.outputs.first().copied();
@@ -109,10 +110,16 @@ impl<'r> Orch<'r> {
         body: impl FnOnce(&mut Self) -> Result<T>,
     ) -> Result<T> {
         let depth = self.orchestrator.depth();
+        let drains = mode == ScopeMode::Manual && !self.orchestrator.is_unordered();
         self.waiter.about(site);
         self.orchestrator
             .open_scope(&mut self.waiter, mode, site)
             .map_err(|error| refused("a scope", site, error.into()))?;
+        if let Some(races) = self.engine.races()
+            && drains
+        {
+            races.fence();
+        }
         let manual = mode == ScopeMode::Manual;
         self.engine.record(|| What::ScopeOpened { depth: depth + 1, manual, site });
         let around = self.waiter.scope.replace(site);
@@ -169,10 +176,14 @@ impl<'r> Orch<'r> {
         let element = tensor.inner.view(&ones[..index.len()], index).map_err(Error::View)?;
         let scope = self.scope_of(&tensor);
         self.waiter.about(site);
-        self.orchestrator
-            .wait_for(&mut self.waiter, &element, scope, access)
-            .map_err(|error| refused(error.into()))?;
-        let span = Span { addr, size: size_of::<T>() as u64, ndims: 1, shape: [1; 5], strides: [1; 5] };
+        let span = Span::dense(addr, size_of::<T>() as u64, 1);
+        let waited = self.orchestrator.wait_for(&mut self.waiter, &element, scope, access);
+        if let Some(races) = self.engine.races()
+            && matches!(waited, Ok(()) | Err(SubmitError::ProducerFailed { .. }))
+        {
+            races.host(site, &element, access, waited.is_ok().then_some(&span));
+        }
+        waited.map_err(|error| refused(error.into()))?;
         let holder = Holder { task: TaskId::INVALID, block: 0, place: 0 };
         let leases = self.engine.leases();
         let lease = leases.take(&span, write, holder).map_err(|other| {

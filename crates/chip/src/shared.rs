@@ -88,6 +88,7 @@ impl Shared {
         let start = Instant::now();
         let executed = self.sim.stats().executed;
         orchestrator.start_run();
+        self.engine.races().inspect(|races| races.start());
         if let Some(allowed) = self.limits.deadline {
             control.set_deadline(allowed);
         }
@@ -127,6 +128,7 @@ impl Shared {
             usage: orchestrator.usage(),
         };
         tight.look(&report.usage);
+        self.engine.note_races();
         let cause = self.end();
         if let Some(recorder) = self.engine.recorder() {
             recorder.finish(&self.engine, cause.is_none() && result.is_ok(), orchestrator.tasks());

@@ -1,9 +1,10 @@
 //! Strided memory as kernels see it, and whether two pieces of it touch.
 
 use prewire_abi::MAX_TENSOR_DIMS;
+use prewire_orchestrator::ArgTensor;
 
 /// A rectangular piece of memory, by address.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Span {
     /// The address of the first element.
     pub(crate) addr: u64,
@@ -15,6 +16,45 @@ pub(crate) struct Span {
 }
 
 impl Span {
+    /// All of a tensor.
+    pub(crate) fn of(tensor: &ArgTensor) -> Self {
+        let &ArgTensor { addr, dtype, ndims, shape, strides, .. } = tensor;
+        Self { addr, size: u64::from(dtype.size()), ndims, shape, strides }
+    }
+
+    /// `n` elements, one after the other.
+    pub(crate) fn dense(addr: u64, size: u64, n: u32) -> Self {
+        let (mut shape, mut strides) = ([0; MAX_TENSOR_DIMS], [0; MAX_TENSOR_DIMS]);
+        (shape[0], strides[0]) = (n, 1);
+        Self { addr, size, ndims: 1, shape, strides }
+    }
+
+    /// The address of its first byte, and of the one after its last.
+    pub(crate) fn bytes(&self) -> (u64, u64) {
+        (self.addr, self.addr + self.extent() * self.size)
+    }
+
+    /// The runs of elements that lie one after the other, row after row: the address of each, and how many.
+    pub(crate) fn runs(&self) -> impl Iterator<Item = (u64, u32)> {
+        let span = *self;
+        let (mut inner, mut outer) = (1u32, span.ndims);
+        while let Some(dim) = outer.checked_sub(1)
+            && (span.shape[dim] == 1 || span.strides[dim] == inner)
+            && let Some(merged) = inner.checked_mul(span.shape[dim])
+        {
+            (outer, inner) = (dim, merged);
+        }
+        let count = if inner == 0 { 0 } else { span.len() as u64 / u64::from(inner) };
+        (0..count).map(move |run| {
+            let (mut rest, mut at) = (run, 0);
+            for dim in (0..outer).rev() {
+                at += rest % u64::from(span.shape[dim]) * u64::from(span.strides[dim]);
+                rest /= u64::from(span.shape[dim]);
+            }
+            (span.addr + at * span.size, inner)
+        })
+    }
+
     pub(crate) fn shape(&self) -> &[u32] {
         &self.shape[..self.ndims]
     }
@@ -134,6 +174,25 @@ mod tests {
                 .collect();
         }
         all.into_iter().map(|at| s.addr + at * s.size).collect()
+    }
+
+    #[test]
+    fn runs_are_the_elements_in_order() {
+        let mut next = draw();
+        for _ in 0..5_000 {
+            let dims = 1 + next(3) as usize;
+            let shape: Vec<u32> = (0..dims).map(|_| next(4) as u32).collect();
+            let mut strides: Vec<u32> = (0..dims).map(|_| next(9) as u32 + 1).collect();
+            if next(2) == 0 {
+                strides[dims - 1] = 1;
+            }
+            let s = span(64 + 4 * next(40), 4, &shape, &strides);
+            let all: Vec<u64> =
+                s.runs().flat_map(|(addr, n)| (0..u64::from(n)).map(move |i| addr + 4 * i)).collect();
+            assert_eq!(all, elements(&s), "{s:?}");
+        }
+        assert_eq!(span(0, 4, &[2, 3, 4], &[12, 4, 1]).runs().count(), 1, "packed");
+        assert_eq!(span(0, 4, &[2, 3, 4], &[24, 4, 1]).runs().count(), 2);
     }
 
     /// Numbers below an end, the same in every run.

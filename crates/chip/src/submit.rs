@@ -10,6 +10,7 @@ use crate::element::Scalar;
 use crate::error::{Refusal, Result};
 use crate::kernel::{Kernel, Param};
 use crate::orch::{Orch, refused};
+use crate::races::Submission;
 use crate::task::Task;
 use crate::tensor::{AsTensor, Origin, Tensor};
 
@@ -179,12 +180,18 @@ impl<'o, 'r> Submit<'o, 'r> {
             attrs: Attrs { sync_start, ..Attrs::default() },
             callable: kernel.map_or(u32::MAX, |kernel| kernel.id),
         };
-        let (chip, run) = (orch.chip, orch.run);
+        let (chip, run, mode) = (orch.chip, orch.run, orch.orchestrator.mode());
         orch.waiter.about(site);
         let submitted = orch
             .orchestrator
             .submit(&mut orch.waiter, cold, orch.args, site)
             .map_err(|error| refused(what(), site, error.into()))?;
+        if let Some(races) = orch.engine.races() {
+            let kernel = kernel.map(|kernel| std::sync::Arc::clone(&kernel.name));
+            let task = Submission { id: submitted.id, kernel, site, mode };
+            races.submitted(task, orch.args, submitted.outputs);
+            orch.waiter.go_on();
+        }
         let origin = Origin::Scope { run, scope: submitted.scope };
         let outputs = submitted.outputs.iter().map(|&inner| Tensor { inner, chip, origin });
         Ok(Task::new(submitted.id, run, outputs))

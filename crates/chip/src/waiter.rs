@@ -36,6 +36,8 @@ pub(crate) struct Waiter<'e> {
     dice: u64,
     /// The chip was given up, and why.
     lost: Option<String>,
+    /// Something was published, and the simulation has not gone on yet: the race checker is to hear of it first.
+    owes: bool,
 }
 
 /// What ends a turn of waiting.
@@ -56,7 +58,7 @@ fn end(poll: Poll) -> Option<WaitEnd> {
 impl<'e> Waiter<'e> {
     pub(crate) fn new(engine: &'e Engine, mode: Mode, limits: Limits, control: &'e Control) -> Self {
         let dice = if let Mode::Seeded { seed } = mode { seed | 1 } else { 1 };
-        Self { engine, mode, limits, control, site: None, scope: None, dice, lost: None }
+        Self { engine, mode, limits, control, site: None, scope: None, dice, lost: None, owes: false }
     }
 
     /// Why the chip was given up, if it was.
@@ -185,6 +187,20 @@ impl<'e> Waiter<'e> {
         }
     }
 
+    /// Goes on with a simulation that waited for the race checker to hear of a task.
+    pub(crate) fn go_on(&mut self) {
+        if std::mem::take(&mut self.owes) {
+            self.drift();
+        }
+    }
+
+    /// Lets a seeded simulation take some steps.
+    fn drift(&mut self) {
+        for _ in 0..self.roll() % 4 {
+            let _ = self.engine.sim().step();
+        }
+    }
+
     /// xorshift64: enough to vary how submits and steps interleave.
     fn roll(&mut self) -> u64 {
         self.dice ^= self.dice << 13;
@@ -221,8 +237,9 @@ impl Wait for Waiter<'_> {
             prewire_platform::Lanes::kick(self.engine.sim());
             return;
         }
-        for _ in 0..self.roll() % 4 {
-            let _ = self.engine.sim().step();
+        self.owes = true;
+        if self.engine.races().is_none() {
+            self.go_on();
         }
     }
 }

@@ -33,4 +33,4 @@ pub use error::{Oldest, SubmitError};
 pub use orchestrator::{Capacity, Orchestrator, Setup};
 pub use record::{ArgTensor, Record};
 pub use scope::ScopeKey;
-pub use submit::Submitted;
+pub use submit::{Submitted, asks, tells};

@@ -235,6 +235,18 @@ impl Orchestrator {
         self.scopes.current().map_or(ScopeKey::NONE, |scope| scope.key)
     }
 
+    /// How accesses of what is submitted now make edges: the mode of the innermost scope.
+    #[must_use]
+    pub fn mode(&self) -> ScopeMode {
+        self.scopes.mode()
+    }
+
+    /// Whether something in this run is ordered by nothing but its submitter's word.
+    #[must_use]
+    pub const fn is_unordered(&self) -> bool {
+        self.unordered
+    }
+
     /// Closes what is open and waits until every task is retired, whether the run was ended or not.
     pub fn finish_run(&mut self, wait: &mut impl Wait) {
         while self.close_scope().is_ok() {}

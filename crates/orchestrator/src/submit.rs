@@ -41,8 +41,9 @@ pub(crate) fn life(allocator: &Allocator, id: TaskId) -> Life {
     }
 }
 
-/// What a tag does to memory that exists.
-const fn access(tag: TensorArgType) -> Option<Access> {
+/// What a tag tells the tensor map of memory that exists: nothing for what makes no edges.
+#[must_use]
+pub const fn tells(tag: TensorArgType) -> Option<Access> {
     match tag {
         TensorArgType::Input => Some(Access::Read),
         TensorArgType::InOut | TensorArgType::OutputExisting | TensorArgType::Output => Some(Access::Write),
@@ -51,8 +52,9 @@ const fn access(tag: TensorArgType) -> Option<Access> {
 }
 
 /// What a tag asks the tensor map for. Where a write waits for nothing, what is read and written is asked for as a read.
-fn asked(tag: TensorArgType, hazards: Hazards) -> Option<Access> {
-    if hazards == Hazards::Raw && tag == TensorArgType::InOut { Some(Access::Read) } else { access(tag) }
+#[must_use]
+pub fn asks(tag: TensorArgType, hazards: Hazards) -> Option<Access> {
+    if hazards == Hazards::Raw && tag == TensorArgType::InOut { Some(Access::Read) } else { tells(tag) }
 }
 
 const fn writes(arg: &Arg) -> bool {
@@ -228,7 +230,7 @@ impl Orchestrator {
         let infer = self.scopes.mode() == ScopeMode::Auto;
         let hazards = self.hazards;
         let existing = args.tensors.iter().filter_map(|arg| match arg {
-            Arg::Existing { tensor, tag, .. } => Some((tensor, asked(*tag, hazards))),
+            Arg::Existing { tensor, tag, .. } => Some((tensor, asks(*tag, hazards))),
             Arg::Create(_) => None,
         });
         let reads = args.reads.iter().map(|(tensor, _)| (tensor, Some(Access::Read)));
@@ -264,7 +266,7 @@ impl Orchestrator {
         if self.scopes.mode() != ScopeMode::Auto {
             return 0;
         }
-        let makes_edges = |arg: &&Arg| matches!(arg, Arg::Existing { tag, .. } if access(*tag).is_some());
+        let makes_edges = |arg: &&Arg| matches!(arg, Arg::Existing { tag, .. } if tells(*tag).is_some());
         (args.tensors.iter().filter(makes_edges).count() + args.reads.len()) as u32
     }
 
@@ -425,7 +427,7 @@ impl Orchestrator {
         }
         let allocator = &self.allocator;
         let existing = args.tensors.iter().filter_map(|arg| match arg {
-            Arg::Existing { tensor, tag, .. } => Some((tensor, access(*tag)?)),
+            Arg::Existing { tensor, tag, .. } => Some((tensor, tells(*tag)?)),
             Arg::Create(_) => None,
         });
         let reads = args.reads.iter().map(|(tensor, _)| (tensor, Access::Read));

@@ -40,8 +40,8 @@ pub use platform::{PLATFORMS, platform};
 pub mod prelude {
     pub use crate::{a2a3, a5};
     pub use prewire_chip::{
-        AsTensor, Buffer, Chip, ChipBuilder, ChipSpec, Core, DataType, EdgeKind, Element, Error, Hazards,
-        Kernel, KernelCtx, KernelError, Mix, Orch, Param, Place, PredicateOp, RingSizes, Run, RunReport,
-        RunUsage, Scalar, StallReport, Submit, Task, Tensor, View, ViewMut, bf16, f16,
+        AsTensor, Buffer, Check, Chip, ChipBuilder, ChipSpec, Core, DataType, EdgeKind, Element, Error,
+        Hazards, Kernel, KernelCtx, KernelError, Mix, Orch, Param, Place, PredicateOp, RingSizes, Run,
+        RunReport, RunUsage, Scalar, StallReport, Submit, Task, Tensor, View, ViewMut, bf16, f16,
     };
 }

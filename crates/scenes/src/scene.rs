@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use prewire::chip::RunUsage;
-use prewire::prelude::{ChipBuilder, Hazards};
+use prewire::prelude::{Check, ChipBuilder, Hazards};
 
 /// A program with a golden.
 #[derive(Clone, Copy, Debug)]
@@ -36,13 +36,18 @@ pub struct Setup {
     pub hazards: Hazards,
     /// The kernel that adds one to the first element of its last result, so that the golden has something to find.
     pub spoil: Option<&'static str>,
+    /// What is checked while it runs.
+    pub check: Option<Check>,
+    /// Scenes that name edges leave one out, so that [`check`](Setup::check) has something to find.
+    pub frayed: bool,
 }
 
 impl Setup {
     /// A run of the usual size on `platform`, on all threads, with no kernel spoilt.
     #[must_use]
     pub const fn new(platform: Platform) -> Self {
-        Self { platform, size: Size::Usual, seed: None, trace: false, hazards: Hazards::All, spoil: None }
+        let (hazards, spoil) = (Hazards::All, None);
+        Self { platform, size: Size::Usual, seed: None, trace: false, hazards, spoil, check: None, frayed: false }
     }
 
     /// The same with another size.
@@ -80,6 +85,20 @@ impl Setup {
         self
     }
 
+    /// The same under a check, which runs the simulator in one thread.
+    #[must_use]
+    pub const fn with_check(mut self, check: Option<Check>) -> Self {
+        self.check = check;
+        self
+    }
+
+    /// The same with an explicit edge left out.
+    #[must_use]
+    pub const fn with_frayed_edges(mut self) -> Self {
+        self.frayed = true;
+        self
+    }
+
     /// The chip to build, before a scene sets sizes of its own.
     ///
     /// # Errors
@@ -87,8 +106,12 @@ impl Setup {
     /// The platform cannot be had on this machine.
     pub(crate) fn builder(&self) -> prewire::Result<ChipBuilder> {
         let builder = prewire::platform(self.platform.name)?.hazards(self.hazards).trace(self.trace);
-        Ok(match self.seed {
+        let builder = match self.seed {
             Some(seed) => builder.seed(seed),
+            None => builder,
+        };
+        Ok(match self.check {
+            Some(check) => builder.check(check),
             None => builder,
         })
     }

@@ -1,6 +1,6 @@
 //! Every scene passes on every platform, and fails on each when any of its kernels is wrong.
 
-use prewire::prelude::Hazards;
+use prewire::prelude::{Check, Hazards};
 use prewire_scenes::{Platform, Scene, Setup, Size, list, platforms, run};
 
 fn small(platform: Platform) -> Setup {
@@ -66,5 +66,33 @@ fn a_chip_of_a_hundred_cores_runs_on_a_handful_of_threads() {
             let row = run(named(name), &small(platform));
             assert!(row.ok && row.threads <= 16, "{row:#?}");
         }
+    }
+}
+
+#[test]
+fn no_scene_has_a_race() {
+    for scene in list() {
+        for seed in 0..2 {
+            let setup = small(platforms()[seed % 2]).with_check(Some(Check::Races));
+            let row = run(scene, &setup.with_seed(Some(seed as u64)));
+            assert!(row.ok, "{row:#?}");
+        }
+    }
+}
+
+#[test]
+fn a_lost_edge_is_named_in_whatever_order_the_tasks_ran() {
+    let setup = small(platforms()[0]).with_check(Some(Check::Races)).with_frayed_edges();
+    for seed in 0..4 {
+        let row = run(named("paged_attention_manual"), &setup.with_seed(Some(seed)));
+        let error = row.error.expect("two updates of a tile race");
+        let updates = error.matches("kernel \"update\" (task").count();
+        assert!(updates >= 2 && error.contains(".after(&"), "{error}");
+        assert!(error.contains("attend.rs:"), "{error}");
+    }
+    let setup = small(platforms()[0]).with_check(Some(Check::Races)).with_hazards(Hazards::Raw);
+    for name in ["scalar_data", "ring_pressure"] {
+        let error = run(named(name), &setup).error.expect("what writes next need not wait for who reads");
+        assert!(error.contains("build the chip with `Hazards::All`"), "{error}");
     }
 }

@@ -13,6 +13,8 @@ pub(crate) enum Wiring {
     Auto,
     /// In a manual scope: from who made a tensor, and by hand.
     Manual,
+    /// The same, but for the edge between the first two updates of a tile.
+    Frayed,
 }
 
 /// A paged cache: `[blocks, tokens of a block, kv heads, dim]` of `bf16`, twice.
@@ -94,11 +96,12 @@ impl Attention {
                     .go()?;
                 Ok(())
             }),
-            Wiring::Manual => orch.manual_scope(|orch| {
+            Wiring::Manual | Wiring::Frayed => orch.manual_scope(|orch| {
                 let running = Running::new(orch, tile)?;
                 let mut last = None;
                 for at in 0..tile.blocks.len() {
-                    last = Some(self.block(orch, cache, tile, running, at, last.as_ref())?);
+                    let before = last.as_ref().filter(|_| at != 1 || wiring == Wiring::Manual);
+                    last = Some(self.block(orch, cache, tile, running, at, before)?);
                 }
                 let mut divide = orch
                     .submit(&self.divide)

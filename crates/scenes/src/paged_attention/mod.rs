@@ -42,7 +42,7 @@ pub(crate) const MANUAL: Scene = Scene {
     about: "the same attention, tiles are manual scopes",
     tolerance: 1e-5,
     kernels: KERNELS,
-    run: |setup| run(setup, Wiring::Manual),
+    run: |setup| run(setup, if setup.frayed { Wiring::Frayed } else { Wiring::Manual }),
 };
 
 /// The sizes of the attention.

@@ -28,6 +28,10 @@ pub(crate) struct Args {
     /// Write what happens in each scene to a file of its own in this folder: <scene>-<platform>.trace.
     #[arg(long, value_name = "DIR")]
     pub(crate) trace: Option<PathBuf>,
+    /// Fail a scene if two of its tasks touch the same bytes and nothing orders them; one thing at a time, with seed 0
+    /// unless one is given.
+    #[arg(long)]
+    pub(crate) check_races: bool,
     /// Write the rows of the table to this file.
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,

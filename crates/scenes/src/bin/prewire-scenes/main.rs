@@ -12,6 +12,7 @@ use std::time::Instant;
 use anyhow::Context;
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use prewire::prelude::Check;
 use prewire_scenes::{Platform, Row, Scene, Setup, run};
 
 use args::Args;
@@ -87,9 +88,12 @@ fn run_all(args: &Args, scenes: &[Scene], platforms: &[Platform]) -> anyhow::Res
 /// Runs a scene under one seed after the other, up to the first that fails: the row of the last one, with the tasks and
 /// the time of all.
 fn run_under_seeds(args: &Args, scene: &Scene, platform: Platform) -> Row {
-    let setup = Setup::new(platform).with_size(args.size()).with_trace(args.trace.is_some());
+    let check = args.check_races.then_some(Check::Races);
+    let setup = Setup::new(platform).with_size(args.size()).with_trace(args.trace.is_some()).with_check(check);
     let mut seeds = args.seeds().into_iter();
-    let mut row = run(scene, &setup.with_seed(seeds.next().flatten()));
+    // A checked run is a seeded one.
+    let first = seeds.next().flatten().or(check.map(|_| 0));
+    let mut row = run(scene, &setup.with_seed(first));
     for seed in seeds {
         if !row.ok {
             break;

@@ -1,0 +1,383 @@
+//! The race checker: whether what tasks touch is ordered by what the program asked for, in whatever order they ran.
+//!
+//! It keeps a graph of its own, in which an edge is an order that the program asked for: an explicit edge that waits,
+//! the creator of a tensor, a hazard between declared accesses, a host access that waited. That a producer had retired,
+//! or that a full ring held a submit back, is no edge. Beside it is a shadow of the memory with the accesses that
+//! kernels really made: the views that they took, the elements that predicates looked at, and what they wrote behind
+//! their declaration. Two accesses of the same bytes, one a write, that no path joins are a race.
+//!
+//! Invariant: everything here happens in the order of a seeded simulation, one thing at a time, so that the same seed
+//! gives the same report.
+
+mod graph;
+mod report;
+mod shadow;
+mod watch;
+
+use std::collections::{HashMap, HashSet};
+use std::panic::Location;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use prewire_abi::{ChipTensor, ScopeMode, TaskId, TensorArgType};
+use prewire_orchestrator::{Arg, Args, asks, tells};
+use prewire_tensormap::{Access, Hazards, Life, Region, TensorMap};
+
+use crate::span::Span;
+use graph::{Graph, Info, Who};
+pub use report::{Missing, Party, Race, RaceReport, Through, Undeclared};
+use shadow::{Conflict, Shadow, Touch};
+pub(crate) use watch::Watch;
+
+/// What is checked while a program runs, on a simulated chip.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Check {
+    /// That every two tasks that touch the same bytes, one of them writing, are ordered by what the program asked for.
+    ///
+    /// A run that has a race fails with [`Error::Races`](crate::Error::Races), even when the numbers that came out are
+    /// right. The chip runs in seeded mode, with seed 0 if none was given. Orders that count are edges by
+    /// [`after`](crate::Submit::after) that wait, edges to the creator of a tensor, edges inferred from arguments,
+    /// what a host access waited for, and what the first manual scope waits for. Orders that do not count are
+    /// those that a run happens to have: that a task had ended when another was submitted, or that a ring was full.
+    ///
+    /// A view that a kernel takes counts as an access to all of it. What a kernel writes through a pointer is found
+    /// if it lies in an argument passed as `input` or `no_dep` and changes it; what it reads so is not. The sub-tasks of
+    /// one task are not checked against each other, but for views that they hold at the same time.
+    ///
+    /// ```
+    /// use prewire_chip::{Check, Chip, Core, Error};
+    ///
+    /// let chip = Chip::sim(prewire_a2a3::a2a3()).check(Check::Races).build()?;
+    /// let raise = chip.kernel("raise", Core::Aiv, |k| {
+    ///     k.output::<i32>(0)?.as_mut_slice()?.iter_mut().for_each(|x| *x += 1);
+    ///     Ok(())
+    /// })?;
+    /// let x = chip.zeros::<i32>(&[8])?;
+    /// let run = chip.run(|orch| {
+    ///     orch.manual_scope(|orch| {
+    ///         orch.submit(&raise).inout(&x).go()?;
+    ///         orch.submit(&raise).inout(&x).go()?; // nothing orders it after the first
+    ///         Ok(())
+    ///     })
+    /// });
+    /// let Err(Error::Races(report)) = run else { panic!("{run:?}") };
+    /// assert_eq!(report.races()[0].bytes, 0..32);
+    /// assert!(report.to_string().contains(".after("));
+    /// # Ok::<(), prewire_chip::Error>(())
+    /// ```
+    Races,
+}
+
+/// A task that was submitted.
+#[derive(Debug)]
+pub(crate) struct Submission {
+    pub(crate) id: TaskId,
+    /// None: a dummy.
+    pub(crate) kernel: Option<Arc<str>>,
+    pub(crate) site: &'static Location<'static>,
+    /// Of the scope that it was submitted in.
+    pub(crate) mode: ScopeMode,
+}
+
+/// The race checker of a chip.
+#[derive(Debug)]
+pub(crate) struct Races {
+    hazards: Hazards,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    graph: Graph,
+    shadow: Shadow,
+    /// What accesses were declared, by node. Nothing in it ever retires.
+    map: TensorMap,
+    /// The node of each task, and where the addresses of its buffers are: of each tensor, then of the predicate.
+    tasks: HashMap<u64, (u32, usize)>,
+    buffers: Vec<u64>,
+    /// Pairs that were told.
+    told: HashSet<(u32, u32)>,
+    report: RaceReport,
+}
+
+/// Nodes travel through the tensor map in the place of task ids.
+fn named(node: u32) -> TaskId {
+    TaskId::from_raw(node.into())
+}
+
+fn never_ends(_: TaskId) -> Life {
+    Life::Live
+}
+
+impl Races {
+    pub(crate) fn new(hazards: Hazards) -> Self {
+        let state = State {
+            graph: Graph::default(),
+            shadow: Shadow::default(),
+            map: TensorMap::new(u32::MAX, hazards),
+            tasks: HashMap::new(),
+            buffers: Vec::new(),
+            told: HashSet::new(),
+            report: RaceReport::default(),
+        };
+        Self { hazards, state: Mutex::new(state) }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A run begins: runs are ordered, so nothing of the one before counts.
+    pub(crate) fn start(&self) {
+        let mut state = self.state();
+        state.graph.clear();
+        state.shadow.clear();
+        state.map.clear();
+        state.tasks.clear();
+        state.buffers.clear();
+        state.told.clear();
+        state.report = RaceReport::default();
+    }
+
+    /// What was found in the last run, if anything was.
+    pub(crate) fn report(&self) -> Option<RaceReport> {
+        let state = self.state();
+        (!state.report.is_empty()).then(|| state.report.clone())
+    }
+
+    /// Everything so far has ended, as a call promises.
+    pub(crate) fn fence(&self) {
+        self.state().graph.fence();
+    }
+
+    /// Memory was given out.
+    pub(crate) fn fresh(&self, outputs: &[ChipTensor]) {
+        self.state().fresh(outputs);
+    }
+
+    /// A task was submitted, and none of its kernels has begun.
+    pub(crate) fn submitted(&self, task: Submission, args: &Args, outputs: &[ChipTensor]) {
+        let mut state = self.state();
+        let state = &mut *state;
+        state.fresh(outputs);
+        let (mut waits, mut retains) = (Vec::new(), Vec::new());
+        for (id, kind) in &args.after {
+            if let Some(&(node, _)) = state.tasks.get(&id.raw()) {
+                if kind.waits() { waits.push(node) } else { retains.push(node) }
+            }
+        }
+        let infer = task.mode == ScopeMode::Auto;
+        let hazards = self.hazards;
+        let existing = args.tensors.iter().filter_map(|arg| match arg {
+            Arg::Existing { tensor, tag, .. } => Some((tensor, asks(*tag, hazards), tells(*tag))),
+            Arg::Create(_) => None,
+        });
+        let read = Some(Access::Read);
+        let accesses = existing.chain(args.reads.iter().map(|(tensor, _)| (tensor, read, read)));
+        for (tensor, asks, _) in accesses.clone() {
+            waits.extend(state.tasks.get(&tensor.owner_task_id().raw()).map(|&(node, _)| node));
+            if let Some(access) = asks
+                && infer
+                && !tensor.is_manual_dep()
+            {
+                state.find(tensor, access, &mut waits);
+            }
+        }
+        let who = Who::Task { id: task.id, kernel: task.kernel };
+        let node = state.graph.add(Info { who, site: task.site, manual: !infer }, &mut waits, &retains);
+        for (tensor, _, tells) in accesses {
+            if let Some(access) = tells
+                && infer
+                && !tensor.is_manual_dep()
+            {
+                let recorded = state.map.record(&Region::from(tensor), access, named(node), &never_ends);
+                debug_assert!(recorded.is_ok(), "there is room for as many accesses as there are numbers");
+            }
+        }
+        state.tasks.insert(task.id.raw(), (node, state.buffers.len()));
+        let mut made = outputs.iter();
+        let buffers = args.tensors.iter().map(|arg| match arg {
+            Arg::Existing { tensor, .. } => tensor.buffer_addr(),
+            Arg::Create(_) => made.next().map_or(0, ChipTensor::buffer_addr),
+        });
+        let reads = args.reads.iter().map(|(tensor, _)| tensor.buffer_addr());
+        state.buffers.extend(buffers.chain(reads));
+    }
+
+    /// The program itself accesses `tensor`, an element at `span`, now that what it waited for has ended; it does not
+    /// touch it if one of those failed.
+    pub(crate) fn host(
+        &self,
+        site: &'static Location<'static>,
+        tensor: &ChipTensor,
+        access: Access,
+        span: Option<&Span>,
+    ) {
+        let mut state = self.state();
+        let mut waits = Vec::new();
+        waits.extend(state.tasks.get(&tensor.owner_task_id().raw()).map(|&(node, _)| node));
+        for access in [Access::Read, access] {
+            state.find(tensor, access, &mut waits);
+        }
+        let node = state.graph.add(Info { who: Who::Host, site, manual: false }, &mut waits, &[]);
+        if let Some(span) = span {
+            let write = access == Access::Write;
+            let touch = Touch { node, through: shadow::Through::Host, write, declared: true };
+            state.touch(self.hazards, tensor.buffer_addr(), span, touch);
+        }
+    }
+
+    /// A kernel of `task` takes a view of `span` of its argument `arg`.
+    pub(crate) fn view(&self, task: TaskId, arg: usize, tag: TensorArgType, span: &Span, write: bool) {
+        self.state().argument(self.hazards, task, (arg, tag), span, write);
+    }
+
+    /// The predicate of `task`, which has so many tensors, looks at an element.
+    pub(crate) fn predicate(&self, task: TaskId, tensors: usize, span: &Span) {
+        let mut state = self.state();
+        let Some(&(node, first)) = state.tasks.get(&task.raw()) else { return };
+        let Some(&buffer) = state.buffers.get(first + tensors) else { return };
+        let touch = Touch { node, through: shadow::Through::Predicate, write: false, declared: true };
+        state.touch(self.hazards, buffer, span, touch);
+    }
+
+    /// A kernel of `task` wrote pieces of its argument `arg` without a view to write.
+    pub(crate) fn changed(&self, task: TaskId, arg: usize, tag: TensorArgType, pieces: &[Span]) {
+        let mut state = self.state();
+        for piece in pieces {
+            state.argument(self.hazards, task, (arg, tag), piece, true);
+        }
+        if tag == TensorArgType::Input {
+            state.undeclared(task, arg, tag, pieces);
+        }
+    }
+}
+
+impl State {
+    fn fresh(&mut self, outputs: &[ChipTensor]) {
+        for output in outputs.iter().filter(|output| output.buffer_size() > 0) {
+            self.shadow.forget(output.buffer_addr());
+            self.map.forget(output.buffer_addr());
+        }
+    }
+
+    fn find(&mut self, tensor: &ChipTensor, access: Access, waits: &mut Vec<u32>) {
+        let found = &mut |id: TaskId| waits.push(id.raw() as u32);
+        self.map.find(&Region::from(tensor), access, &never_ends, found);
+    }
+
+    fn argument(
+        &mut self,
+        hazards: Hazards,
+        task: TaskId,
+        (arg, tag): (usize, TensorArgType),
+        span: &Span,
+        write: bool,
+    ) {
+        let Some(&(node, first)) = self.tasks.get(&task.raw()) else { return };
+        let Some(&buffer) = self.buffers.get(first + arg) else { return };
+        let declared = !write || tag != TensorArgType::Input;
+        let touch = Touch { node, through: shadow::Through::Arg(arg as u16, tag), write, declared };
+        self.touch(hazards, buffer, span, touch);
+    }
+
+    /// An access, now.
+    fn touch(&mut self, hazards: Hazards, buffer: u64, span: &Span, touch: Touch) {
+        let Some(conflicts) = self.shadow.conflicts(buffer, span, &touch) else { return };
+        let mut nodes: Vec<u32> = conflicts.iter().map(|conflict| conflict.touch.node).collect();
+        nodes.sort_unstable();
+        nodes.dedup();
+        let loose = self.graph.unordered(touch.node, &nodes);
+        for Conflict { touch: other, bytes } in conflicts {
+            if loose.contains(&other.node) {
+                self.tell(hazards, buffer, bytes, other, touch);
+            }
+        }
+        self.shadow.record(buffer, span, touch, &loose);
+    }
+
+    fn tell(&mut self, hazards: Hazards, buffer: u64, (from, end): (u64, u64), a: Touch, b: Touch) {
+        let (first, second) = if a.node < b.node { (a, b) } else { (b, a) };
+        if !self.told.insert((first.node, second.node)) {
+            return;
+        }
+        self.report.total += 1;
+        if self.report.races.len() < RaceReport::KEPT {
+            let missing = self.missing(hazards, first, second);
+            let (first, second) = (self.party(&first), self.party(&second));
+            let bytes = from - buffer..end - buffer;
+            self.report.races.push(Race { first, second, bytes, missing });
+        }
+    }
+
+    fn party(&self, touch: &Touch) -> Party {
+        let Info { who, site, .. } = self.graph.info(touch.node);
+        let (task, kernel) = match who {
+            Who::Task { id, kernel } => (Some(*id), kernel.as_deref().map(str::to_owned)),
+            Who::Host => (None, None),
+        };
+        let through = match touch.through {
+            shadow::Through::Arg(arg, tag) => Through::Argument { arg: arg.into(), passed: passed(tag) },
+            shadow::Through::Predicate => Through::Predicate,
+            shadow::Through::Host => Through::Host,
+        };
+        Party { task, kernel, site, through, writes: touch.write }
+    }
+
+    fn missing(&self, hazards: Hazards, first: Touch, second: Touch) -> Missing {
+        for touch in [first, second] {
+            let party = self.party(&touch);
+            if let (false, Through::Argument { arg, .. }, Some(kernel)) =
+                (touch.declared, party.through, party.kernel)
+            {
+                return Missing::Declaration { kernel, arg };
+            }
+        }
+        if self.graph.only_retains(second.node, first.node) {
+            return Missing::Wait;
+        }
+        let is_manual = |touch: &Touch| self.graph.info(touch.node).manual;
+        if [first, second].iter().any(|touch| touch.through == shadow::Through::Host) {
+            return Missing::HostWait;
+        }
+        if is_manual(&first) || is_manual(&second) {
+            return Missing::After;
+        }
+        for touch in [second, first] {
+            if let shadow::Through::Arg(arg, TensorArgType::NoDep) = touch.through
+                && let Some(task) = self.party(&touch).task
+            {
+                let pass = if touch.write { "inout" } else { "input" };
+                return Missing::OptedOut { task, arg: arg.into(), pass };
+            }
+        }
+        if hazards == Hazards::All { Missing::After } else { Missing::Hazard }
+    }
+
+    fn undeclared(&mut self, task: TaskId, arg: usize, tag: TensorArgType, pieces: &[Span]) {
+        let Some(&(node, first)) = self.tasks.get(&task.raw()) else { return };
+        let Some(&buffer) = self.buffers.get(first + arg) else { return };
+        let from = pieces.iter().map(|piece| piece.bytes().0).min().unwrap_or(buffer);
+        let end = pieces.iter().map(|piece| piece.bytes().1).max().unwrap_or(buffer);
+        let (from, end) = (from - buffer, end - buffer);
+        let touch =
+            Touch { node, through: shadow::Through::Arg(arg as u16, tag), write: true, declared: false };
+        let writer = self.party(&touch);
+        // Its other sub-tasks may have done it before.
+        match self.report.undeclared.iter_mut().find(|told| told.writer == writer) {
+            Some(told) => told.bytes = told.bytes.start.min(from)..told.bytes.end.max(end),
+            None => self.report.undeclared.push(Undeclared { writer, bytes: from..end }),
+        }
+    }
+}
+
+/// The call that an argument is passed by.
+const fn passed(tag: TensorArgType) -> &'static str {
+    match tag {
+        TensorArgType::Input => "input",
+        TensorArgType::Output => "output",
+        TensorArgType::InOut => "inout",
+        TensorArgType::OutputExisting => "output_into",
+        TensorArgType::NoDep => "no_dep",
+    }
+}
