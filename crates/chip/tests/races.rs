@@ -218,6 +218,34 @@ fn a_manual_scope_needs_its_edges() {
 }
 
 #[test]
+fn one_missing_edge_is_one_race() {
+    let _dog = dog();
+    for seed in 0..8 {
+        let bench = Bench::new(checked().seed(seed));
+        let mut ids = Vec::new();
+        let report = races(bench.manual(|orch| {
+            let mut last: Option<Task> = None;
+            for step in 0..40 {
+                let before: Vec<_> =
+                    last.iter().filter(|_| step != 20).map(|t| (t, EdgeKind::WAIT)).collect();
+                let task = bench.task(orch, &before)?;
+                ids.push(task.id());
+                last = Some(task);
+            }
+            Ok(())
+        }));
+        // Twenty times twenty pairs race, and one edge orders them all.
+        assert!(report.total() > 20, "seed {seed}: {report}");
+        let [race] = report.races() else { panic!("seed {seed}: {report}") };
+        assert_eq!(
+            (race.first.task, race.second.task),
+            (Some(ids[19]), Some(ids[20])),
+            "seed {seed}: {race}"
+        );
+    }
+}
+
+#[test]
 fn an_edge_that_only_keeps_memory_orders_nothing() {
     let _dog = dog();
     let bench = Bench::new(checked());
@@ -494,7 +522,7 @@ fn the_same_seed_gives_the_same_report() {
         "the order in which they are found is the seed's"
     );
     assert_eq!((first.races().len(), first.total() > 64), (64, true));
-    let more = format!("and {} more races", first.total() - 64);
+    let more = format!("and {} more pairs of tasks; mend these first", first.total() - 64);
     assert!(first.to_string().ends_with(&more), "{first}");
 }
 

@@ -99,8 +99,13 @@ impl Graph {
         self.edges[self.nodes[later as usize].retains.clone()].contains(&earlier)
     }
 
+    /// Whether `a` is `b`, or a path leads from `b` back to `a`.
+    pub(crate) fn is_before(&mut self, a: u32, b: u32) -> bool {
+        a == b || (a < b && self.unordered(b, &[a]).is_empty())
+    }
+
     /// Those of `nodes` that no path joins with `node`. `nodes` has no duplicates, and each of them has run before
-    /// `node`, so that one with a greater number cannot be ordered after it.
+    /// `node`, so that one with a greater number cannot be ordered after it. Sorted.
     pub(crate) fn unordered(&mut self, node: u32, nodes: &[u32]) -> Vec<u32> {
         let fence = self.nodes[node as usize].fence;
         let mut wanted: Vec<u32> = nodes.iter().copied().filter(|&n| n != node && n >= fence).collect();

@@ -97,6 +97,8 @@ struct State {
     buffers: Vec<u64>,
     /// Pairs that were told.
     told: HashSet<(u32, u32)>,
+    /// The pairs of the races in the report.
+    pairs: Vec<(u32, u32)>,
     report: RaceReport,
 }
 
@@ -104,6 +106,9 @@ struct State {
 fn named(node: u32) -> TaskId {
     TaskId::from_raw(node.into())
 }
+
+/// Races after which no more are looked at closely, so that a program with very many ends.
+const LOOKS: usize = 4096;
 
 fn never_ends(_: TaskId) -> Life {
     Life::Live
@@ -118,6 +123,7 @@ impl Races {
             tasks: HashMap::new(),
             buffers: Vec::new(),
             told: HashSet::new(),
+            pairs: Vec::new(),
             report: RaceReport::default(),
         };
         Self { hazards, state: Mutex::new(state) }
@@ -132,10 +138,14 @@ impl Races {
         let mut state = self.state();
         state.graph.clear();
         state.shadow.clear();
-        state.map.clear();
+        if !state.map.is_empty() {
+            // A new one: its tables are large, and what is not touched of them costs nothing.
+            state.map = TensorMap::new(u32::MAX, self.hazards);
+        }
         state.tasks.clear();
         state.buffers.clear();
         state.told.clear();
+        state.pairs.clear();
         state.report = RaceReport::default();
     }
 
@@ -284,16 +294,26 @@ impl State {
     /// An access, now.
     fn touch(&mut self, hazards: Hazards, buffer: u64, span: &Span, touch: Touch) {
         let Some(conflicts) = self.shadow.conflicts(buffer, span, &touch) else { return };
+        let loose = self.loose(hazards, buffer, touch, conflicts);
+        if !loose.is_empty() && self.report.total < LOOKS {
+            let past = self.shadow.past(buffer, span, &touch);
+            self.loose(hazards, buffer, touch, past);
+        }
+        self.shadow.record(buffer, span, touch, &loose);
+    }
+
+    /// Tells of those conflicts of `touch` that nothing orders; their nodes.
+    fn loose(&mut self, hazards: Hazards, buffer: u64, touch: Touch, conflicts: Vec<Conflict>) -> Vec<u32> {
         let mut nodes: Vec<u32> = conflicts.iter().map(|conflict| conflict.touch.node).collect();
         nodes.sort_unstable();
         nodes.dedup();
         let loose = self.graph.unordered(touch.node, &nodes);
         for Conflict { touch: other, bytes } in conflicts {
-            if loose.contains(&other.node) {
+            if loose.binary_search(&other.node).is_ok() {
                 self.tell(hazards, buffer, bytes, other, touch);
             }
         }
-        self.shadow.record(buffer, span, touch, &loose);
+        loose
     }
 
     fn tell(&mut self, hazards: Hazards, buffer: u64, (from, end): (u64, u64), a: Touch, b: Touch) {
@@ -302,12 +322,33 @@ impl State {
             return;
         }
         self.report.total += 1;
+        if self.report.total > LOOKS || self.is_implied(first.node, second.node) {
+            return;
+        }
         if self.report.races.len() < RaceReport::KEPT {
             let missing = self.missing(hazards, first, second);
+            let pair = (first.node, second.node);
             let (first, second) = (self.party(&first), self.party(&second));
             let bytes = from - buffer..end - buffer;
             self.report.races.push(Race { first, second, bytes, missing });
+            self.pairs.push(pair);
         }
+    }
+
+    /// Whether an edge for a race that is told would order these two as well. Races that their edge would order are told
+    /// no more.
+    fn is_implied(&mut self, a: u32, b: u32) -> bool {
+        let graph = &mut self.graph;
+        let mut implies = |(a, b): (u32, u32), (c, d)| graph.is_before(c, a) && graph.is_before(b, d);
+        if self.pairs.iter().any(|&told| implies(told, (a, b))) {
+            return true;
+        }
+        let stays: Vec<bool> = self.pairs.iter().map(|&told| !implies((a, b), told)).collect();
+        let mut stay = stays.iter();
+        self.pairs.retain(|_| stay.next() == Some(&true));
+        let mut stay = stays.iter();
+        self.report.races.retain(|_| stay.next() == Some(&true));
+        false
     }
 
     fn party(&self, touch: &Touch) -> Party {

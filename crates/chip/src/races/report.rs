@@ -171,7 +171,8 @@ impl RaceReport {
     /// Races that are kept with all that is known of them.
     pub(crate) const KEPT: usize = 64;
 
-    /// The pairs that race, each once, in the order in which they were found: the first 64 of [`total`](Self::total).
+    /// The pairs that race, each once, in the order in which they were found: those that an edge for another one would
+    /// not order too, and of those the first 64.
     #[must_use]
     pub fn races(&self) -> &[Race] {
         &self.races
@@ -184,7 +185,7 @@ impl RaceReport {
         &self.undeclared
     }
 
-    /// How many pairs race.
+    /// How many pairs were found to race, those included that an edge for one of [`races`](Self::races) would order.
     #[must_use]
     pub const fn total(&self) -> usize {
         self.total
@@ -198,7 +199,7 @@ impl RaceReport {
 impl fmt::Display for RaceReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let plural = |n: usize| if n == 1 { "" } else { "s" };
-        let (races, writes) = (self.total, self.undeclared.len());
+        let (races, writes) = (self.races.len(), self.undeclared.len());
         write!(
             f,
             "{races} race{} and {writes} undeclared write{} were found, whatever the numbers that came out:",
@@ -212,7 +213,7 @@ impl fmt::Display for RaceReport {
         }
         match self.total - self.races.len() {
             0 => Ok(()),
-            more => write!(f, "\nand {more} more race{}", plural(more)),
+            more => write!(f, "\nand {more} more pair{} of tasks; mend these first", plural(more)),
         }
     }
 }

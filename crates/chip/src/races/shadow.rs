@@ -1,7 +1,7 @@
 //! Shadow memory: for each piece of a buffer that was accessed, who wrote it last and who has read it since.
 //!
-//! Invariant: what is forgotten is ordered before a write that covers it. Whoever races with it races with that write,
-//! or comes after it.
+//! Invariant: what is put aside is ordered before a write that covers it. Whoever races with it races with that write
+//! too, so it is looked at only where a race was found already, to find the closest pair.
 
 use std::collections::HashMap;
 
@@ -47,9 +47,17 @@ pub(crate) struct Conflict {
     pub(crate) bytes: (u64, u64),
 }
 
+/// What was accessed of one buffer.
+#[derive(Debug, Default)]
+struct Pieces {
+    now: Vec<Piece>,
+    /// What was put aside.
+    past: Vec<(Span, Touch)>,
+}
+
 /// The accesses of a run, by the address of the buffer.
 #[derive(Debug, Default)]
-pub(crate) struct Shadow(HashMap<u64, Vec<Piece>>);
+pub(crate) struct Shadow(HashMap<u64, Pieces>);
 
 impl Shadow {
     pub(crate) fn clear(&mut self) {
@@ -63,7 +71,8 @@ impl Shadow {
 
     /// Whether `touch` of `span` is what was recorded there last: then there is nothing new in it.
     fn is_known(&self, buffer: u64, span: &Span, touch: &Touch) -> bool {
-        let piece = self.0.get(&buffer).and_then(|pieces| pieces.iter().find(|piece| piece.span == *span));
+        let piece =
+            self.0.get(&buffer).and_then(|pieces| pieces.now.iter().find(|piece| piece.span == *span));
         piece.is_some_and(|p| if touch.write { p.writes.last() } else { p.reads.last() } == Some(touch))
     }
 
@@ -74,7 +83,7 @@ impl Shadow {
         }
         let mut found = Vec::new();
         let (from, end) = span.bytes();
-        for piece in self.0.get(&buffer).into_iter().flatten() {
+        for piece in self.0.get(&buffer).map_or(&[][..], |pieces| &pieces.now) {
             let apart = piece.bytes.1 <= from || end <= piece.bytes.0;
             if apart || (!touch.write && piece.writes.is_empty()) || !piece.span.meets(span) {
                 continue;
@@ -87,18 +96,34 @@ impl Shadow {
         Some(found)
     }
 
-    /// Records `touch`, of which `loose` are the nodes that it conflicts with and that nothing orders before it.
+    /// What was put aside, and conflicts with `touch` of `span`.
+    pub(crate) fn past(&self, buffer: u64, span: &Span, touch: &Touch) -> Vec<Conflict> {
+        let past = self.0.get(&buffer).map_or(&[][..], |pieces| &pieces.past);
+        let conflicts = past
+            .iter()
+            .filter(|(other, by)| by.node != touch.node && (by.write || touch.write) && other.meets(span));
+        let (from, end) = span.bytes();
+        conflicts
+            .map(|(other, by)| {
+                let bytes = other.bytes();
+                Conflict { touch: *by, bytes: (from.max(bytes.0), end.min(bytes.1)) }
+            })
+            .collect()
+    }
+
+    /// Records `touch`, of which `loose` are the nodes, sorted, that it conflicts with and that nothing orders before it.
     pub(crate) fn record(&mut self, buffer: u64, span: &Span, touch: Touch, loose: &[u32]) {
-        let pieces = self.0.entry(buffer).or_default();
+        let Pieces { now: pieces, past } = self.0.entry(buffer).or_default();
         let bytes = span.bytes();
         if touch.write {
             let dense = span.is_packed();
             pieces.retain_mut(|piece| {
                 let inside = bytes.0 <= piece.bytes.0 && piece.bytes.1 <= bytes.1;
                 if piece.span == *span || (dense && inside) {
-                    let stays = |other: &Touch| other.node == touch.node || loose.contains(&other.node);
-                    piece.writes.retain(stays);
-                    piece.reads.retain(stays);
+                    let own = |other: &Touch| other.node == touch.node;
+                    let goes = |other: &mut Touch| !own(other) && loose.binary_search(&other.node).is_err();
+                    let gone = piece.writes.extract_if(.., goes).chain(piece.reads.extract_if(.., goes));
+                    past.extend(gone.map(|gone| (piece.span, gone)));
                 }
                 !(piece.writes.is_empty() && piece.reads.is_empty())
             });

@@ -47,10 +47,15 @@ pub(crate) fn run(lowered: &Lowered, setting: &Setting) -> Result<(), String> {
 
 /// As [`run`]; what it took of the rings. A run that is to fail says nothing of it.
 pub(crate) fn measure(lowered: &Lowered, setting: &Setting) -> Result<RunUsage, String> {
+    run_on(lowered, setting, setting.builder())
+}
+
+/// The same on a chip that is set up already, but for the hazards.
+pub(crate) fn run_on(lowered: &Lowered, setting: &Setting, builder: ChipBuilder) -> Result<RunUsage, String> {
     let mut usage = RunUsage::default();
     let Lowered { program, world, .. } = lowered;
     let say = |error: Error| format!("the chip could not be set up: {error}");
-    let (chip, kit) = Kit::on(setting.builder().hazards(program.hazards)).map_err(say)?;
+    let (chip, kit) = Kit::on(builder.hazards(program.hazards)).map_err(say)?;
     let buffers = program.externals.iter().map(|external| upload(&chip, external));
     let buffers = buffers.collect::<Result<Vec<Buffer>>>().map_err(say)?;
     for round in 0..setting.rounds {
@@ -60,9 +65,11 @@ pub(crate) fn measure(lowered: &Lowered, setting: &Setting) -> Result<RunUsage, 
                 refill(&chip, buffer, external).map_err(say)?;
             }
         }
-        let mut player = Player { kit: &kit, tensors: Vec::new(), tasks: Vec::new(), difference: None };
-        player.tensors.extend(buffers.iter().map(|buffer| Some(buffer.tensor())));
+        let mut player = Player::new(&kit, &buffers);
         let result = chip.run(|orch| player.play(orch, &mut program.ops.iter()));
+        if let Some(report) = chip.races() {
+            return Err(at(report.to_string()));
+        }
         if let Some(difference) = player.difference {
             return Err(at(difference));
         }
@@ -95,8 +102,7 @@ pub(crate) fn run_short(
     let (chip, kit) = Kit::on(setting.builder().hazards(lowered.program.hazards)).map_err(say)?;
     let buffers = lowered.program.externals.iter().map(|external| upload(&chip, external));
     let buffers = buffers.collect::<Result<Vec<Buffer>>>().map_err(say)?;
-    let mut player = Player { kit: &kit, tensors: Vec::new(), tasks: Vec::new(), difference: None };
-    player.tensors.extend(buffers.iter().map(|buffer| Some(buffer.tensor())));
+    let mut player = Player::new(&kit, &buffers);
     let result = chip.run(|orch| player.play(orch, &mut lowered.program.ops.iter()));
     let (submitted, difference) = (player.tasks.len(), player.difference);
     let refused = match &result {
@@ -141,7 +147,7 @@ pub(crate) fn traces(lowered: &Lowered, setting: &Setting, rounds: usize) -> Res
     (0..rounds).map(one).collect()
 }
 
-fn upload(chip: &Chip, external: &External) -> Result<Buffer> {
+pub(crate) fn upload(chip: &Chip, external: &External) -> Result<Buffer> {
     fn make<T: Word>(chip: &Chip, external: &External) -> Result<Buffer> {
         let data: Vec<T> = external.data.iter().copied().map(T::narrow).collect();
         chip.tensor(&data, &external.shape)
@@ -225,17 +231,22 @@ fn ran(fates: &[Fate], log: Vec<(u64, u32)>) -> Result<(), String> {
 }
 
 /// Plays a program to an orchestrator.
-struct Player<'p> {
+pub(crate) struct Player<'p> {
     kit: &'p Kit,
     tensors: Vec<Option<Tensor>>,
     /// By number; none for an allocation.
-    tasks: Vec<Option<Task>>,
+    pub(crate) tasks: Vec<Option<Task>>,
     difference: Option<String>,
 }
 
 impl<'p> Player<'p> {
+    pub(crate) fn new(kit: &'p Kit, buffers: &[Buffer]) -> Self {
+        let tensors = buffers.iter().map(|buffer| Some(buffer.tensor())).collect();
+        Self { kit, tensors, tasks: Vec::new(), difference: None }
+    }
+
     /// Plays until the end of the scope.
-    fn play(&mut self, orch: &mut Orch<'_>, ops: &mut std::slice::Iter<'p, Op>) -> Result<()> {
+    pub(crate) fn play(&mut self, orch: &mut Orch<'_>, ops: &mut std::slice::Iter<'p, Op>) -> Result<()> {
         while let Some(op) = ops.next() {
             match op {
                 Op::Task(task) => self.submit(orch, task)?,

@@ -31,6 +31,8 @@ pub(crate) struct Lowered {
     pub(crate) program: Program,
     pub(crate) world: World,
     pub(crate) ledger: Ledger,
+    /// Explicit edges that nothing else replaces: the task, and which of its edges.
+    pub(crate) needed: Vec<(usize, usize)>,
 }
 
 /// Bends `raw` into a program for a chip of so many clusters and rings of so many slots.
@@ -45,6 +47,7 @@ pub(crate) fn lower(raw: &RawCase, theme: Theme, clusters: u32, window: usize) -
         ops: Vec::new(),
         scopes: vec![(false, Vec::new())],
         tasks: Vec::new(),
+        needed: Vec::new(),
     };
     for op in &raw.ops {
         if lowering.world.fates.len() < TASKS {
@@ -54,8 +57,8 @@ pub(crate) fn lower(raw: &RawCase, theme: Theme, clusters: u32, window: usize) -
     while lowering.scopes.len() > 1 {
         lowering.close();
     }
-    let Lowering { world, ledger, ops, .. } = lowering;
-    Lowered { program: Program { externals, ops, hazards: theme.hazards }, world, ledger }
+    let Lowering { world, ledger, ops, needed, .. } = lowering;
+    Lowered { program: Program { externals, ops, hazards: theme.hazards }, world, ledger, needed }
 }
 
 fn external(raw: &RawExternal) -> External {
@@ -80,6 +83,7 @@ struct Lowering {
     scopes: Vec<(bool, Vec<usize>)>,
     /// Tasks that an explicit edge can name.
     tasks: Vec<usize>,
+    needed: Vec<(usize, usize)>,
 }
 
 impl Lowering {
@@ -240,9 +244,13 @@ impl Lowering {
         let accesses = self.accesses(&args, predicate.as_ref());
         let inferred = self.waits(&accesses);
         let (edges, missing) = self.ordered(&accesses, inferred | said);
+        let count = missing.len();
         for (i, task) in missing.into_iter().enumerate() {
             let kind = if raw.flags >> (i % 8) & 1 == 0 { EdgeKind::WAIT } else { EdgeKind::BOTH };
             after.push((task, kind));
+            if i + 1 == count {
+                self.needed.push((number, after.len() - 1));
+            }
         }
         let exchange = raw.flags & 32 != 0
             && (sync_start || matches!(cores, Cores::Mix(_)))
