@@ -6,7 +6,6 @@
 //! and printed as a module with a test, to be put beside `printed.rs`, and with the `PREWIRE_ORACLE_CASE` that draws it
 //! again, alone; one that hangs is printed as it is. `cargo xtask oracle` runs many.
 
-use std::cell::Cell;
 use std::sync::{Arc, Once};
 use std::time::Duration;
 
@@ -240,14 +239,14 @@ fn a_seeded_program_does_the_same_in_every_run_of_every_chip() {
 #[test]
 fn programs_that_are_right_have_no_races() {
     let themes = [
-        (AUTO, 150),
-        (Theme { churn: true, faults: true, ..AUTO }, 150),
-        (Theme { manual: true, faults: true, ..AUTO }, 150),
-        (Theme { manual: true, hazards: Hazards::RawWaw, ..AUTO }, 75),
-        (Theme { manual: true, hazards: Hazards::Raw, ..AUTO }, 75),
+        (AUTO, "races"),
+        (Theme { churn: true, faults: true, ..AUTO }, "races-churn"),
+        (Theme { manual: true, faults: true, ..AUTO }, "races-manual"),
+        (Theme { manual: true, hazards: Hazards::RawWaw, ..AUTO }, "races-raw-waw"),
+        (Theme { manual: true, hazards: Hazards::Raw, ..AUTO }, "races-raw"),
     ];
-    for (theme, cases) in themes {
-        check_by(theme, cases, 11, |raw, lowered, setting, dog| {
+    for (theme, name) in themes {
+        check_by(theme, name, |raw, lowered, setting, dog| {
             let setting = Setting { seed: Some(raw.seed.into()), ..setting };
             watched(dog, (lowered, setting), races::run_checked)
         });
@@ -256,16 +255,16 @@ fn programs_that_are_right_have_no_races() {
 
 #[test]
 fn an_edge_that_is_left_out_is_named() {
-    let found = Cell::new(0);
-    for hazards in [Hazards::All, Hazards::RawWaw, Hazards::Raw] {
-        check_by(Theme { manual: true, hazards, ..AUTO }, 150, 12, |raw, lowered, setting, dog| {
-            let Some(frayed) = races::fray(&lowered, usize::from(raw.seed)) else { return Ok(()) };
-            found.set(found.get() + 1);
+    let themes =
+        [(Hazards::All, "frayed"), (Hazards::RawWaw, "frayed-raw-waw"), (Hazards::Raw, "frayed-raw")];
+    for (hazards, name) in themes {
+        check_by(Theme { manual: true, hazards, ..AUTO }, name, |raw, lowered, setting, dog| {
+            // Of use is a program with an edge that nothing replaces.
+            let Some(frayed) = races::fray(&lowered, usize::from(raw.seed)) else { return Ok(false) };
             let setting = Setting { seed: Some(raw.seed.into()), rounds: 1, ..setting };
             watched(dog, (lowered, setting), |_, setting| frayed.run(setting))
         });
     }
-    assert!(found.get() >= 100, "only {} programs have an edge that can be left out", found.get());
 }
 
 #[test]

@@ -559,3 +559,33 @@ fn nothing_is_checked_unless_it_is_asked_for() {
         .unwrap();
     assert_eq!(bench.chip.races(), None);
 }
+
+#[test]
+fn the_checker_does_not_change_the_order() {
+    let _dog = dog();
+    let order = |builder: ChipBuilder, seed: u64| {
+        let chip = builder.seed(seed).rings(RingSizes::default().with_window(8)).build().unwrap();
+        let log = Log::default();
+        let notes = log.clone();
+        let body = move |k: &mut KernelCtx<'_>| {
+            notes.note(k.scalar::<u64>(0)?);
+            k.output::<i32>(0).map(drop)
+        };
+        let note = chip.kernel("note", Core::Aiv, body).unwrap();
+        let x = chip.zeros::<i32>(&[4, 8]).unwrap();
+        chip.run(|orch| {
+            for task in 0..60u64 {
+                let row = (task * 7 % 4) as u32;
+                orch.submit(&note).inout(&x.slice(0, row..row + 1)?).scalar(task).go()?;
+            }
+            Ok(())
+        })
+        .unwrap();
+        log.take()
+    };
+    for seed in 0..4 {
+        let plain = Chip::sim(prewire_a2a3::a2a3()).clusters(2);
+        assert_eq!(order(checked(), seed), order(plain, seed), "seed {seed}");
+    }
+    assert_ne!(order(checked(), 1), order(checked(), 2));
+}

@@ -47,7 +47,16 @@ impl Setup {
     #[must_use]
     pub const fn new(platform: Platform) -> Self {
         let (hazards, spoil) = (Hazards::All, None);
-        Self { platform, size: Size::Usual, seed: None, trace: false, hazards, spoil, check: None, frayed: false }
+        Self {
+            platform,
+            size: Size::Usual,
+            seed: None,
+            trace: false,
+            hazards,
+            spoil,
+            check: None,
+            frayed: false,
+        }
     }
 
     /// The same with another size.

@@ -160,7 +160,7 @@ mod tests {
             let edges: Vec<Vec<u32>> = (0..24u64)
                 .map(|node| (0..node).filter(|_| draw(8) == 0).map(|to| to as u32).collect())
                 .collect();
-            let mut closure = vec![0u32; 24];
+            let mut closure = [0u32; 24];
             for (node, to) in edges.iter().enumerate() {
                 closure[node] = to.iter().fold(0, |set, &to| set | 1 << to | closure[to as usize]);
             }

@@ -8,7 +8,7 @@ use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
 
 /// How many of [`WHOLE`] programs each theme has.
-const SHARES: [(&str, u64); 13] = [
+const SHARES: [(&str, u64); 21] = [
     ("auto", 8),
     ("faults", 6),
     ("churn", 5),
@@ -22,10 +22,18 @@ const SHARES: [(&str, u64); 13] = [
     ("fit-churn", 1),
     ("fit-manual", 1),
     ("fit-raw-waw", 1),
+    ("races", 1),
+    ("races-churn", 1),
+    ("races-manual", 1),
+    ("races-raw-waw", 1),
+    ("races-raw", 1),
+    ("frayed", 1),
+    ("frayed-raw-waw", 1),
+    ("frayed-raw", 1),
 ];
-const WHOLE: u64 = 36;
+const WHOLE: u64 = 44;
 /// Programs of all themes, unless the environment says how many.
-const USUAL: u64 = 640;
+const USUAL: u64 = 880;
 
 /// How often a program that was not seeded is run when it is replayed, and then how many seeds are tried.
 const AGAIN: u64 = 200;

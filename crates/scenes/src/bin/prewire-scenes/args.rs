@@ -71,7 +71,8 @@ impl Args {
             Size::Usual => "",
         };
         let check = if self.check_races { " --check-races" } else { "" };
-        let again = format!("cargo xtask sim-test --scene {} --platform {}{size}{check}", row.scene, row.platform);
+        let again =
+            format!("cargo xtask sim-test --scene {} --platform {}{size}{check}", row.scene, row.platform);
         match row.seed {
             Some(seed) => format!("the same again, with what happened: {again} --seed {seed} --trace traces"),
             None => format!(

@@ -89,7 +89,8 @@ fn run_all(args: &Args, scenes: &[Scene], platforms: &[Platform]) -> anyhow::Res
 /// the time of all.
 fn run_under_seeds(args: &Args, scene: &Scene, platform: Platform) -> Row {
     let check = args.check_races.then_some(Check::Races);
-    let setup = Setup::new(platform).with_size(args.size()).with_trace(args.trace.is_some()).with_check(check);
+    let setup =
+        Setup::new(platform).with_size(args.size()).with_trace(args.trace.is_some()).with_check(check);
     let mut seeds = args.seeds().into_iter();
     // A checked run is a seeded one.
     let first = seeds.next().flatten().or(check.map(|_| 0));
