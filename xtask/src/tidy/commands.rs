@@ -103,9 +103,9 @@ fn the_scenes_know_the_flags_that_the_documents_may_show() {
     let mut files = files_with("rs");
     files.retain(|f| f.path.starts_with("crates/scenes/src/"));
     for flag in sim_test::FLAGS {
-        let name = flag.trim_start_matches('-');
+        let name = flag.trim_start_matches('-').replace('-', "_");
         let named =
-            files.iter().any(|f| f.text.contains(&format!("\"{flag}\"")) || clap_field(&f.text, name));
+            files.iter().any(|f| f.text.contains(&format!("\"{flag}\"")) || clap_field(&f.text, &name));
         assert!(named || *flag == "--help", "the source of the scenes does not name {flag}");
     }
 }
