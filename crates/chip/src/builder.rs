@@ -206,6 +206,9 @@ impl ChipBuilder {
         let races = check.map(|Check::Races| Races::new(hazards));
         let engine = Engine::new(spec, rings, ready, Arc::clone(&sim), mode, races);
         let engine = Arc::new(engine.with_recorder(trace.then(|| Recorder::new(&spec, mode))));
+        if time.deadline.is_some() || time.stall.is_some() {
+            engine.busy().watch();
+        }
         sim.start(Arc::clone(&engine) as Arc<_>)?;
         Ok(Chip::new(engine, sim, orchestrator, mode, time))
     }

@@ -1,7 +1,7 @@
 //! What runs on each core, and since when: for reports of runs that take long.
 //!
 //! A core's entry is written by the thread that runs the core, and read by anybody at any time: what is read may be
-//! over by then, and is never taken for more than a report.
+//! over by then, and is never taken for more than a report. The clock is read only once somebody wants to know.
 
 use std::time::Duration;
 
@@ -10,12 +10,15 @@ use prewire_platform::{LaneId, Work};
 use prewire_sync::Padded;
 use prewire_sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+/// It runs since nobody knows when.
+const UNTIMED: u64 = 1;
+
 /// One core.
 #[derive(Debug, Default)]
 struct Entry {
     /// Slot, block and place of the sub-task. Written by the thread that runs the core.
     work: AtomicU64,
-    /// When it began, in nanoseconds of the coarse clock; 0 if nothing runs. Written by the same thread.
+    /// When it began, in nanoseconds of the coarse clock; [`UNTIMED`], or 0 if nothing runs. Written by the same thread.
     since: AtomicU64,
     /// Whether it waits for its peers at a barrier. Written by the same thread.
     at_barrier: AtomicBool,
@@ -26,21 +29,32 @@ struct Entry {
 pub(crate) struct Seen {
     pub(crate) lane: LaneId,
     pub(crate) work: Work,
-    pub(crate) since: Duration,
+    /// When it began, if somebody wanted to know then.
+    pub(crate) since: Option<Duration>,
     pub(crate) at_barrier: bool,
 }
 
 /// All cores of a chip.
 #[derive(Debug)]
-pub(crate) struct Busy(Box<[Padded<Entry>]>);
+pub(crate) struct Busy {
+    entries: Box<[Padded<Entry>]>,
+    /// Somebody wants to know when things begin: a run has a limit of time, or a handle. Set once, by anybody.
+    timed: AtomicBool,
+}
 
 impl Busy {
     pub(crate) fn new(cores: u16) -> Self {
-        Self((0..cores).map(|_| Padded::default()).collect())
+        let entries = (0..cores).map(|_| Padded::default()).collect();
+        Self { entries, timed: AtomicBool::new(false) }
     }
 
     fn entry(&self, lane: LaneId) -> &Entry {
-        &self.0[usize::from(lane.0)]
+        &self.entries[usize::from(lane.0)]
+    }
+
+    /// From now on somebody wants to know when things begin.
+    pub(crate) fn watch(&self) {
+        self.timed.store(true, Ordering::Relaxed);
     }
 
     /// `lane` begins `work`.
@@ -48,7 +62,9 @@ impl Busy {
         let entry = self.entry(lane);
         let packed = u64::from(work.slot) << 32 | u64::from(work.place & 0xFF) << 24 | u64::from(work.block);
         entry.work.store(packed, Ordering::Relaxed);
-        entry.since.store(clock::coarse().as_nanos().max(1) as u64, Ordering::Relaxed);
+        let timed = self.timed.load(Ordering::Relaxed);
+        let since = if timed { clock::coarse().as_nanos().max(2) as u64 } else { UNTIMED };
+        entry.since.store(since, Ordering::Relaxed);
     }
 
     /// `lane` has ended it.
@@ -63,7 +79,7 @@ impl Busy {
 
     /// What runs now, by core.
     pub(crate) fn seen(&self) -> impl Iterator<Item = Seen> {
-        self.0.iter().enumerate().filter_map(|(lane, entry)| {
+        self.entries.iter().enumerate().filter_map(|(lane, entry)| {
             let since = entry.since.load(Ordering::Relaxed);
             let packed = entry.work.load(Ordering::Relaxed);
             let work = Work {
@@ -74,7 +90,7 @@ impl Busy {
             (since != 0).then(|| Seen {
                 lane: LaneId(lane as u16),
                 work,
-                since: Duration::from_nanos(since),
+                since: (since != UNTIMED).then(|| Duration::from_nanos(since)),
                 at_barrier: entry.at_barrier.load(Ordering::Relaxed),
             })
         })
@@ -90,6 +106,10 @@ mod tests {
         let busy = Busy::new(4);
         let work = Work { slot: u32::MAX, block: 65_534, place: 2 };
         busy.begin(LaneId(3), work);
+        assert!(busy.seen().all(|s| s.since.is_none()));
+        busy.watch();
+        busy.begin(LaneId(3), work);
+        assert!(busy.seen().all(|s| s.since.is_some()));
         busy.at_barrier(LaneId(3), true);
         let seen: Vec<_> = busy.seen().map(|s| (s.lane, s.work, s.at_barrier)).collect();
         assert_eq!(seen, [(LaneId(3), work, true)]);

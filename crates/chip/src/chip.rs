@@ -15,10 +15,10 @@ use crate::buffer::{Buffer, Buffers};
 use crate::context::KernelCtx;
 use crate::control::Limits;
 use crate::element::Element;
-use crate::engine::{Engine, message};
+use crate::engine::{Engine, Inside, message};
 use crate::error::{Error, KernelError, Refusal, Result};
 use crate::kernel::{Kernel, Mix};
-use crate::launcher::{Ended, Launcher};
+use crate::launcher::contained;
 use crate::orch::{Orch, refused};
 use crate::run::{Launched, Run};
 use crate::shared::Shared;
@@ -88,7 +88,6 @@ pub struct RunReport {
 #[derive(Debug)]
 pub struct Chip {
     shared: Arc<Shared>,
-    launcher: Launcher,
 }
 
 /// Tells the chips of a process apart. Raised by every build.
@@ -105,7 +104,7 @@ impl Chip {
         let buffers = Buffers::new(Arc::clone(&sim));
         let id = CHIPS.fetch_add(1, Ordering::Relaxed);
         let shared = Shared::new(engine, sim, buffers, orchestrator, mode, limits, id);
-        Self { shared: Arc::new(shared), launcher: Launcher::default() }
+        Self { shared: Arc::new(shared) }
     }
 
     /// What chip it is.
@@ -292,7 +291,7 @@ impl Chip {
     #[track_caller]
     pub fn run(&self, orchestration: impl FnOnce(&mut Orch<'_>) -> Result<()>) -> Result<RunReport> {
         let site = Location::caller();
-        match self.shared.run(&Arc::default(), site, orchestration) {
+        match self.shared.run(&Launched::new(site, &self.shared.news), orchestration) {
             Ok(result) => result,
             Err(panic) => resume_unwind(panic),
         }
@@ -334,35 +333,56 @@ impl Chip {
         if let Some(why) = self.lost() {
             return Err(Error::Lost { why });
         }
-        let launched = Launched::new();
-        let (shared, told) = (Arc::clone(&self.shared), Arc::clone(&launched));
-        self.launcher.launch(Box::new(move || {
-            let result = shared.run(&told.control, site, orchestration);
-            told.finish(
-                result.unwrap_or_else(|panic| Err(Error::Panicked { site, message: message(&*panic) })),
-            );
-        }))?;
-        Ok(Run::new(Arc::clone(&self.shared), launched, site))
+        let shared = &self.shared;
+        let launched = Launched::new(site, &shared.news);
+        shared.engine.busy().watch();
+        let (runs, told) = (Arc::clone(shared), Arc::clone(&launched));
+        let job = move || {
+            let result = runs.run(&told, orchestration).unwrap_or_else(|panic| {
+                let message = message(&*panic);
+                contained(|| drop(panic));
+                Err(Error::Panicked { site, message })
+            });
+            told.finish(result);
+        };
+        shared.launcher.launch(Arc::clone(&launched), Box::new(job))?;
+        if let Some(why) = self.lost() {
+            // It was lost meanwhile, and whoever lost it may have looked at the queue before.
+            shared.launcher.drain(|| Error::Lost { why: why.clone() });
+        }
+        Ok(Run::new(Arc::clone(shared), launched))
     }
 }
 
-/// How long idle threads are given to end when others do not.
+/// How long threads that have nothing to do are given to end.
 const LEAVE: Duration = Duration::from_millis(20);
 
 impl Drop for Chip {
     fn drop(&mut self) {
         let shared = &self.shared;
         shared.close();
+        if shared.launcher.is_here() || Inside::is_of(&shared.engine) {
+            // Inside of the last run, which needs the cores until it is over; then what it shares is dropped.
+            return;
+        }
         // The run that goes on gives kernels up by itself; an orchestration that does not return is given up here.
-        match self.launcher.end(shared.limits.patience.saturating_mul(2)) {
-            // Inside of the last run, which needs the cores until it is over.
-            Ended::Myself => {}
-            Ended::Gone if shared.turn.lost().is_none() => shared.sim.stop(),
-            Ended::Gone | Ended::Stuck => {
-                let left = shared.sim.abandon(LEAVE);
-                let stall = StallReport::of(&shared.engine, StallReason::Asked);
-                tracing::error!("a chip was dropped and left {left} threads behind: {stall}");
+        let ended = loop {
+            let next = shared.watch();
+            let lost = shared.turn.is_lost();
+            if shared.launcher.wait_for_end(if lost { Some(LEAVE) } else { next }) {
+                break true;
             }
+            if lost {
+                break false;
+            }
+        };
+        if ended && !shared.turn.is_lost() {
+            return shared.sim.stop();
+        }
+        let left = shared.sim.abandon(LEAVE) + usize::from(!ended);
+        if left > 0 {
+            let stall = StallReport::of(&shared.engine, StallReason::Asked);
+            tracing::error!("a chip was dropped and left {left} threads behind: {stall}");
         }
     }
 }

@@ -3,6 +3,7 @@
 //! A run is ended in one step for everybody: its cause is noted, and what has not begun will not. Kernels that run are
 //! given [`patience`](Limits::patience); a chip whose kernels do not return by then is lost.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use prewire_os::{Event, clock};
@@ -25,6 +26,43 @@ impl Limits {
     }
 }
 
+/// Where those wait who wait for the runs of a chip.
+#[derive(Debug, Default)]
+pub(crate) struct News {
+    event: Event,
+    /// Raised whenever a time changes that somebody may wait for.
+    times: AtomicU64,
+}
+
+impl News {
+    /// Something is over, or lost, or free.
+    pub(crate) fn tell(&self) {
+        self.event.notify_all();
+    }
+
+    /// A time has changed: whoever waits is to find out anew how long.
+    pub(crate) fn tell_times(&self) {
+        self.times.fetch_add(1, Ordering::Relaxed);
+        self.event.notify_all();
+    }
+
+    /// Waits until `look` returns something, up to `limit` or until a time has changed since `times`.
+    pub(crate) fn wait<T>(
+        &self,
+        limit: Option<Duration>,
+        times: u64,
+        mut look: impl FnMut() -> Option<T>,
+    ) -> Option<T> {
+        let changed = || (self.times() != times).then_some(None);
+        self.event.wait_until(limit, || look().map(Some).or_else(changed)).flatten()
+    }
+
+    /// For [`wait`](News::wait): read before the times are.
+    pub(crate) fn times(&self) -> u64 {
+        self.times.load(Ordering::Relaxed)
+    }
+}
+
 /// One run, as those outside of it reach it. Times are nanoseconds of the monotonic clock; 0 is none.
 #[derive(Debug, Default)]
 pub(crate) struct Control {
@@ -36,8 +74,8 @@ pub(crate) struct Control {
     allowed: AtomicU64,
     /// When kernels that still run are given up. Written by whoever ends the run; the first one counts.
     give_up: AtomicU64,
-    /// Notified when the run is over, and when one of the times changes.
-    news: Event,
+    /// Told when one of the times changes.
+    news: Arc<News>,
 }
 
 fn nanoseconds(time: Duration) -> u64 {
@@ -50,6 +88,10 @@ fn time(word: &AtomicU64) -> Option<Duration> {
 }
 
 impl Control {
+    pub(crate) fn new(news: Arc<News>) -> Self {
+        Self { news, ..Self::default() }
+    }
+
     /// Marks it as cancelled.
     pub(crate) fn cancel(&self) {
         self.cancelled.store(true, Ordering::Relaxed);
@@ -64,12 +106,7 @@ impl Control {
         self.allowed.store(nanoseconds(allowed), Ordering::Relaxed);
         let end = clock::monotonic().saturating_add(allowed);
         self.deadline.store(nanoseconds(end), Ordering::Relaxed);
-        self.news.notify_all();
-    }
-
-    /// Where those who wait for the run wait.
-    pub(crate) const fn news(&self) -> &Event {
-        &self.news
+        self.news.tell_times();
     }
 
     /// When the run is to be over.
@@ -86,12 +123,7 @@ impl Control {
     pub(crate) fn lose_patience(&self, patience: Duration) {
         let end = nanoseconds(clock::monotonic().saturating_add(patience));
         let _ = self.give_up.compare_exchange(0, end, Ordering::Relaxed, Ordering::Relaxed);
-        self.news.notify_all();
-    }
-
-    /// When the run begins to be overdue: its deadline, or the end of somebody's patience if that is earlier.
-    pub(crate) fn overdue(&self) -> Option<Duration> {
-        [self.deadline(), self.give_up()].into_iter().flatten().min()
+        self.news.tell_times();
     }
 
     /// When kernels that still run are given up.

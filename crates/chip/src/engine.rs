@@ -25,21 +25,27 @@ use crate::stall::OrchestratorWait;
 use crate::trace::{Recorder, What};
 
 thread_local! {
-    /// Whether this thread is inside a run's orchestration or a kernel: then it must not wait for a chip.
-    static INSIDE: Cell<bool> = const { Cell::new(false) };
+    /// The engine whose orchestration or kernel this thread is inside of, by its address: then it must not wait for a
+    /// chip. 0 is none.
+    static INSIDE: Cell<usize> = const { Cell::new(0) };
 }
 
 /// Marks this thread as inside of a run or kernel while it lives.
 #[derive(Debug)]
-pub(crate) struct Inside(bool);
+pub(crate) struct Inside(usize);
 
 impl Inside {
-    pub(crate) fn enter() -> Self {
-        Self(INSIDE.replace(true))
+    pub(crate) fn enter(engine: &Engine) -> Self {
+        Self(INSIDE.replace(std::ptr::from_ref(engine).addr()))
     }
 
     pub(crate) fn is_here() -> bool {
-        INSIDE.get()
+        INSIDE.get() != 0
+    }
+
+    /// Whether this thread is inside of this chip.
+    pub(crate) fn is_of(engine: &Engine) -> bool {
+        INSIDE.get() == std::ptr::from_ref(engine).addr()
     }
 }
 
@@ -192,10 +198,9 @@ impl Engine {
         cause
     }
 
-    /// What the run's root cause says so far.
-    pub(crate) fn cause_so_far(&self) -> Option<String> {
-        let cause = self.cause.lock().unwrap_or_else(PoisonError::into_inner);
-        cause.as_ref().map(ToString::to_string)
+    /// Shows the run's root cause so far, if there is one.
+    pub(crate) fn with_cause(&self, look: impl FnOnce(&Error)) {
+        self.cause.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(look);
     }
 
     /// Ends the run: what is not running yet completes without running. From any thread.
@@ -229,6 +234,13 @@ impl Engine {
         self.record(|| What::Failed { task: state.id(), block: work.block, core: lane.map(|lane| lane.0) });
     }
 
+    /// A sub-task that a core took up after the end of the run. It does not begin; peers that did hear that it never comes.
+    #[cold]
+    fn skip(&self, lane: LaneId, work: Work) {
+        self.rings.slot(SlotRef::from_raw(work.slot)).poison();
+        KernelCtx::new(self, lane, work).leave();
+    }
+
     fn run_kernel(&self, lane: LaneId, work: Work) {
         let state = self.rings.slot(SlotRef::from_raw(work.slot));
         let callable = self.kernels.get(state.cold().callable);
@@ -258,7 +270,10 @@ pub(crate) fn message(panic: &(dyn Any + Send)) -> String {
 
 impl Host for Engine {
     fn execute(&self, lane: LaneId, work: Work) {
-        let _inside = Inside::enter();
+        if self.rings.is_ended() {
+            return self.skip(lane, work);
+        }
+        let _inside = Inside::enter(self);
         self.busy.begin(lane, work);
         self.record_began(lane, work);
         self.run_kernel(lane, work);

@@ -5,10 +5,8 @@ use std::panic::Location;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use prewire_os::clock;
-
 use crate::chip::RunReport;
-use crate::control::Control;
+use crate::control::{Control, News};
 use crate::engine::Inside;
 use crate::error::{Error, Result};
 use crate::shared::Shared;
@@ -19,70 +17,105 @@ use crate::stall::{StallReason, StallReport};
 enum Outcome {
     /// It has not.
     Open,
+    /// It has not, and nobody will ask.
+    Unasked,
     /// What it came to, until somebody takes that.
     Over(Result<Box<RunReport>>),
     Taken,
 }
 
-/// What a launched run and its handle share.
+/// A run, as its handle and those who wait for it reach it.
+#[derive(Debug)]
 pub(crate) struct Launched {
-    pub(crate) control: Arc<Control>,
+    pub(crate) site: &'static Location<'static>,
+    pub(crate) control: Control,
     outcome: Mutex<Outcome>,
+    /// What its root cause said when it ended.
+    cause: Mutex<Option<String>>,
+    news: Arc<News>,
 }
 
 impl Launched {
-    pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self { control: Arc::default(), outcome: Mutex::new(Outcome::Open) })
+    pub(crate) fn new(site: &'static Location<'static>, news: &Arc<News>) -> Arc<Self> {
+        Arc::new(Self {
+            site,
+            control: Control::new(Arc::clone(news)),
+            outcome: Mutex::new(Outcome::Open),
+            cause: Mutex::new(None),
+            news: Arc::clone(news),
+        })
     }
 
     fn outcome(&self) -> MutexGuard<'_, Outcome> {
         self.outcome.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Keeps what the root cause says.
+    pub(crate) fn note_cause(&self, cause: &Error) {
+        let mut kept = self.cause.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.get_or_insert_with(|| cause.to_string());
+    }
+
     /// The run is over; the first outcome counts.
     pub(crate) fn finish(&self, result: Result<RunReport>) {
+        if let Err(error) = &result
+            && !self.is_over()
+        {
+            self.note_cause(error);
+        }
         let mut outcome = self.outcome();
-        if matches!(*outcome, Outcome::Open) {
-            *outcome = Outcome::Over(result.map(Box::new));
+        match *outcome {
+            Outcome::Open => *outcome = Outcome::Over(result.map(Box::new)),
+            Outcome::Unasked => {
+                *outcome = Outcome::Taken;
+                drop(outcome);
+                if let Err(error) = result {
+                    unheard(self.site, &error);
+                }
+                return;
+            }
+            Outcome::Over(_) | Outcome::Taken => return,
         }
         drop(outcome);
-        self.control.news().notify_all();
+        self.news.tell();
     }
 
     fn is_over(&self) -> bool {
-        !matches!(*self.outcome(), Outcome::Open)
+        matches!(*self.outcome(), Outcome::Over(_) | Outcome::Taken)
     }
+}
+
+fn unheard(site: &'static Location<'static>, error: &Error) {
+    tracing::warn!(site = %site, %error, "a run failed, and nobody waited for it");
 }
 
 /// A run that goes on by itself, made by [`Chip::launch`](crate::Chip::launch).
 ///
-/// Dropping the handle lets the run go on; what it came to is then logged if it failed.
+/// Dropping the handle lets the run go on; if it fails, that is logged.
 #[must_use = "wait for the run, or nobody hears whether it failed"]
 pub struct Run {
     shared: Arc<Shared>,
     launched: Arc<Launched>,
-    site: &'static Location<'static>,
 }
 
 impl fmt::Debug for Run {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Run").field("site", &self.site).field("over", &self.is_over()).finish_non_exhaustive()
+        f.debug_struct("Run")
+            .field("site", &self.site())
+            .field("over", &self.is_over())
+            .finish_non_exhaustive()
     }
 }
 
 impl Run {
-    pub(crate) fn new(
-        shared: Arc<Shared>,
-        launched: Arc<Launched>,
-        site: &'static Location<'static>,
-    ) -> Self {
-        Self { shared, launched, site }
+    pub(crate) fn new(shared: Arc<Shared>, launched: Arc<Launched>) -> Self {
+        Self { shared, launched }
     }
 
     /// Where it was launched.
     #[must_use]
-    pub const fn site(&self) -> &'static Location<'static> {
-        self.site
+    pub fn site(&self) -> &'static Location<'static> {
+        self.launched.site
     }
 
     /// Whether it is over: then [`wait`](Run::wait) returns at once.
@@ -102,29 +135,22 @@ impl Run {
         if Inside::is_here() {
             return Err(Error::InsideRun { call: "Run::wait", hint: "" });
         }
-        let control = &self.launched.control;
-        while !self.is_over() {
-            let overdue = control.overdue();
-            let changed = || (self.is_over() || control.overdue() != overdue).then_some(());
-            let waited = control.news().wait_until(self.longest(overdue), changed);
-            if waited.is_none() && !self.is_over() {
-                self.give_up();
-            }
-        }
+        let _ = self.shared.wait(None, || self.is_over().then_some(()));
         match std::mem::replace(&mut *self.launched.outcome(), Outcome::Taken) {
             Outcome::Over(result) => result.map(|report| *report),
-            Outcome::Open | Outcome::Taken => Err(Error::Cancelled),
+            Outcome::Open | Outcome::Unasked | Outcome::Taken => Err(Error::Cancelled),
         }
     }
 
-    /// Waits until the run is over, but not longer than `limit`. The run goes on if it is not over by then.
+    /// Waits until the run is over, but not longer than `limit`, and inside a run or a kernel not at all. The run goes on
+    /// if it is not over by then.
     ///
     /// # Errors
     ///
     /// It is not over: what it is doing.
     pub fn wait_for(&self, limit: Duration) -> Result<(), Box<StallReport>> {
-        let control = &self.launched.control;
-        let over = control.news().wait_until(Some(limit), || self.is_over().then_some(()));
+        let limit = if Inside::is_here() { Duration::ZERO } else { limit };
+        let over = self.shared.wait(Some(limit), || self.is_over().then_some(()));
         over.ok_or_else(|| self.stall())
     }
 
@@ -132,7 +158,7 @@ impl Run {
     /// call is refused. The run then fails with [`Error::Cancelled`], unless it has failed before or is over. The chip can
     /// be used for further runs. Does not wait.
     pub fn cancel(&self) {
-        self.shared.cancel(&self.launched.control);
+        self.shared.cancel(&self.launched);
     }
 
     /// What the chip is doing now, whether this run's or another's.
@@ -144,36 +170,21 @@ impl Run {
     /// The first error of the run so far, while it goes on and after it.
     #[must_use]
     pub fn root_cause(&self) -> Option<String> {
-        match &*self.launched.outcome() {
-            Outcome::Over(Err(error)) => return Some(error.to_string()),
-            Outcome::Over(Ok(_)) | Outcome::Taken => return None,
-            Outcome::Open => {}
-        }
-        self.shared.cause_of(&self.launched.control)
-    }
-
-    /// How long to wait at most before the run counts as one that does not come back: twice as long as kernels are given
-    /// after the run was overdue, for as long as it can it sees to that itself.
-    fn longest(&self, overdue: Option<Duration>) -> Option<Duration> {
-        let end = overdue?.saturating_add(self.shared.limits.patience.saturating_mul(2));
-        Some(end.saturating_sub(clock::monotonic()))
-    }
-
-    /// The orchestration has not come back: it cannot be ended from outside, so the chip is lost.
-    fn give_up(&self) {
-        let reason = StallReason::Deadline(self.launched.control.allowed());
-        let report = StallReport::of(&self.shared.engine, reason);
-        self.shared
-            .turn
-            .lose(format!("the orchestration of the run at {} did not return: {report}", self.site));
-        self.launched.finish(Err(Error::Stalled(report)));
+        self.shared.cause_of(&self.launched);
+        self.launched.cause.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
 impl Drop for Run {
     fn drop(&mut self) {
-        if let Outcome::Over(Err(error)) = &*self.launched.outcome() {
-            tracing::warn!(site = %self.site, %error, "a run failed, and nobody waited for it");
+        let mut outcome = self.launched.outcome();
+        match std::mem::replace(&mut *outcome, Outcome::Taken) {
+            Outcome::Over(Err(error)) => {
+                drop(outcome);
+                unheard(self.site(), &error);
+            }
+            Outcome::Open => *outcome = Outcome::Unasked,
+            Outcome::Over(Ok(_)) | Outcome::Taken | Outcome::Unasked => {}
         }
     }
 }

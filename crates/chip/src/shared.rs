@@ -3,24 +3,31 @@
 //! Whoever ends a run holds `current`, and so does the run when it begins and ends: no end is meant for one run and hits
 //! another.
 
-use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use prewire_abi::ScopeMode;
 use prewire_orchestrator::{Args, Orchestrator};
+use prewire_os::clock;
 use prewire_sim::{Mode, Sim};
 use prewire_sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::buffer::Buffers;
 use crate::chip::RunReport;
-use crate::control::{Control, Limits};
+use crate::control::{Limits, News};
 use crate::engine::{Engine, Inside, message};
 use crate::error::{Error, Result};
+use crate::launcher::Launcher;
 use crate::orch::Orch;
+use crate::run::Launched;
+use crate::stall::{StallReason, StallReport};
 use crate::tight::Tight;
 use crate::turn::{Conductor, Held, Turn};
 use crate::waiter::Waiter;
+
+/// How long an orchestration is given to come back, beyond what kernels are given.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// What the chip and its launched runs share.
 #[derive(Debug)]
@@ -30,8 +37,12 @@ pub(crate) struct Shared {
     pub(crate) buffers: Arc<Buffers>,
     pub(crate) turn: Turn,
     pub(crate) limits: Limits,
-    /// The run that goes on. Held while it is begun, ended, or cancelled.
-    current: Mutex<Option<Arc<Control>>>,
+    /// The runs that wait for their turn, and the thread that they go on.
+    pub(crate) launcher: Launcher,
+    /// Where everybody waits who waits for runs.
+    pub(crate) news: Arc<News>,
+    /// The run that goes on. Held while it is begun or ended, from inside or outside.
+    current: Mutex<Option<Arc<Launched>>>,
     /// The chip is being dropped. Written by the drop.
     closing: AtomicBool,
     mode: Mode,
@@ -51,11 +62,15 @@ impl Shared {
         limits: Limits,
         id: u64,
     ) -> Self {
+        let news = Arc::<News>::default();
+        let conductor = Conductor { orchestrator, args: Args::default(), tight: Tight::default() };
         Self {
             engine,
             sim,
             buffers,
-            turn: Turn::new(Conductor { orchestrator, args: Args::default(), tight: Tight::default() }),
+            turn: Turn::new(conductor, Arc::clone(&news)),
+            launcher: Launcher::default(),
+            news,
             limits,
             current: Mutex::new(None),
             closing: AtomicBool::new(false),
@@ -69,22 +84,88 @@ impl Shared {
         if Inside::is_here() {
             return Err(Error::InsideRun { call, hint });
         }
-        self.turn.take().map_err(|why| Error::Lost { why })
+        let turn = self.wait(None, || self.turn.try_take());
+        // A wait without a limit ends with what it waits for.
+        let turn = turn.unwrap_or_else(|| Err("its turn never came".into()));
+        turn.map_err(|why| Error::Lost { why })
+    }
+
+    /// Waits until `look` returns something, up to `limit`. Whoever waits from outside sees to the limits of the run that
+    /// goes on, which may itself be in no state to.
+    pub(crate) fn wait<T>(&self, limit: Option<Duration>, mut look: impl FnMut() -> Option<T>) -> Option<T> {
+        if let Some(found) = look() {
+            return Some(found);
+        }
+        let end = limit.map(|limit| clock::monotonic().saturating_add(limit));
+        loop {
+            let times = self.news.times();
+            let next = self.watch();
+            let left = end.map(|end| end.saturating_sub(clock::monotonic()));
+            let timeout = [next, left].into_iter().flatten().min();
+            if let Some(found) = self.news.wait(timeout, times, &mut look) {
+                return Some(found);
+            }
+            if left.is_some_and(|left| left.is_zero()) {
+                return None;
+            }
+        }
+    }
+
+    /// Ends the run that goes on if it is overdue, and gives it up if that is of no use. How long nothing of this is due.
+    pub(crate) fn watch(&self) -> Option<Duration> {
+        let current = self.current();
+        let Launched { site, control, .. } = &**current.as_ref()?;
+        let now = clock::monotonic();
+        let Some(give_up) = control.give_up() else {
+            let deadline = control.deadline()?;
+            if now < deadline {
+                return Some(deadline - now);
+            }
+            let report = StallReport::of(&self.engine, StallReason::Deadline(control.allowed()));
+            control.lose_patience(self.limits.patience);
+            self.engine.note_cause(Error::Stalled(report));
+            self.engine.end_run();
+            return Some(self.limits.patience.saturating_add(GRACE));
+        };
+        let last = give_up.saturating_add(GRACE);
+        if now < last || self.turn.is_lost() {
+            return if now < last { Some(last - now) } else { None };
+        }
+        // A seeded simulation runs kernels on the thread that waits for them.
+        if self.mode == Mode::Pool && self.engine.orchestrator_wait().is_some() {
+            // It has come back, and gives up kernels itself.
+            return Some(GRACE);
+        }
+        let report = StallReport::of(&self.engine, StallReason::Deadline(control.allowed()));
+        let what =
+            if self.mode == Mode::Pool { "the orchestration" } else { "a kernel, or the orchestration," };
+        self.lose(format!("{what} of the run at {site} did not return: {report}"));
+        if let Some(launched) = &*current {
+            launched.finish(Err(Error::Stalled(report)));
+        }
+        None
+    }
+
+    /// From here on there are no runs: those that wait for their turn hear of it.
+    fn lose(&self, why: String) {
+        self.turn.lose(why.clone());
+        self.launcher.drain(|| Error::Lost { why: why.clone() });
     }
 
     /// A run from its turn to its end. The outer error is the panic of an orchestration.
     pub(crate) fn run(
         &self,
-        control: &Arc<Control>,
-        site: &'static Location<'static>,
+        launched: &Arc<Launched>,
         orchestration: impl FnOnce(&mut Orch<'_>) -> Result<()>,
     ) -> std::thread::Result<Result<RunReport>> {
+        let Launched { site, control, .. } = &**launched;
+        let site = *site;
         let mut conductor = match self.idle("Chip::run", "") {
             Ok(conductor) => conductor,
             Err(error) => return Ok(Err(error)),
         };
         let Conductor { orchestrator, args, tight } = &mut *conductor;
-        let inside = Inside::enter();
+        let inside = Inside::enter(&self.engine);
         let start = Instant::now();
         let executed = self.sim.stats().executed;
         orchestrator.start_run();
@@ -96,7 +177,7 @@ impl Shared {
         if let Some(recorder) = self.engine.recorder() {
             recorder.begin(orchestrator, site);
         }
-        self.begin(control);
+        self.begin(launched);
         let kept = self.buffers.keep();
         let mut orch = Orch {
             engine: &self.engine,
@@ -138,7 +219,7 @@ impl Shared {
                 tracing::error!(site = %site, "the chip is lost: {why}");
                 // Kernels may be blocked with views of it.
                 std::mem::forget(kept);
-                self.turn.lose(why);
+                self.lose(why);
             }
             None => drop(kept),
         }
@@ -154,24 +235,32 @@ impl Shared {
         }
     }
 
-    fn current(&self) -> MutexGuard<'_, Option<Arc<Control>>> {
+    fn current(&self) -> MutexGuard<'_, Option<Arc<Launched>>> {
         self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The run of `control` begins: from here on it can be ended from outside.
-    fn begin(&self, control: &Arc<Control>) {
+    /// The run begins: from here on it can be ended from outside.
+    fn begin(&self, launched: &Arc<Launched>) {
         let mut current = self.current();
         let _ = self.engine.take_cause();
-        *current = Some(Arc::clone(control));
-        if control.is_cancelled() || self.closing.load(Ordering::Relaxed) {
+        *current = Some(Arc::clone(launched));
+        if launched.control.is_cancelled() || self.closing.load(Ordering::Relaxed) {
             self.end_cancelled();
+        }
+        drop(current);
+        if launched.control.deadline().is_some() {
+            self.news.tell_times();
         }
     }
 
     /// The run is over: its root cause, if it failed.
     fn end(&self) -> Option<Error> {
-        *self.current() = None;
-        self.engine.take_cause()
+        let launched = self.current().take();
+        let cause = self.engine.take_cause();
+        if let (Some(launched), Some(cause)) = (launched, &cause) {
+            launched.note_cause(cause);
+        }
+        cause
     }
 
     /// Ends the current run as cancelled. `current` is locked, so that no other run begins or ends meanwhile.
@@ -180,36 +269,43 @@ impl Shared {
         self.engine.end_run();
     }
 
-    /// Ends the run of `control`, or keeps it from doing anything when its turn comes.
-    pub(crate) fn cancel(&self, control: &Arc<Control>) {
+    /// Ends the run, or keeps it from doing anything when its turn comes.
+    pub(crate) fn cancel(&self, launched: &Arc<Launched>) {
         let current = self.current();
-        control.cancel();
-        if current.as_ref().is_some_and(|current| Arc::ptr_eq(current, control)) {
+        launched.control.cancel();
+        if current.as_ref().is_some_and(|current| Arc::ptr_eq(current, launched)) {
             self.end_cancelled();
         }
     }
 
-    /// What the root cause of the run of `control` says so far, if it goes on.
-    pub(crate) fn cause_of(&self, control: &Arc<Control>) -> Option<String> {
+    /// Has the run note what its root cause says so far, if it goes on.
+    pub(crate) fn cause_of(&self, launched: &Arc<Launched>) {
         let current = self.current();
-        let mine = current.as_ref().is_some_and(|current| Arc::ptr_eq(current, control));
-        mine.then(|| self.engine.cause_so_far()).flatten()
+        if current.as_ref().is_some_and(|current| Arc::ptr_eq(current, launched)) {
+            self.engine.with_cause(|cause| launched.note_cause(cause));
+        }
     }
 
     /// Ends the run that goes on and those that wait for their turn, and gives kernels `patience` from now on.
     pub(crate) fn close(&self) {
         let current = self.current();
         self.closing.store(true, Ordering::Relaxed);
-        if let Some(control) = &*current {
-            control.lose_patience(self.limits.patience);
+        if let Some(launched) = &*current {
+            launched.control.lose_patience(self.limits.patience);
             self.end_cancelled();
         }
+        drop(current);
+        self.launcher.drain(|| Error::Cancelled);
+        self.launcher.close();
     }
 }
 
 impl Drop for Shared {
     fn drop(&mut self) {
-        if self.turn.lost().is_none() {
+        if self.turn.is_lost() {
+            // Those that are parked end; whose kernel has not returned ends when it does.
+            let _ = self.sim.abandon(Duration::ZERO);
+        } else {
             self.sim.stop();
         }
     }

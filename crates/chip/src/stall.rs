@@ -54,12 +54,6 @@ impl StallClass {
             Self::Orchestration => 5,
         }
     }
-
-    /// Whether the run can make no progress by itself any more.
-    #[must_use]
-    pub const fn is_impossible(self) -> bool {
-        matches!(self, Self::Dependency)
-    }
 }
 
 impl fmt::Display for StallClass {
@@ -71,7 +65,7 @@ impl fmt::Display for StallClass {
                 "tasks are ready and no core runs any: the simulator's threads have not got to them"
             }
             Self::Dependency => {
-                "no task runs and none is ready: progress is impossible unless the orchestration submits or ends"
+                "no task runs and none is ready at this moment, which passes, or an edge was lost, which is a fault of prewire"
             }
             Self::Orchestration => {
                 "no task is alive: the orchestration is at work, or waits for something outside of the chip"
@@ -129,8 +123,9 @@ pub struct RunningKernel {
     pub core: (Core, u16),
     /// Which block of the task.
     pub block: u32,
-    /// How long it has been running, to some milliseconds.
-    pub running: Duration,
+    /// How long it has been running, to some milliseconds. Not known of a kernel that began when neither its run had a
+    /// limit of time nor the chip had launched one.
+    pub running: Option<Duration>,
     /// Whether it waits for its peers at a barrier.
     pub at_barrier: bool,
 }
@@ -138,7 +133,10 @@ pub struct RunningKernel {
 impl fmt::Display for RunningKernel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (kind, number) = self.core;
-        write!(f, "{}, block {} on {kind} core {number} for {:.3?}", self.task, self.block, self.running)?;
+        write!(f, "{}, block {} on {kind} core {number}", self.task, self.block)?;
+        if let Some(running) = self.running {
+            write!(f, " for {running:.3?}")?;
+        }
         if self.at_barrier { f.write_str(", at a barrier, waits for its peers") } else { Ok(()) }
     }
 }
@@ -183,7 +181,7 @@ pub struct BusyRing {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Kept {
-    /// It is not complete.
+    /// It is not complete, or is just being retired.
     Alive,
     /// It is complete; so many consumers that are not keep its output.
     Consumers(u32),
@@ -247,7 +245,7 @@ impl StallReport {
                 task: alive(engine, SlotRef::from_raw(seen.work.slot)),
                 core: engine.core(seen.lane),
                 block: seen.work.block,
-                running: now.saturating_sub(seen.since),
+                running: seen.since.map(|since| now.saturating_sub(since)),
                 at_barrier: seen.at_barrier,
             })
             .collect();
@@ -274,9 +272,9 @@ impl StallReport {
             let oldest = alive(engine, rings.slot_of(usage.oldest?));
             let state = rings.slot(rings.slot_of(oldest.task));
             let kept = match (state.is_over(), state.holds()) {
-                (false, _) => Kept::Alive,
-                (true, 0) => Kept::Scope,
-                (true, consumers) => Kept::Consumers(consumers),
+                (true, 0) if rings.is_held_by_scope(oldest.task) => Kept::Scope,
+                (true, consumers) if consumers > 0 => Kept::Consumers(consumers),
+                _ => Kept::Alive,
             };
             Some(BusyRing { ring, alive: usage.live, oldest, kept })
         });

@@ -1,10 +1,11 @@
 //! Whose turn it is: what a run works with is handed from one to the next, and a lost chip hands it out no more.
 
 use std::ops::{Deref, DerefMut};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use prewire_orchestrator::{Args, Orchestrator};
 
+use crate::control::News;
 use crate::tight::Tight;
 
 /// What one run at a time works with.
@@ -27,8 +28,8 @@ struct State {
 #[derive(Debug)]
 pub(crate) struct Turn {
     state: Mutex<State>,
-    /// Notified when the conductor is back, or lost.
-    freed: Condvar,
+    /// Told when the conductor is back, or lost.
+    news: Arc<News>,
 }
 
 /// The caller whose turn it is; over when this is dropped.
@@ -39,9 +40,8 @@ pub(crate) struct Held<'t> {
 }
 
 impl Turn {
-    pub(crate) fn new(conductor: Conductor) -> Self {
-        let state = State { conductor: Some(Box::new(conductor)), lost: None };
-        Self { state: Mutex::new(state), freed: Condvar::new() }
+    pub(crate) fn new(conductor: Conductor, news: Arc<News>) -> Self {
+        Self { state: Mutex::new(State { conductor: Some(Box::new(conductor)), lost: None }), news }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -49,25 +49,29 @@ impl Turn {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for the conductor; the reason if the chip is lost.
-    pub(crate) fn take(&self) -> Result<Held<'_>, String> {
-        let busy = |state: &mut State| state.conductor.is_none() && state.lost.is_none();
-        let mut state = self.freed.wait_while(self.state(), busy).unwrap_or_else(PoisonError::into_inner);
-        match &state.lost {
-            Some(why) => Err(why.clone()),
-            None => Ok(Held { turn: self, conductor: state.conductor.take() }),
+    /// The conductor, if it is here; the reason if the chip is lost; none while it is another's turn.
+    pub(crate) fn try_take(&self) -> Option<Result<Held<'_>, String>> {
+        let mut state = self.state();
+        if let Some(why) = &state.lost {
+            return Some(Err(why.clone()));
         }
+        let conductor = state.conductor.take()?;
+        Some(Ok(Held { turn: self, conductor: Some(conductor) }))
     }
 
     /// From here on there are no turns. The first reason stays.
     pub(crate) fn lose(&self, why: String) {
         self.state().lost.get_or_insert(why);
-        self.freed.notify_all();
+        self.news.tell();
     }
 
     /// Why the chip is lost, if it is.
     pub(crate) fn lost(&self) -> Option<String> {
         self.state().lost.clone()
+    }
+
+    pub(crate) fn is_lost(&self) -> bool {
+        self.state().lost.is_some()
     }
 }
 
@@ -88,6 +92,6 @@ impl DerefMut for Held<'_> {
 impl Drop for Held<'_> {
     fn drop(&mut self) {
         self.turn.state().conductor = self.conductor.take();
-        self.turn.freed.notify_one();
+        self.turn.news.tell();
     }
 }

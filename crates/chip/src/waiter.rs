@@ -21,6 +21,9 @@ use crate::trace::What;
 /// How long no kernel may begin or end before a wait says what it waits for, and again each time.
 const STALL: Duration = Duration::from_secs(10);
 
+/// How long to wait for what takes no time but that of its threads to get to it.
+const SOON: Duration = Duration::from_millis(5);
+
 /// Waits on behalf of one run.
 #[derive(Debug)]
 pub(crate) struct Waiter<'e> {
@@ -68,6 +71,7 @@ impl<'e> Waiter<'e> {
 
     /// The run is to be over `allowed` from now.
     pub(crate) fn set_deadline(&self, allowed: Duration) {
+        self.engine.busy().watch();
         self.control.set_deadline(allowed);
     }
 
@@ -97,17 +101,19 @@ impl<'e> Waiter<'e> {
 
     /// How long to wait at most before the next look at the clock.
     fn interval(&self) -> Duration {
-        let stall = self.limits.stall.map_or(STALL, |limit| (limit / 2).min(STALL));
+        let stall = self.limits.stall.map_or(STALL, |limit| limit.min(STALL)) / 2;
         let now = clock::monotonic();
         match (self.control.give_up(), self.control.deadline()) {
-            (Some(time), _) | (None, Some(time)) => time.saturating_sub(now).min(stall),
+            // What has no kernel to wait for any more is over soon.
+            (Some(time), _) => time.saturating_sub(now).clamp(SOON, STALL),
+            (None, Some(time)) => time.saturating_sub(now).min(stall),
             (None, None) => stall,
         }
     }
 
     /// Waits parked.
     fn park(&mut self, look: &mut dyn FnMut() -> Poll) -> WaitEnd {
-        let mut before = self.progress();
+        let mut before = None;
         let mut still_since = clock::monotonic();
         let patient = self.control.give_up().is_none();
         loop {
@@ -121,7 +127,8 @@ impl<'e> Waiter<'e> {
             }
             let now = clock::monotonic();
             if let Some(give_up) = control.give_up() {
-                if now >= give_up {
+                // Without a kernel that runs, what is left to do takes no time.
+                if now >= give_up && self.engine.busy().seen().next().is_some() {
                     return self.lose();
                 }
                 if matches!(turn, Some(Turn::Hurry)) {
@@ -135,8 +142,9 @@ impl<'e> Waiter<'e> {
             }
             let progress = self.progress();
             let still = now - still_since;
-            if progress != before {
-                (before, still_since) = (progress, now);
+            if before != Some(progress) {
+                // The first look is taken after the first interval: whoever parks for less pays for none.
+                (before, still_since) = (Some(progress), now);
             } else if let Some(limit) = self.limits.stall.filter(|&limit| still >= limit) {
                 self.end_run(StallReason::NoProgress(limit));
                 return self.park(look);
@@ -215,7 +223,12 @@ impl Wait for Waiter<'_> {
         if self.lost.is_some() {
             return WaitEnd::Impossible;
         }
-        if let Some(end) = end(look()) {
+        // Most waits of a pool are over while they spin: of those nobody hears.
+        let brief = match self.mode {
+            Mode::Pool => self.engine.progress().wait_until(Some(Duration::ZERO), || end(look())),
+            _ => end(look()),
+        };
+        if let Some(end) = brief {
             return end;
         }
         let site = if what == Awaited::End { None } else { self.site };

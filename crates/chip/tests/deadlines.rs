@@ -71,7 +71,8 @@ fn lose(chip: &Chip, launched: bool, deadline: Duration) -> Arc<Gate> {
     assert_eq!((report.reason, report.class), (StallReason::Deadline(deadline), StallClass::Running));
     let [kernel] = &report.running[..] else { panic!("one kernel runs: {report}") };
     assert_eq!((kernel.task.kernel.as_str(), kernel.core.0, kernel.block), ("never", Core::Aiv, 0));
-    assert!(kernel.running > Duration::ZERO && kernel.running < LONG, "{:?}", kernel.running);
+    let running = kernel.running.expect("its run had a deadline");
+    assert!(running > Duration::ZERO && running < LONG, "{running:?}");
     assert!(kernel.task.site.unwrap().to_string().starts_with(site.as_str()));
     let lost = chip.lost().expect("a kernel did not return");
     for part in ["kernel \"never\"", "on AIV core ", site] {
@@ -96,7 +97,7 @@ fn lose(chip: &Chip, launched: bool, deadline: Duration) -> Arc<Gate> {
 fn a_kernel_that_never_returns_is_named_and_costs_the_chip_and_nothing_else() {
     let _dog = dog();
     for launched in [false, true] {
-        let chip = chip().patience(SHORT).build().unwrap();
+        let chip = chip().deadline(LONG).patience(SHORT).build().unwrap();
         let go = lose(&chip, launched, SHORT);
         drop(chip);
         // The kernel returns into a chip that is gone.
@@ -127,7 +128,7 @@ fn a_process_with_a_kernel_that_never_returns_ends() {
 #[test]
 #[ignore = "runs in a process of its own"]
 fn child_that_loses_its_chip() {
-    let chip = chip().patience(SHORT).build().unwrap();
+    let chip = chip().deadline(LONG).patience(SHORT).build().unwrap();
     let _never = lose(&chip, false, SHORT);
 }
 

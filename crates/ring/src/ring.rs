@@ -226,7 +226,15 @@ impl Rings {
     pub fn usage(&self, ring: usize) -> Usage {
         let watermark = self.rings[ring].watermark();
         let live = self.rings[ring].head.load(Ordering::Relaxed).wrapping_sub(watermark);
+        // Read while tasks come and go, the two may be of different times: a window holds so many and no more.
+        let live = live.min(self.rings[ring].mask);
         Usage { live, oldest: (live > 0).then(|| TaskId::new(ring as u32, watermark)) }
+    }
+
+    /// Whether a scope that is open holds a task that was submitted and not retired, for reports.
+    #[must_use]
+    pub fn is_held_by_scope(&self, id: TaskId) -> bool {
+        self.rings[id.ring() as usize & 3].is_pinned(id.local())
     }
 
     /// The tasks that are not retired, oldest first, by ring.
