@@ -7,10 +7,17 @@ use std::process::Command;
 #[test]
 fn a_test_that_hangs_is_named_and_ends() {
     let me = std::env::current_exe().unwrap();
-    let child = Command::new(me).args(["--ignored", "--exact", "hangs", "--nocapture"]).output().unwrap();
-    let said = String::from_utf8_lossy(&child.stderr);
-    assert!(!child.status.success(), "{said}");
-    assert!(said.contains("watchdog: hangs") && said.contains("it hangs"), "{said}");
+    for (patience, limit) in [("1", "after 50ms"), ("3", "after 150ms")] {
+        let mut child = Command::new(&me);
+        child.args(["--ignored", "--exact", "hangs", "--nocapture"]).env("PREWIRE_PATIENCE", patience);
+        let child = child.output().unwrap();
+        let said = String::from_utf8_lossy(&child.stderr);
+        assert!(!child.status.success(), "{said}");
+        assert!(
+            said.contains("watchdog: hangs") && said.contains("it hangs") && said.contains(limit),
+            "{said}"
+        );
+    }
 }
 
 #[test]
