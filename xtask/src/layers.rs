@@ -39,6 +39,7 @@ pub(crate) const MEMBERS: &[Member] = &[
     row("prewire",              6, &[],                   &[],                             SAFE),
     aside("prewire-scenes"),
     aside("prewire-test-support"),
+    aside("prewire-fuzz"),
     aside("prewire-benches"),
     aside("xtask"),
 ];
