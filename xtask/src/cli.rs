@@ -1,5 +1,6 @@
 //! The command line of `cargo xtask`. The documents' commands are checked against this definition.
 
+use crate::san::Sanitizer;
 use crate::shuttle;
 use clap::{Parser, Subcommand};
 use std::ffi::OsString;
@@ -45,6 +46,31 @@ pub(crate) enum Task {
     },
     /// Runs small random programs on the engine under shuttle's random schedules.
     Shuttle(shuttle::Options),
+    /// Runs the tests of the engine and the simulator under the sanitizers that the nightly toolchain has.
+    San {
+        /// Which; all unless named.
+        sanitizers: Vec<Sanitizer>,
+        /// Fails if one of them is missing, instead of skipping it.
+        #[arg(long)]
+        require: bool,
+        /// Only the tests of this package; may be given more than once.
+        #[arg(long)]
+        package: Vec<String>,
+    },
+    /// Drives the decoders with libFuzzer, for some time each.
+    Fuzz {
+        /// Which; all unless named.
+        target: Option<String>,
+        /// Seconds for each.
+        #[arg(long, default_value_t = 60)]
+        seconds: u32,
+        /// Names the targets, and runs none.
+        #[arg(long)]
+        list: bool,
+        /// Adds to the corpus what reached something new.
+        #[arg(long)]
+        keep: bool,
+    },
 }
 
 #[cfg(test)]

@@ -5,9 +5,11 @@
 #![forbid(unsafe_code)]
 
 mod cli;
+mod fuzz;
 mod layers;
 mod loom;
 mod oracle;
+mod san;
 mod shuttle;
 mod sim_test;
 mod source;
@@ -27,6 +29,8 @@ fn main() -> ExitCode {
         Task::Oracle(args) => oracle::run(&args),
         Task::SimTest { args } => sim_test::run(&args),
         Task::Shuttle(options) => shuttle::task(&options),
+        Task::San { sanitizers, require, package } => san::run(&sanitizers, require, &package),
+        Task::Fuzz { target, seconds, list, keep } => fuzz::run(target.as_deref(), seconds, list, keep),
     };
     ended.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
