@@ -115,6 +115,36 @@ fn a_kernel_that_never_returns_is_named_by_a_seeded_chip_too() {
     go.pass();
 }
 
+/// Passes a gate when it is dropped.
+struct Tells(Arc<Gate>);
+
+impl Drop for Tells {
+    fn drop(&mut self) {
+        self.0.pass();
+    }
+}
+
+#[test]
+fn a_lost_chip_lets_its_memory_go_when_the_kernel_returns_after_all() {
+    let _dog = dog();
+    for (builder, deadline) in [(chip(), SHORT), (chip().seed(1), Duration::from_secs(1))] {
+        let chip = builder.patience(SHORT).build().unwrap();
+        let gone = Gate::new();
+        let tells = Tells(Arc::clone(&gone));
+        let holds = move |_: &mut prewire_chip::KernelCtx<'_>| {
+            let _held = &tells;
+            Ok(())
+        };
+        // The chip keeps its kernels as long as anything.
+        drop(chip.kernel("holds", Core::Aiv, holds).unwrap());
+        let go = lose(&chip, true, deadline);
+        drop(chip);
+        assert_eq!(gone.passed(), 0, "the kernel still runs");
+        go.pass();
+        gone.wait(1);
+    }
+}
+
 #[test]
 fn a_process_with_a_kernel_that_never_returns_ends() {
     let _dog = dog();
