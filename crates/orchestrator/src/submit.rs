@@ -1,5 +1,6 @@
 //! One submit, step by step.
 
+use core::cell::Cell;
 use core::panic::Location;
 
 use prewire_abi::{ChipTensor, EdgeKind, ScopeMode, TaskId, TensorArgType};
@@ -333,13 +334,24 @@ impl Orchestrator {
                 knob: "RingSizes::tensor_map",
             };
             let end = wait.wait(what, &mut || {
-                let every_ring_is_stuck = (0..prewire_ring::RING_COUNT)
-                    .all(|ring| allocator.rings().usage(ring).live == 0 || allocator.is_stuck(ring));
+                // A ring whose oldest task only this thread can free gives nothing back; the others may.
+                let moves = core::array::from_fn::<_, { prewire_ring::RING_COUNT }, _>(|ring| {
+                    allocator.rings().usage(ring).live != 0 && !allocator.is_stuck(ring)
+                });
+                let to_come = Cell::new(0u32);
+                let is_there = map.reserve(entries, &|id| {
+                    let life = life(allocator, id);
+                    if life == Life::Live && moves[id.ring() as usize] {
+                        to_come.set(to_come.get() + 1);
+                    }
+                    life
+                });
                 if allocator.rings().is_ended() {
                     Poll::Impossible
-                } else if map.reserve(entries, &|id| life(allocator, id)) {
+                } else if is_there {
                     Poll::Ready
-                } else if every_ring_is_stuck {
+                } else if map.capacity() - map.len().min(map.capacity()) + to_come.get() < entries {
+                    // It has looked at every entry.
                     Poll::Impossible
                 } else {
                     Poll::Pending

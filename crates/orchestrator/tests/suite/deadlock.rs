@@ -3,7 +3,7 @@
 use prewire_abi::TensorArgType::{InOut, Input};
 use prewire_abi::{EdgeKind, ErrorCode, ScopeMode, TaskId};
 use prewire_orchestrator::SubmitError;
-use prewire_ring::{RingSizes, Shortage};
+use prewire_ring::{Class, RingSizes, Shortage};
 
 use crate::rig::{Rig, after, existing, memory, nothing, outputs, tensors};
 
@@ -170,6 +170,38 @@ fn a_tensor_map_full_of_what_a_scope_holds_is_told() {
     assert_eq!((error.code(), rig.runner.looks), (Some(ErrorCode::TensorMapOverflow), 1));
     rig.close();
     rig.submit(&tensors(&[existing(memory(65), Input)]));
+}
+
+/// A task that runs in another ring, and that the map remembers nothing of, does not delay that; one that it remembers
+/// might be enough, and is waited for.
+#[test]
+fn a_tensor_map_full_of_what_a_scope_holds_is_told_while_a_task_runs_elsewhere() {
+    for remembered in [0, 1] {
+        let mut rig = Rig::new(&RingSizes::default().with_tensor_map(64));
+        rig.submit(&tensors(&vec![existing(memory(100), Input); remembered]));
+        let runs = rig.runner.ready.queue(Class::Aiv).pop().unwrap();
+        rig.open();
+        rig.open();
+        rig.try_alloc(4).unwrap();
+        for n in 0..64 - remembered as u64 {
+            rig.submit(&tensors(&[existing(memory(n), Input)]));
+        }
+        assert_eq!(rig.runner.run_all(), 64 - remembered);
+        // For the one that runs it waits until that is complete.
+        if remembered == 1 {
+            rig.runner.ready.queue(Class::Aiv).push(runs);
+        }
+        let last = rig.try_submit(&tensors(&[existing(memory(65), Input)]));
+        if remembered == 0 {
+            let error = last.unwrap_err();
+            assert_eq!(error, SubmitError::TensorMapDeadlock { wanted: 1, capacity: 64 });
+            assert_eq!((rig.runner.waits, rig.runner.looks), (1, 1));
+            rig.runner.complete(runs);
+        } else {
+            last.unwrap();
+            assert_eq!((rig.runner.waits, rig.runner.looks), (1, 2));
+        }
+    }
 }
 
 /// A full window is waited for while a task runs: a thousand tasks go through one of three places.

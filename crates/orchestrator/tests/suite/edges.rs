@@ -139,3 +139,52 @@ fn two_arguments_that_touch_the_same_bytes_are_refused_if_one_is_written() {
     let _ = rig.submit(&tensors(&[existing(whole, Input), existing(part, Input)]));
     assert_eq!(rig.orch.tasks(), 1);
 }
+
+/// Sixteen producers are compared as they come; what comes after them is sorted and merged at the end. Either way an
+/// edge is one, and of every kind that was asked for: here, by name before and after the sixteenth, as creators, and as
+/// what was last written.
+#[test]
+fn kinds_are_merged_among_more_producers_than_are_compared_as_they_come() {
+    for many in [15, 16, 17, 65, 200] {
+        let mut rig = Rig::new(&RingSizes::default());
+        rig.open();
+        let made: Vec<_> = (0..many).map(|_| rig.submit(&outputs(&[64]))).collect();
+        let writers: Vec<_> =
+            (0..4).map(|n| rig.submit(&tensors(&[existing(memory(n), OutputExisting)])).id).collect();
+        let kinds = [EdgeKind::WAIT, EdgeKind::RETAIN, EdgeKind::BOTH];
+        let mut args = nothing();
+        args.after.extend(made.iter().enumerate().map(|(i, made)| (made.id, kinds[i % 3])));
+        // The other kind of each second one, and again what it has.
+        args.after.extend(made.iter().enumerate().step_by(2).map(|(i, made)| (made.id, kinds[(i + 1) % 3])));
+        args.after.extend(made.iter().enumerate().map(|(i, made)| (made.id, kinds[i % 3])));
+        // Inferred to be waited for, and asked to be retained.
+        args.after.extend(writers.iter().map(|&id| (id, EdgeKind::RETAIN)));
+        args.tensors.extend((0..4).map(|n| existing(memory(n), Input)));
+        // The creators of two, wherever they stand.
+        args.tensors.extend([&made[1], &made[many - 1]].map(|made| made.output(Input)));
+        let consumer = rig.submit(&args);
+        let mut expected: Vec<_> = made
+            .iter()
+            .enumerate()
+            .map(|(i, made)| {
+                let merged = if i % 2 == 0 { kinds[i % 3] | kinds[(i + 1) % 3] } else { kinds[i % 3] };
+                let created = i == 1 || i == many - 1;
+                (made.id, if created { EdgeKind::BOTH } else { merged })
+            })
+            .collect();
+        expected.extend(writers.iter().map(|&id| (id, EdgeKind::BOTH)));
+        let mut edges = rig.edges(consumer.id);
+        edges.sort_unstable_by_key(|edge| edge.0);
+        assert_eq!(edges, expected, "{many} producers");
+        let count = |kind: EdgeKind| expected.iter().filter(|edge| edge.1 | kind == edge.1).count();
+        assert_eq!(rig.state(consumer.id).waits() as usize, count(EdgeKind::WAIT));
+        for (id, kind) in expected {
+            let retained = u32::from(kind | EdgeKind::RETAIN == kind);
+            assert_eq!(rig.state(id).holds(), 1 + retained, "{id}: {kind:?}");
+        }
+        // The holds are given back when the consumer is complete, all of them.
+        rig.close();
+        assert_eq!(rig.runner.run_all(), many + 5);
+        assert_eq!(rig.runner.rings.usage(0).live, 0);
+    }
+}

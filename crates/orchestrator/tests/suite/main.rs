@@ -3,6 +3,7 @@
 
 mod deadlock;
 mod edges;
+mod reclaim;
 mod record;
 mod refused;
 mod rig;
