@@ -11,6 +11,7 @@ mod models;
 mod orderings;
 mod program;
 mod unsafety;
+mod verification;
 mod waits;
 mod words;
 
