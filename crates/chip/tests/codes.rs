@@ -244,6 +244,7 @@ fn is_waited_for(
     let run = chip.launch(move |orch| program(orch, &slow, &nop, &tensor)).unwrap();
     began.wait(1);
     while knob(&run).is_none() {
+        assert_eq!(run.root_cause(), None);
         assert!(run.wait_for(Duration::from_millis(1)).is_err(), "it never waited");
     }
     for _ in 0..20 {
