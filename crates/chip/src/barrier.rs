@@ -1,4 +1,8 @@
 //! Barriers between the sub-tasks that run together: the places of a block, the blocks of a cohort.
+//!
+//! **Invariant: who waits here is waited for by nobody for ever.** A barrier that a member can no longer come to is broken
+//! when that member ends. One that no member will come to, because all that have not ended wait at other barriers of the
+//! same task, is broken by the last one that begins to wait: no clock is needed to know.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -34,6 +38,15 @@ struct State {
     waiting: u32,
     /// Who has ended, and will not come any more.
     left: u32,
+    /// Of a cohort: who is waiting at the barriers of blocks.
+    elsewhere: u32,
+    /// Of a cohort: everybody waited, and nobody would have come. What they are told.
+    dead: Option<KernelError>,
+}
+
+/// What the members of a cohort are told that waits for itself.
+fn dead(table: &HashMap<Meeting, State>, cohort: Option<(Meeting, u32)>) -> Option<KernelError> {
+    table.get(&cohort?.0)?.dead.clone()
 }
 
 /// The barriers of a chip. An entry lives from the first arrival or departure of a member to the departure of the
@@ -46,35 +59,70 @@ impl Barriers {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until all `members` have come.
-    pub(crate) fn meet(&self, sim: &Sim, meeting: Meeting, members: u32) -> Result<(), KernelError> {
+    /// Waits until all `members` have come. `cohort`: of a member of a cohort that has both kinds of barriers, the
+    /// cohort's barrier and its number of members.
+    pub(crate) fn meet(
+        &self,
+        sim: &Sim,
+        meeting: Meeting,
+        members: u32,
+        cohort: Option<(Meeting, u32)>,
+    ) -> Result<(), KernelError> {
         if members < 2 {
             return Ok(());
         }
         let round = {
             let mut table = self.table();
+            if let Some(dead) = dead(&table, cohort) {
+                return Err(dead);
+            }
             let state = table.entry(meeting).or_default();
             if state.left > 0 {
                 return Err(KernelError::BarrierBroken);
             }
-            state.waiting += 1;
-            if state.waiting == members {
+            let complete = state.waiting + 1 == members;
+            let round = state.rounds;
+            if complete {
                 state.waiting = 0;
                 state.rounds += 1;
+            } else {
+                state.waiting += 1;
+            }
+            if let Some((cohort, all)) = cohort {
+                let state = table.entry(cohort).or_default();
+                if cohort != meeting {
+                    // Those who waited for this one go on, or this one waits too.
+                    state.elsewhere =
+                        if complete { state.elsewhere - (members - 1) } else { state.elsewhere + 1 };
+                }
+                if !complete && state.left == 0 && state.waiting + state.elsewhere == all {
+                    let why = KernelError::BarrierDeadlock { cohort: state.waiting, blocks: state.elsewhere };
+                    state.dead = Some(why.clone());
+                    drop(table);
+                    sim.peer_news();
+                    return Err(why);
+                }
+            }
+            if complete {
                 drop(table);
                 sim.peer_news();
                 return Ok(());
             }
-            state.rounds
+            round
         };
-        let mut met = false;
+        let (mut met, mut told) = (false, None);
         let waited = sim.wait_for_peer(&mut || {
             let table = self.table();
             let Some(state) = table.get(&meeting) else { return true };
             met = state.rounds != round;
-            met || state.left > 0
+            told = dead(&table, cohort);
+            met || state.left > 0 || told.is_some()
         });
-        if met && waited == PeerWait::Ready { Ok(()) } else { Err(KernelError::BarrierBroken) }
+        if met && waited == PeerWait::Ready {
+            Ok(())
+        } else {
+            Err(told.unwrap_or(KernelError::BarrierBroken))
+        }
     }
 
     /// A member has ended.

@@ -199,7 +199,9 @@ impl<'k> KernelCtx<'k> {
     fn meet(&self, meeting: Meeting, members: u32) -> Result<(), KernelError> {
         self.confess();
         self.engine.busy().at_barrier(self.lane, true);
-        let met = self.engine.barriers().meet(self.engine.sim(), meeting, members);
+        let both = self.cold.attrs.sync_start && self.cold.lanes.count() > 1;
+        let cohort = both.then(|| (Meeting::of_cohort(self.slot()), self.cold.total()));
+        let met = self.engine.barriers().meet(self.engine.sim(), meeting, members, cohort);
         self.engine.busy().at_barrier(self.lane, false);
         if let Some(watch) = &self.watch {
             watch.borrow_mut().renew(self.engine.sim());

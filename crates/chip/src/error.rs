@@ -426,6 +426,17 @@ pub enum KernelError {
     /// A barrier that this task cannot have.
     #[error("{0}")]
     NoBarrier(&'static str),
+    /// All sub-tasks of the task wait, at different barriers.
+    #[error(
+        "all sub-tasks of the task wait at barriers that the others never come to: {cohort} at the cohort barrier, \
+         {blocks} at cluster barriers; every sub-task must pass the same barriers in the same order"
+    )]
+    BarrierDeadlock {
+        /// How many wait for all blocks.
+        cohort: u32,
+        /// How many wait for the other places of their block.
+        blocks: u32,
+    },
     /// A peer ended, or failed, without coming to the barrier.
     #[error("a peer ended without coming to the barrier; every sub-task must pass the same barriers")]
     BarrierBroken,

@@ -237,3 +237,38 @@ fn cohorts_as_wide_as_the_whole_chip_run_in_a_row() {
         assert!(chip.peak_threads() <= usize::from(spec.cores()) + 1);
     }
 }
+
+#[test]
+fn a_cohort_whose_members_wait_at_different_barriers_is_told_at_once() {
+    let _dog = dog();
+    for spec in chips() {
+        for (name, chip) in ways(spec) {
+            let waits = chip.kernel("waits for all", Core::Aic, |k| k.cohort_barrier()).unwrap();
+            let meets = chip.kernel("waits for its block", Core::Aiv, |k| k.cluster_barrier()).unwrap();
+            let right = |k: &mut KernelCtx<'_>| {
+                for _ in 0..3 {
+                    k.cluster_barrier()?;
+                    k.cohort_barrier()?;
+                }
+                k.cluster_barrier()
+            };
+            let cube = chip.kernel("cube", Core::Aic, right).unwrap();
+            let vector = chip.kernel("vector", Core::Aiv, right).unwrap();
+            let wrong = Mix { aic: Some(&waits), aiv0: Some(&meets), aiv1: Some(&meets) };
+            let right = Mix { aic: Some(&cube), aiv0: Some(&vector), aiv1: Some(&vector) };
+            let (wrong, right) = (chip.mix("wrong", wrong).unwrap(), chip.mix("right", right).unwrap());
+            let blocks = u32::from(chip.spec().clusters);
+            for _ in 0..3 {
+                let failure = common::failure(
+                    chip.run(|orch| orch.submit(&wrong).blocks(blocks).sync_start().go().map(drop)),
+                );
+                let told = KernelError::BarrierDeadlock { cohort: blocks, blocks: 2 * blocks };
+                assert_eq!(failure.error, told, "{name}");
+                let report =
+                    chip.run(|orch| orch.submit(&right).blocks(blocks).sync_start().go().map(drop)).unwrap();
+                assert_eq!(report.executed, u64::from(3 * blocks), "{name}");
+            }
+            assert_eq!(chip.lost(), None, "{name}");
+        }
+    }
+}
