@@ -140,7 +140,7 @@ impl ChipBuilder {
 
     /// How long a run may wait while no kernel begins or ends. Without a limit, which is the default, a wait goes on for
     /// as long as it takes and is logged every 10 seconds. A run that exceeds the limit is ended and fails with
-    /// [`Error::Stalled`].
+    /// [`Error::Stalled`], at the latest after twice the limit. Not in seeded mode, in which nothing happens by itself.
     pub fn stall_timeout(mut self, limit: Duration) -> Self {
         self.limits.stall = Some(limit);
         self
@@ -148,7 +148,9 @@ impl ChipBuilder {
 
     /// How long kernels that run may go on after their run was ended by a deadline, a stall, or the drop of the chip: 5
     /// seconds unless said. If one has not returned by then the chip is lost: its thread and memory stay until the
-    /// kernel returns, and every further call is [`Error::Lost`], which names the kernel.
+    /// kernel returns, and every further run or copy is [`Error::Lost`], which names the kernel. An orchestration that does
+    /// not return is given a second more. In seeded mode kernels run on the thread of the orchestration: a launched run
+    /// gives it up there too, and [`Chip::run`] returns when the kernel does.
     pub fn patience(mut self, limit: Duration) -> Self {
         self.limits.patience = limit;
         self
