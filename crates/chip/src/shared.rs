@@ -139,10 +139,14 @@ impl Shared {
         let report = StallReport::of(&self.engine, StallReason::Deadline(control.allowed()));
         let what =
             if self.mode == Mode::Pool { "the orchestration" } else { "a kernel, or the orchestration," };
-        self.lose(format!("{what} of the run at {site} did not return: {report}"));
+        let why = format!("{what} of the run at {site} did not return: {report}");
+        self.turn.lose(why.clone());
         if let Some(launched) = &*current {
             launched.finish(Err(Error::Stalled(report)));
         }
+        // What the runs that wait have captured may do anything when it is dropped.
+        drop(current);
+        self.launcher.drain(|| Error::Lost { why: why.clone() });
         None
     }
 

@@ -19,6 +19,16 @@ impl Drop for Bomb {
     }
 }
 
+/// Cancels a run when it is dropped.
+struct Ends(Run);
+
+impl Drop for Ends {
+    fn drop(&mut self) {
+        self.0.cancel();
+        let _ = (self.0.root_cause(), self.0.stall());
+    }
+}
+
 #[test]
 fn a_handle_goes_from_thread_to_thread() {
     fn sent<T: Send + Sync>() {}
@@ -45,7 +55,16 @@ fn what_waits_behind_an_orchestration_that_never_returns_is_over_when_the_chip_i
             Ok(())
         })
         .unwrap();
+    // What it has captured asks the chip for something when it is dropped.
+    let third = Ends(chip.launch(|_| Ok(())).unwrap());
+    let fourth = chip
+        .launch(move |_| {
+            let _ = &third;
+            Ok(())
+        })
+        .unwrap();
     assert!(matches!(second.wait(), Err(Error::Lost { .. })));
+    assert!(matches!(fourth.wait(), Err(Error::Lost { .. })));
     assert!(matches!(chip.run(|_| Ok(())), Err(Error::Lost { .. })));
     assert!(matches!(first.wait(), Err(Error::Stalled(_))));
     go.pass();
