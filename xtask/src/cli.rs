@@ -17,7 +17,7 @@ pub(crate) struct Cli {
 pub(crate) enum Task {
     /// Runs the whole suite, and stops at the first step that fails.
     Test {
-        /// Leaves out the documentation and the scenes.
+        /// Leaves out what takes long: schedules, documentation, scenes, and the oracle.
         #[arg(long)]
         fast: bool,
     },
