@@ -115,6 +115,7 @@ impl Orchestrator {
     }
 
     /// Once a run was ended every call does nothing: what is submitted afterwards would not run.
+    #[inline]
     pub(crate) fn check_running(&self) -> Result<(), SubmitError> {
         if self.rings().is_ended() { Err(SubmitError::RunEnded) } else { Ok(()) }
     }

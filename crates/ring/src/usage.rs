@@ -167,13 +167,19 @@ impl Meter {
     /// A task is committed.
     #[inline]
     pub(crate) fn note(&mut self, need: &Need, now: &InUse) {
-        let now = [now.tasks.into(), now.heap, now.deps.into(), now.args.into()];
-        for (high, now) in self.high.iter_mut().zip(now) {
-            *high = now.max(*high);
+        self.high[0] = self.high[0].max(now.tasks.into());
+        self.high[3] = self.high[3].max(now.args.into());
+        self.own.1 = self.own.1.max(need.args);
+        // Many tasks have no output, or no edge: their use of these is what it was, or less.
+        if need.heap > 0 {
+            self.high[1] = self.high[1].max(now.heap);
+            self.largest = self.largest.max(need.heap);
+            self.bytes += need.heap.next_multiple_of(Heap::ALIGN);
         }
-        self.own = (self.own.0.max(need.deps), self.own.1.max(need.args));
-        self.largest = self.largest.max(need.heap);
-        self.bytes += need.heap.next_multiple_of(Heap::ALIGN);
+        if need.deps > 0 {
+            self.high[2] = self.high[2].max(now.deps.into());
+            self.own.0 = self.own.0.max(need.deps);
+        }
     }
 
     pub(crate) fn note_wait(&mut self, shortage: Shortage) {
