@@ -118,6 +118,18 @@ impl Barriers {
             told = dead(&table, cohort);
             met || state.left > 0 || told.is_some()
         });
+        if !met {
+            // Whoever goes on without having met is not waited for, and must not be counted as one who waits.
+            let mut table = self.table();
+            let waits = table.get_mut(&meeting).filter(|state| state.rounds == round);
+            let waited = waits.is_some();
+            waits.into_iter().for_each(|state| state.waiting = state.waiting.saturating_sub(1));
+            if let Some((cohort, _)) = cohort.filter(|(cohort, _)| waited && *cohort != meeting)
+                && let Some(state) = table.get_mut(&cohort)
+            {
+                state.elsewhere = state.elsewhere.saturating_sub(1);
+            }
+        }
         if met && waited == PeerWait::Ready {
             Ok(())
         } else {
@@ -137,6 +149,39 @@ impl Barriers {
         drop(table);
         if waited_for {
             sim.peer_news();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Not started: it tells every wait to stop.
+    fn stopped() -> std::sync::Arc<Sim> {
+        Sim::new(prewire_a2a3::a2a3(), prewire_sim::SimConfig::default()).unwrap()
+    }
+
+    #[test]
+    fn a_wait_that_was_given_up_is_no_member_any_more() {
+        let (barriers, sim) = (Barriers::default(), stopped());
+        let meeting = Meeting { slot: 0, block: 0 };
+        for _ in 0..3 {
+            assert!(barriers.meet(&sim, meeting, 2, None).is_err(), "one member alone met itself");
+        }
+    }
+
+    #[test]
+    fn who_left_a_broken_barrier_is_not_counted_twice() {
+        let (barriers, sim) = (Barriers::default(), stopped());
+        let cohort = Meeting { slot: 0, block: u32::MAX };
+        let block = Meeting { slot: 0, block: 0 };
+        // It waits at the block; its peer leaves the block, and has not yet left the cohort.
+        assert!(barriers.meet(&sim, block, 2, Some((cohort, 4))).is_err());
+        barriers.leave(&sim, block, 2);
+        for _ in 0..3 {
+            let met = barriers.meet(&sim, cohort, 4, Some((cohort, 4)));
+            assert_eq!(met, Err(KernelError::BarrierBroken));
         }
     }
 }

@@ -1,7 +1,8 @@
 //! What is asked of a run from outside while it goes on: to end, and by when.
 //!
-//! A run is ended in one step for everybody: its cause is noted, and what has not begun will not. Kernels that run are
-//! given [`patience`](Limits::patience); a chip whose kernels do not return by then is lost.
+//! A run is ended in one step for everybody: its cause is noted, and what has not begun will not. After a limit of time,
+//! and when the chip is dropped, kernels that run are given [`patience`](Limits::patience); a chip whose kernels do not
+//! return by then is lost. A cancelled run waits for them as long as it takes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,7 +43,8 @@ impl News {
 
     /// A time has changed: whoever waits is to find out anew how long.
     pub(crate) fn tell_times(&self) {
-        self.times.fetch_add(1, Ordering::Relaxed);
+        // ORDERING: Release, "run-times"; pairs with the load in `News::times`. The times were stored before.
+        self.times.fetch_add(1, Ordering::Release);
         self.event.notify_all();
     }
 
@@ -59,7 +61,9 @@ impl News {
 
     /// For [`wait`](News::wait): read before the times are.
     pub(crate) fn times(&self) -> u64 {
-        self.times.load(Ordering::Relaxed)
+        // ORDERING: Acquire, "run-times"; pairs with the fetch_add in `News::tell_times`. Whoever has seen a change sees the
+        // times that it was about.
+        self.times.load(Ordering::Acquire)
     }
 }
 

@@ -18,6 +18,7 @@ use crate::busy::Busy;
 use crate::context::{KernelCtx, may_meet};
 use crate::error::{Error, Failure, KernelError};
 use crate::kernel::Kernels;
+use crate::launcher::contained;
 use crate::lease::{Holder, Leases};
 use crate::races::Races;
 use crate::span::Span;
@@ -77,7 +78,7 @@ pub(crate) struct Engine {
     /// Notified when tasks have completed and when a runner parks.
     progress: Event,
     /// The first error of the run: its root cause. Written once a run.
-    cause: Mutex<Option<Error>>,
+    cause: Mutex<Option<(Error, Arc<str>)>>,
     /// Checks accesses, if that was asked for.
     races: Option<Box<Races>>,
 }
@@ -182,25 +183,32 @@ impl Engine {
 
     /// Keeps `error` if it is the first of the run.
     pub(crate) fn note_cause(&self, error: Error) {
+        // What an error of the program's own says is the program's code: nothing is locked, and nothing gets out.
+        let text = Arc::<str>::from(text(&error));
         let mut cause = self.cause.lock().unwrap_or_else(PoisonError::into_inner);
-        match &*cause {
-            None => *cause = Some(error),
-            Some(cause) => tracing::debug!(%error, %cause, "an error after the root cause"),
-        }
+        let Some((_, first)) = &*cause else {
+            *cause = Some((error, text));
+            return;
+        };
+        let first = Arc::clone(first);
+        drop(cause);
+        tracing::debug!(error = %text, cause = %first, "an error after the root cause");
     }
 
     /// The root cause of the run that has ended, if it failed. The next run starts without one.
     pub(crate) fn take_cause(&self) -> Option<Error> {
-        let mut cause = self.cause.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let cause = self.cause.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let mut cause = cause.map(|(error, _)| error);
         if let Some(Error::Task(failure)) = &mut cause {
             failure.skipped = self.rings.failures().saturating_sub(1);
         }
         cause
     }
 
-    /// Shows the run's root cause so far, if there is one.
-    pub(crate) fn with_cause(&self, look: impl FnOnce(&Error)) {
-        self.cause.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(look);
+    /// What the run's root cause says so far, if there is one.
+    pub(crate) fn cause_so_far(&self) -> Option<Arc<str>> {
+        let cause = self.cause.lock().unwrap_or_else(PoisonError::into_inner);
+        cause.as_ref().map(|(_, text)| Arc::clone(text))
     }
 
     /// Ends the run: what is not running yet completes without running. From any thread.
@@ -245,7 +253,8 @@ impl Engine {
         let state = self.rings.slot(SlotRef::from_raw(work.slot));
         let callable = self.kernels.get(state.cold().callable);
         let Some(body) = callable.and_then(|callable| callable.body(work.place)) else {
-            return self.fail(Some(lane), work, KernelError::new("the task names no kernel for this core"));
+            self.fail(Some(lane), work, KernelError::new("the task names no kernel for this core"));
+            return KernelCtx::new(self, lane, work).leave();
         };
         let mut ctx = KernelCtx::new(self, lane, work);
         let result = catch_unwind(AssertUnwindSafe(|| body(&mut ctx))).unwrap_or_else(|panic| {
@@ -260,6 +269,15 @@ impl Engine {
         }
         ctx.leave();
     }
+}
+
+/// What an error says. One of the program's own may panic when it is asked.
+pub(crate) fn text(error: &Error) -> String {
+    let said = catch_unwind(AssertUnwindSafe(|| error.to_string()));
+    said.unwrap_or_else(|panic| {
+        contained(|| drop(panic));
+        "(an error whose message panics)".into()
+    })
 }
 
 /// What a panic said.

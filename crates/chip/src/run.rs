@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::chip::RunReport;
 use crate::control::{Control, News};
-use crate::engine::Inside;
+use crate::engine::{Inside, text};
 use crate::error::{Error, Result};
 use crate::shared::Shared;
 use crate::stall::{StallReason, StallReport};
@@ -52,8 +52,13 @@ impl Launched {
 
     /// Keeps what the root cause says.
     pub(crate) fn note_cause(&self, cause: &Error) {
+        self.note_text(&text(cause));
+    }
+
+    /// Keeps what the root cause says, as a text.
+    pub(crate) fn note_text(&self, text: &str) {
         let mut kept = self.cause.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.get_or_insert_with(|| cause.to_string());
+        kept.get_or_insert_with(|| text.to_owned());
     }
 
     /// The run is over; the first outcome counts.
@@ -156,7 +161,8 @@ impl Run {
 
     /// Ends the run: kernels that run go on to their end, what has not begun does not run, and the orchestration's next
     /// call is refused. The run then fails with [`Error::Cancelled`], unless it has failed before or is over. The chip can
-    /// be used for further runs. Does not wait.
+    /// be used for further runs. Does not wait. A kernel that never returns keeps a cancelled run from being over, unless
+    /// the run has a deadline.
     pub fn cancel(&self) {
         self.shared.cancel(&self.launched);
     }

@@ -13,7 +13,7 @@ use prewire_os::clock;
 use prewire_sim::{Mode, Sim};
 use prewire_sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use crate::buffer::Buffers;
+use crate::buffer::{Buffers, Kept};
 use crate::chip::RunReport;
 use crate::control::{Limits, News};
 use crate::engine::{Engine, Inside, message};
@@ -136,24 +136,19 @@ impl Shared {
             // It has come back, and gives up kernels itself.
             return Some(GRACE);
         }
-        let report = StallReport::of(&self.engine, StallReason::Deadline(control.allowed()));
+        let report = StallReport::of(&self.engine, StallReason::Asked);
         let what =
             if self.mode == Mode::Pool { "the orchestration" } else { "a kernel, or the orchestration," };
         let why = format!("{what} of the run at {site} did not return: {report}");
         self.turn.lose(why.clone());
         if let Some(launched) = &*current {
-            launched.finish(Err(Error::Stalled(report)));
+            // What ended it, or what it failed of before.
+            launched.finish(Err(self.engine.take_cause().unwrap_or(Error::Stalled(report))));
         }
         // What the runs that wait have captured may do anything when it is dropped.
         drop(current);
         self.launcher.drain(|| Error::Lost { why: why.clone() });
         None
-    }
-
-    /// From here on there are no runs: those that wait for their turn hear of it.
-    fn lose(&self, why: String) {
-        self.turn.lose(why.clone());
-        self.launcher.drain(|| Error::Lost { why: why.clone() });
     }
 
     /// A run from its turn to its end. The outer error is the panic of an orchestration.
@@ -182,7 +177,7 @@ impl Shared {
             recorder.begin(orchestrator, site);
         }
         self.begin(launched);
-        let kept = self.buffers.keep();
+        let working = Working { shared: self, kept: Some(self.buffers.keep()) };
         let mut orch = Orch {
             engine: &self.engine,
             orchestrator,
@@ -201,11 +196,25 @@ impl Shared {
         }));
         // What failed first is the root cause, and stays it.
         let result = result.map(|result| result.map_err(|error| self.engine.note_cause(error)));
+        if let Err(panic) = &result {
+            self.engine.note_cause(Error::Panicked { site, message: message(&**panic) });
+        }
         if !matches!(result, Ok(Ok(()))) {
             self.engine.end_run();
         }
         let Orch { orchestrator, mut waiter, .. } = orch;
         orchestrator.finish_run(&mut waiter);
+        // Before anything of others is called: from here on nothing of the run is alive, or the chip is lost.
+        let lost = waiter.into_lost();
+        let kept = working.done();
+        match &lost {
+            Some(why) => {
+                // Kernels may be blocked with views of it.
+                std::mem::forget(kept);
+                self.turn.lose(why.clone());
+            }
+            None => drop(kept),
+        }
         let report = RunReport {
             tasks: orchestrator.tasks(),
             executed: self.sim.stats().executed - executed,
@@ -218,14 +227,9 @@ impl Shared {
         if let Some(recorder) = self.engine.recorder() {
             recorder.finish(&self.engine, cause.is_none() && result.is_ok(), orchestrator.tasks());
         }
-        match waiter.into_lost() {
-            Some(why) => {
-                tracing::error!(site = %site, "the chip is lost: {why}");
-                // Kernels may be blocked with views of it.
-                std::mem::forget(kept);
-                self.lose(why);
-            }
-            None => drop(kept),
+        if let Some(why) = lost {
+            tracing::error!(site = %site, "the chip is lost: {why}");
+            self.launcher.drain(|| Error::Lost { why: why.clone() });
         }
         drop(inside);
         drop(conductor);
@@ -245,8 +249,8 @@ impl Shared {
 
     /// The run begins: from here on it can be ended from outside.
     fn begin(&self, launched: &Arc<Launched>) {
+        drop(self.engine.take_cause());
         let mut current = self.current();
-        let _ = self.engine.take_cause();
         *current = Some(Arc::clone(launched));
         if launched.control.is_cancelled() || self.closing.load(Ordering::Relaxed) {
             self.end_cancelled();
@@ -286,7 +290,8 @@ impl Shared {
     pub(crate) fn cause_of(&self, launched: &Arc<Launched>) {
         let current = self.current();
         if current.as_ref().is_some_and(|current| Arc::ptr_eq(current, launched)) {
-            self.engine.with_cause(|cause| launched.note_cause(cause));
+            let text = self.engine.cause_so_far();
+            text.iter().for_each(|text| launched.note_text(text));
         }
     }
 
@@ -301,6 +306,29 @@ impl Shared {
         drop(current);
         self.launcher.drain(|| Error::Cancelled);
         self.launcher.close();
+    }
+}
+
+/// A run's hold on the memory of buffers. If what prewire itself calls in the middle of a run unwinds (a subscriber of its
+/// log may), tasks may be alive: then nothing is freed, and the chip is lost.
+struct Working<'s> {
+    shared: &'s Shared,
+    kept: Option<Kept<'s>>,
+}
+
+impl<'s> Working<'s> {
+    /// Nothing of the run is alive, or the chip is lost.
+    fn done(mut self) -> Option<Kept<'s>> {
+        self.kept.take()
+    }
+}
+
+impl Drop for Working<'_> {
+    fn drop(&mut self) {
+        if let Some(kept) = self.kept.take() {
+            std::mem::forget(kept);
+            self.shared.turn.lose("a panic that was not the program's interrupted a run".into());
+        }
     }
 }
 

@@ -19,6 +19,18 @@ impl Drop for Bomb {
     }
 }
 
+/// An error that cannot say what it is.
+#[derive(Debug)]
+struct Mute;
+
+impl std::fmt::Display for Mute {
+    fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        panic!("no words")
+    }
+}
+
+impl std::error::Error for Mute {}
+
 /// Cancels a run when it is dropped.
 struct Ends(Run);
 
@@ -401,4 +413,110 @@ fn a_report_of_a_chip_at_work_stays_within_its_rings() {
         }
     });
     run.wait().unwrap();
+}
+
+#[test]
+fn a_run_that_owns_its_chip_may_wait_behind_an_orchestration_that_never_returns() {
+    let _dog = dog();
+    let chip = Arc::new(chip().deadline(SHORT).patience(SHORT).build().unwrap());
+    let (go, own) = (Gate::new(), Arc::clone(&chip));
+    let held = Arc::clone(&go);
+    let first = chip
+        .launch(move |_| {
+            held.wait(1);
+            Ok(())
+        })
+        .unwrap();
+    let second = chip
+        .launch(move |_| {
+            let _ = &own;
+            Ok(())
+        })
+        .unwrap();
+    drop(chip);
+    assert!(second.wait().is_err() && first.wait().is_err());
+    go.pass();
+}
+
+#[test]
+fn a_run_that_is_given_up_returns_what_ended_it() {
+    let _dog = dog();
+    // The drop of its chip.
+    let dropped = chip().patience(SHORT).build().unwrap();
+    let (began, go) = (Gate::new(), Gate::new());
+    let (told, held) = (Arc::clone(&began), Arc::clone(&go));
+    let run = dropped
+        .launch(move |_| {
+            told.pass();
+            held.wait(1);
+            Ok(())
+        })
+        .unwrap();
+    began.wait(1);
+    drop(dropped);
+    assert!(matches!(run.wait(), Err(Error::Cancelled)));
+    go.pass();
+    // A task that failed before its deadline passed.
+    let (chip, go) = (chip().patience(SHORT).build().unwrap(), Gate::new());
+    let (fails, held) = (fails(&chip), Arc::clone(&go));
+    let run = chip
+        .launch(move |orch| {
+            let task = orch.submit(&fails).output(&[1], DataType::I32).go()?;
+            let _ = orch.read::<i32>(&task, &[0]);
+            orch.deadline(SHORT);
+            held.wait(1);
+            Ok(())
+        })
+        .unwrap();
+    assert!(matches!(run.wait(), Err(Error::Task(_))));
+    go.pass();
+}
+
+#[test]
+fn a_panic_of_the_orchestration_is_the_root_cause_of_what_fails_after_it() {
+    let _dog = dog();
+    let chip = chip().build().unwrap();
+    let (began, go) = (Gate::new(), Gate::new());
+    let (told, held) = (Arc::clone(&began), Arc::clone(&go));
+    let later = chip
+        .kernel("later", Core::Aiv, move |_| {
+            told.pass();
+            held.wait(1);
+            Err(prewire_chip::KernelError::new("later"))
+        })
+        .unwrap();
+    let run = chip
+        .launch(move |orch| {
+            orch.submit(&later).go()?;
+            began.wait(1);
+            panic!("first")
+        })
+        .unwrap();
+    until_ended(&run);
+    go.pass();
+    assert!(run.wait_for(LONG).is_ok());
+    assert!(run.root_cause().unwrap().contains("first"));
+    assert!(matches!(run.wait(), Err(Error::Panicked { .. })));
+}
+
+#[test]
+fn an_error_that_cannot_say_what_it_is_is_an_error_as_any_other() {
+    let _dog = dog();
+    let chip = chip().patience(SHORT).build().unwrap();
+    assert!(matches!(chip.run(|_| Err(Error::user(Mute))), Err(Error::User(_))));
+    assert!(chip.launch(|_| Err(Error::user(Mute))).unwrap().wait_for(LONG).is_ok());
+    // The more so when a kernel does not return, and holds a view of memory that is to be freed after the run.
+    let (began, go) = (Gate::new(), Gate::new());
+    let stuck = waits(&chip, "stuck", &began, &go);
+    let mut x = Some(chip.zeros::<i32>(&[1024]).unwrap());
+    let ended = chip.run(|orch| {
+        orch.submit(&stuck).inout(x.as_ref().unwrap()).go()?;
+        began.wait(1);
+        orch.deadline(SHORT);
+        x = None;
+        Err(Error::user(Mute))
+    });
+    assert!(matches!(ended, Err(Error::User(_))));
+    assert!(chip.lost().is_some_and(|why| why.contains("kernel \"stuck\"")));
+    go.pass();
 }

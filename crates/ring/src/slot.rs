@@ -216,11 +216,11 @@ impl Slot {
         self.verdict.store(Self::FAILED, Ordering::Relaxed);
     }
 
-    /// Records that the task must not run, or not go on. The caller takes a wait from it afterwards, or owns it.
+    /// Records that the task must not run, or not go on, unless it has failed. The caller takes a wait from it afterwards,
+    /// or reports a sub-task of it.
     pub fn poison(&self) {
-        if self.verdict.load(Ordering::Relaxed) == Self::SOUND {
-            self.verdict.store(Self::POISONED, Ordering::Relaxed);
-        }
+        let (sound, poisoned) = (Self::SOUND, Self::POISONED);
+        let _ = self.verdict.compare_exchange(sound, poisoned, Ordering::Relaxed, Ordering::Relaxed);
     }
 
     /// Counts `n` finished, or skipped, sub-tasks; true if these are the last ones.
