@@ -57,7 +57,7 @@ pub(crate) fn run(target: Option<&str>, seconds: u32, list: bool, keep: bool) ->
     for name in &names {
         drive(&binary, &folder, name, seconds, keep)?;
     }
-    println!("{} of {} targets kept their promise", names.len(), names.len());
+    println!("{} targets kept their promise", names.len());
     Ok(ExitCode::SUCCESS)
 }
 
@@ -99,13 +99,7 @@ fn drive(binary: &PathBuf, folder: &std::path::Path, name: &str, seconds: u32, k
     let status = fuzzer()
         .args([&found, &corpus])
         .arg(format!("-max_total_time={seconds}"))
-        .args([
-            "-max_len=1400",
-            "-timeout=10",
-            "-use_value_profile=1",
-            "-print_final_stats=1",
-            "-verbosity=0",
-        ])
+        .args([LONGEST, "-timeout=10", "-use_value_profile=1", "-print_final_stats=1", "-verbosity=0"])
         .status()
         .with_context(|| format!("{} could not be run", binary.display()))?;
     if !status.success() {

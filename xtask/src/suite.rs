@@ -1,5 +1,5 @@
 //! `cargo xtask test`: the whole suite, step by step. The first failure ends it and says what to do; the last line
-//! counts the steps, as `6 passed, 0 failed`.
+//! counts the steps, as `<n> passed, 0 failed`.
 
 use crate::{loom, oracle, shuttle, sim_test, workspace};
 use anyhow::{Result, ensure};

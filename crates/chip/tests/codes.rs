@@ -186,10 +186,11 @@ fn the_code_of_the_orchestrator_outlasts_what_fails_after_it() {
     let run = chip
         .launch(move |orch| {
             orch.submit(&late).go()?;
+            // Otherwise it may be ended before it begins.
+            began.wait(1);
             outgrown(orch)
         })
         .unwrap();
-    began.wait(1);
     // Told while the kernel runs; only then it fails.
     until_ended(&run);
     assert!(run.root_cause().unwrap().contains("holds 3 tasks"));
@@ -294,4 +295,26 @@ fn a_tensor_map_that_a_slow_kernel_keeps_full_is_no_error() {
         orch.submit(slow).inout(x).go()?;
         (0..100).try_for_each(|_| orch.submit(nop).input(x).go().map(drop))
     });
+}
+
+/// The kernel that does not return is the oldest task of the scope itself: its end frees nothing.
+#[test]
+fn a_scope_that_holds_a_kernel_that_runs_is_told_at_once() {
+    let _dog = dog();
+    let chip = chip().rings(RingSizes::default().with_window(4)).build().unwrap();
+    let (began, go) = (Gate::new(), Gate::new());
+    let (slow, add) = (waits(&chip, "slow", &began, &go), add(&chip));
+    let error = chip
+        .run(|orch| {
+            let result = orch.scope(|orch| {
+                orch.submit(&slow).output(&[1], DataType::I32).go()?;
+                began.wait(1);
+                (0..8).try_for_each(|_| orch.dummy().output(&[1], DataType::I32).go().map(drop))
+            });
+            go.pass();
+            result
+        })
+        .unwrap_err();
+    assert_eq!(error.code(), Some(ErrorCode::ScopeDeadlock), "{error}");
+    still_works(&chip, &add);
 }

@@ -229,12 +229,12 @@ impl fmt::Display for SubmitError {
             Self::RingDeadlock { ring, blocked, oldest } => {
                 write!(f, "ring {ring} is full for good: {blocked}; ")?;
                 match oldest {
-                    Some(oldest) => write!(f, "its oldest task, {oldest}, is complete")?,
-                    None => f.write_str("its oldest task is complete")?,
+                    Some(oldest) => write!(f, "its oldest task, {oldest}, is")?,
+                    None => f.write_str("its oldest task is")?,
                 }
                 write!(
                     f,
-                    " and held only by a scope that is still open; close that scope earlier, or raise {}[{ring}]",
+                    " held by a scope that is still open; close that scope earlier, or raise {}[{ring}]",
                     knob(blocked.shortage)
                 )
             }

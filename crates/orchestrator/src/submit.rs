@@ -495,11 +495,11 @@ fn is_over(allocator: &Allocator, &(id, kind): &(TaskId, EdgeKind)) -> bool {
     allocator.retired(id) == Some(false) || (!kind.retains() && allocator.completed(id) == Some(false))
 }
 
-/// Whether an edge stays for as long as this thread does nothing: its producer has ended, and a scope holds it or it
-/// failed.
+/// Whether an edge stays for as long as this thread does nothing: a scope holds the output that it keeps, whether its
+/// producer still runs or not; or its producer failed.
 fn is_for_good(allocator: &Allocator, edge: &(TaskId, EdgeKind)) -> bool {
     match allocator.completed(edge.0) {
-        None => false,
+        None => edge.1.retains() && allocator.is_held_by_scope(edge.0),
         Some(false) => !is_over(allocator, edge) && allocator.is_held_by_scope(edge.0),
         Some(true) => true,
     }

@@ -427,14 +427,14 @@ impl Allocator {
         self.rings.rings[ring].floor.store(floor, mutant::order("floor-store", Ordering::Release));
     }
 
-    /// Whether the oldest live task of `ring` is complete and held by an open scope alone: then only this thread can
-    /// free it.
+    /// Whether an open scope holds the oldest live task of `ring`: then only this thread can free it, whether it is
+    /// complete or still runs.
     #[must_use]
     pub fn is_stuck(&self, ring: usize) -> bool {
         let shared = &self.rings.rings[ring];
         shared.advance();
         let oldest = shared.watermark();
-        oldest != self.cursors[ring].next && shared.slot(oldest).holds() == 0 && shared.is_pinned(oldest)
+        oldest != self.cursors[ring].next && shared.is_pinned(oldest)
     }
 
     /// Whether every task is retired.

@@ -81,12 +81,6 @@ fn what_a_scene_took_of_its_rings_is_told_when_asked_for() {
     assert_eq!(window["capacity"], 3);
 }
 
-#[test]
-fn a_seed_is_taken() {
-    let output = scenes(&["--small", "--scene", "vector", "--seed", "3"]);
-    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stdout));
-}
-
 /// The traces that a run under `seeds` leaves, by file name.
 fn traces(seeds: &[&str], more: &[&str]) -> BTreeMap<String, String> {
     let dir = tempfile::tempdir().expect("a directory");

@@ -87,7 +87,11 @@ fn explore(sh: &Shell, scan: &Scan, asked: &Asked) -> Result<()> {
         let start = Instant::now();
         let tests: Vec<&str> = binary.models.iter().map(|model| model.test.as_str()).collect();
         let mut command = binary.command(bound(asked));
-        command.arg("--quiet").args(["--exact"]).args(&tests).env_remove(BUG).stdout(Stdio::piped());
+        command
+            .args(["--quiet", "--include-ignored", "--exact"])
+            .args(&tests)
+            .env_remove(BUG)
+            .stdout(Stdio::piped());
         let output = command.output().with_context(|| format!("running {}", binary.path.display()))?;
         if !output.status.success() {
             print!("{}", String::from_utf8_lossy(&output.stdout));

@@ -45,7 +45,7 @@ pub(super) fn run(sh: &Shell, scan: &Scan, asked: &Asked) -> Result<ExitCode> {
         for model in &binary.models {
             for name in &model.catches {
                 let mut command = binary.command(bound(asked));
-                command.args(["--exact", &model.test, "--nocapture"]).env(BUG, name);
+                command.args(["--include-ignored", "--exact", &model.test, "--nocapture"]).env(BUG, name);
                 let verdict = with_limit(&mut command, LIMIT)
                     .with_context(|| format!("running {} with {name}", model.name()))?;
                 let (word, by) = match &verdict {
