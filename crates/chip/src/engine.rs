@@ -16,13 +16,14 @@ use prewire_sim::{Mode, Sim};
 use crate::barrier::Barriers;
 use crate::busy::Busy;
 use crate::context::{KernelCtx, may_meet};
+use crate::control::Control;
 use crate::error::{Error, Failure, KernelError};
 use crate::kernel::Kernels;
 use crate::launcher::contained;
 use crate::lease::{Holder, Leases};
 use crate::races::Races;
 use crate::span::Span;
-use crate::stall::OrchestratorWait;
+use crate::stall::{OrchestratorWait, StallReason, StallReport};
 use crate::trace::{Recorder, What};
 
 thread_local! {
@@ -211,6 +212,14 @@ impl Engine {
         cause.as_ref().map(|(_, text)| Arc::clone(text))
     }
 
+    /// Ends the run of `control` because it exceeded a limit of time. Kernels that run are given `patience`.
+    pub(crate) fn end_overdue(&self, control: &Control, patience: Duration, reason: StallReason) {
+        let report = StallReport::of(self, reason);
+        control.lose_patience(patience);
+        self.note_cause(Error::Stalled(report));
+        self.end_run();
+    }
+
     /// Ends the run: what is not running yet completes without running. From any thread.
     pub(crate) fn end_run(&self) {
         self.rings.end();
@@ -260,7 +269,7 @@ impl Engine {
         let result = catch_unwind(AssertUnwindSafe(|| body(&mut ctx))).unwrap_or_else(|panic| {
             let text = message(&*panic);
             // Dropping what the kernel threw is the kernel's code again, and may panic again.
-            let _ = catch_unwind(AssertUnwindSafe(|| drop(panic))).map_err(std::mem::forget);
+            contained(|| drop(panic));
             Err(KernelError::Panicked(text))
         });
         // Before the peers hear of it: what they say then is a consequence, not the cause.

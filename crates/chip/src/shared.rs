@@ -121,15 +121,16 @@ impl Shared {
             if now < deadline {
                 return Some(deadline - now);
             }
-            let report = StallReport::of(&self.engine, StallReason::Deadline(control.allowed()));
-            control.lose_patience(self.limits.patience);
-            self.engine.note_cause(Error::Stalled(report));
-            self.engine.end_run();
+            let reason = StallReason::Deadline(control.allowed());
+            self.engine.end_overdue(control, self.limits.patience, reason);
             return Some(self.limits.patience.saturating_add(GRACE));
         };
         let last = give_up.saturating_add(GRACE);
-        if now < last || self.turn.is_lost() {
-            return if now < last { Some(last - now) } else { None };
+        if now < last {
+            return Some(last - now);
+        }
+        if self.turn.is_lost() {
+            return None;
         }
         // A seeded simulation runs kernels on the thread that waits for them.
         if self.mode == Mode::Pool && self.engine.orchestrator_wait().is_some() {

@@ -93,10 +93,7 @@ impl<'e> Waiter<'e> {
 
     /// Ends the run for a limit of time.
     fn end_run(&self, reason: StallReason) {
-        let report = StallReport::of(self.engine, reason);
-        self.control.lose_patience(self.limits.patience);
-        self.engine.note_cause(Error::Stalled(report));
-        self.engine.end_run();
+        self.engine.end_overdue(self.control, self.limits.patience, reason);
     }
 
     /// How long to wait at most before the next look at the clock.

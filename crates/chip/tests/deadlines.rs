@@ -5,7 +5,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::slow::{LONG, SHORT, chip, stalled, until_ended, waits};
+use common::slow::{LONG, SHORT, chip, stalled, stuck, until_ended, waits};
 use common::{Gate, add, dog, refused, says, still_works};
 use prewire_chip::{Chip, Core, Error, ErrorCode, StallClass, StallReason};
 
@@ -249,14 +249,7 @@ fn a_run_whose_orchestration_never_returns_is_given_up_with_its_chip() {
     let _dog = dog();
     let chip = chip().patience(SHORT).build().unwrap();
     let (began, go) = (Gate::new(), Gate::new());
-    let (tell, wait) = (Arc::clone(&began), Arc::clone(&go));
-    let run = chip
-        .launch(move |_| {
-            tell.pass();
-            wait.wait(1);
-            Ok(())
-        })
-        .unwrap();
+    let run = chip.launch(stuck(&began, &go)).unwrap();
     began.wait(1);
     std::thread::scope(|scope| {
         // Waits before the chip is dropped, or after: it returns either way.

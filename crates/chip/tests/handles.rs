@@ -4,7 +4,7 @@ mod common;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use common::slow::{LONG, SHORT, chip, until_ended, waits};
+use common::slow::{LONG, SHORT, chip, stuck, until_ended, waits};
 use common::{Gate, Log, add, dog, fails, nop, still_works};
 use prewire_chip::{Chip, Core, DataType, Error, KernelCtx, Mix, PredicateOp, RingSizes, Run};
 
@@ -87,14 +87,7 @@ fn what_waits_behind_an_orchestration_that_never_returns_is_over_when_the_chip_i
     let _dog = dog();
     let chip = chip().patience(SHORT).build().unwrap();
     let (began, go) = (Gate::new(), Gate::new());
-    let (told, held) = (Arc::clone(&began), Arc::clone(&go));
-    let first = chip
-        .launch(move |_| {
-            told.pass();
-            held.wait(1);
-            Ok(())
-        })
-        .unwrap();
+    let first = chip.launch(stuck(&began, &go)).unwrap();
     let second = chip.launch(|_| Ok(())).unwrap();
     began.wait(1);
     drop(chip);
@@ -444,14 +437,7 @@ fn a_run_that_is_given_up_returns_what_ended_it() {
     // The drop of its chip.
     let dropped = chip().patience(SHORT).build().unwrap();
     let (began, go) = (Gate::new(), Gate::new());
-    let (told, held) = (Arc::clone(&began), Arc::clone(&go));
-    let run = dropped
-        .launch(move |_| {
-            told.pass();
-            held.wait(1);
-            Ok(())
-        })
-        .unwrap();
+    let run = dropped.launch(stuck(&began, &go)).unwrap();
     began.wait(1);
     drop(dropped);
     assert!(matches!(run.wait(), Err(Error::Cancelled)));

@@ -1,7 +1,7 @@
 //! Kernels that take as long as a test wants, and runs that are ended while they do.
 
 use core::time::Duration;
-use prewire_chip::{Chip, ChipBuilder, Core, Error, ErrorCode, Kernel, Run, StallReport};
+use prewire_chip::{Chip, ChipBuilder, Core, Error, ErrorCode, Kernel, Orch, Run, StallReport};
 use std::sync::Arc;
 
 use super::Gate;
@@ -24,6 +24,19 @@ pub(crate) fn waits(chip: &Chip, name: &str, began: &Arc<Gate>, go: &Arc<Gate>) 
         Ok(())
     };
     chip.kernel(name, Core::Aiv, body).unwrap()
+}
+
+/// An orchestration that passes `began` and does not return before `go` was passed once.
+pub(crate) fn stuck(
+    began: &Arc<Gate>,
+    go: &Arc<Gate>,
+) -> impl FnOnce(&mut Orch<'_>) -> Result<(), Error> + Send + 'static {
+    let (began, go) = (Arc::clone(began), Arc::clone(go));
+    move |_| {
+        began.pass();
+        go.wait(1);
+        Ok(())
+    }
 }
 
 /// The stall that ended a run.
