@@ -35,6 +35,7 @@ pub(crate) const MEMBERS: &[Member] = &[
     row("prewire-sim",          3, &[],                   &["tracing"],                    UNSAFE),
     row("prewire-a2a3",         3, &[],                   &[],                             SAFE),
     row("prewire-a5",           3, &[],                   &[],                             SAFE),
+    row("prewire-runs",         3, &[],                   &["tracing"],                    SAFE),
     row("prewire-chip",         4, &[],                   CHIP,                            UNSAFE),
     row("prewire",              6, &[],                   &[],                             SAFE),
     aside("prewire-scenes"),

@@ -12,9 +12,9 @@ use prewire_tensormap::Hazards;
 use crate::chip::Chip;
 use crate::claims;
 use crate::context::MAX_TENSORS;
-use crate::control::Limits;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
+use crate::limits::Limits;
 use crate::races::{Check, Races};
 use crate::trace::Recorder;
 

@@ -8,17 +8,17 @@ use prewire_abi::ChipTensor;
 use prewire_orchestrator::Orchestrator;
 use prewire_platform::{ChipSpec, Core, DeviceMemory};
 use prewire_ring::RunUsage;
+use prewire_runs::{contained, message};
 use prewire_sim::{Mode, Sim};
 use prewire_sync::atomic::{AtomicU64, Ordering};
 
 use crate::buffer::{Buffer, Buffers};
 use crate::context::KernelCtx;
-use crate::control::Limits;
 use crate::element::Element;
-use crate::engine::{Engine, Inside, message};
+use crate::engine::{Engine, Inside};
 use crate::error::{Error, KernelError, Refusal, Result};
 use crate::kernel::{Kernel, Mix};
-use crate::launcher::contained;
+use crate::limits::Limits;
 use crate::orch::{Orch, refused};
 use crate::run::{Launched, Run};
 use crate::shared::Shared;
@@ -345,7 +345,7 @@ impl Chip {
             });
             told.finish(result);
         };
-        shared.launcher.launch(Arc::clone(&launched), Box::new(job))?;
+        shared.launcher.launch(Arc::clone(&launched), Box::new(job)).map_err(Error::Thread)?;
         if let Some(why) = self.lost() {
             // It was lost meanwhile, and whoever lost it may have looked at the queue before.
             shared.launcher.drain(|| Error::Lost { why: why.clone() });

@@ -1,6 +1,5 @@
 //! The engine of a chip: what its cores call back into.
 
-use std::any::Any;
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,16 +9,15 @@ use prewire_orchestrator::{Predicate, Record};
 use prewire_os::Event;
 use prewire_platform::{ChipSpec, Core, DeviceMemory, Host, LaneId, Work};
 use prewire_ring::{Ready, Rings, SlotRef};
+use prewire_runs::{Cause, Control, contained, message};
 use prewire_scheduler::{Env, Progress, Scheduler};
 use prewire_sim::{Mode, Sim};
 
 use crate::barrier::Barriers;
 use crate::busy::Busy;
 use crate::context::{KernelCtx, may_meet};
-use crate::control::Control;
 use crate::error::{Error, Failure, KernelError};
 use crate::kernel::Kernels;
-use crate::launcher::contained;
 use crate::lease::{Holder, Leases};
 use crate::races::Races;
 use crate::span::Span;
@@ -78,8 +76,8 @@ pub(crate) struct Engine {
     recorder: Option<Recorder>,
     /// Notified when tasks have completed and when a runner parks.
     progress: Event,
-    /// The first error of the run: its root cause. Written once a run.
-    cause: Mutex<Option<(Error, Arc<str>)>>,
+    /// The first error of the run.
+    cause: Cause<Error>,
     /// Checks accesses, if that was asked for.
     races: Option<Box<Races>>,
 }
@@ -106,7 +104,7 @@ impl Engine {
             waits: Mutex::new(None),
             recorder: None,
             progress: Event::new(),
-            cause: Mutex::new(None),
+            cause: Cause::default(),
             races: races.map(Box::new),
         }
     }
@@ -175,7 +173,7 @@ impl Engine {
     /// Makes what the race checker found the cause, unless the run failed for another one: then it is told as well.
     pub(crate) fn note_races(&self) {
         if let Some(report) = self.races().and_then(Races::report) {
-            if self.cause.lock().unwrap_or_else(PoisonError::into_inner).is_some() {
+            if self.cause.is_noted() {
                 tracing::warn!("the run failed, and beside that {report}");
             }
             self.note_cause(Error::Races(Box::new(report)));
@@ -184,22 +182,12 @@ impl Engine {
 
     /// Keeps `error` if it is the first of the run.
     pub(crate) fn note_cause(&self, error: Error) {
-        // What an error of the program's own says is the program's code: nothing is locked, and nothing gets out.
-        let text = Arc::<str>::from(text(&error));
-        let mut cause = self.cause.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some((_, first)) = &*cause else {
-            *cause = Some((error, text));
-            return;
-        };
-        let first = Arc::clone(first);
-        drop(cause);
-        tracing::debug!(error = %text, cause = %first, "an error after the root cause");
+        self.cause.note(error);
     }
 
     /// The root cause of the run that has ended, if it failed. The next run starts without one.
     pub(crate) fn take_cause(&self) -> Option<Error> {
-        let cause = self.cause.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let mut cause = cause.map(|(error, _)| error);
+        let mut cause = self.cause.take();
         if let Some(Error::Task(failure)) = &mut cause {
             failure.skipped = self.rings.failures().saturating_sub(1);
         }
@@ -208,8 +196,7 @@ impl Engine {
 
     /// What the run's root cause says so far, if there is one.
     pub(crate) fn cause_so_far(&self) -> Option<Arc<str>> {
-        let cause = self.cause.lock().unwrap_or_else(PoisonError::into_inner);
-        cause.as_ref().map(|(_, text)| Arc::clone(text))
+        self.cause.so_far()
     }
 
     /// Ends the run of `control` because it exceeded a limit of time. Kernels that run are given `patience`.
@@ -278,21 +265,6 @@ impl Engine {
         }
         ctx.leave();
     }
-}
-
-/// What an error says. One of the program's own may panic when it is asked.
-pub(crate) fn text(error: &Error) -> String {
-    let said = catch_unwind(AssertUnwindSafe(|| error.to_string()));
-    said.unwrap_or_else(|panic| {
-        contained(|| drop(panic));
-        "(an error whose message panics)".into()
-    })
-}
-
-/// What a panic said.
-pub(crate) fn message(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("(no message)").into()
 }
 
 impl Host for Engine {

@@ -161,6 +161,12 @@ impl Error {
     }
 }
 
+impl prewire_runs::RunError for Error {
+    fn cancelled() -> Self {
+        Self::Cancelled
+    }
+}
+
 impl From<Box<dyn std::error::Error + Send + Sync>> for Error {
     fn from(error: Box<dyn std::error::Error + Send + Sync>) -> Self {
         Self::User(error)

@@ -2,97 +2,17 @@
 
 use std::fmt;
 use std::panic::Location;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::chip::RunReport;
-use crate::control::{Control, News};
-use crate::engine::{Inside, text};
+use crate::engine::Inside;
 use crate::error::{Error, Result};
 use crate::shared::Shared;
 use crate::stall::{StallReason, StallReport};
 
-/// How a run ended.
-#[derive(Debug)]
-enum Outcome {
-    /// It has not.
-    Open,
-    /// It has not, and nobody will ask.
-    Unasked,
-    /// What it came to, until somebody takes that.
-    Over(Result<Box<RunReport>>),
-    Taken,
-}
-
-/// A run, as its handle and those who wait for it reach it.
-#[derive(Debug)]
-pub(crate) struct Launched {
-    pub(crate) site: &'static Location<'static>,
-    pub(crate) control: Control,
-    outcome: Mutex<Outcome>,
-    /// What its root cause said when it ended.
-    cause: Mutex<Option<String>>,
-    news: Arc<News>,
-}
-
-impl Launched {
-    pub(crate) fn new(site: &'static Location<'static>, news: &Arc<News>) -> Arc<Self> {
-        Arc::new(Self {
-            site,
-            control: Control::new(Arc::clone(news)),
-            outcome: Mutex::new(Outcome::Open),
-            cause: Mutex::new(None),
-            news: Arc::clone(news),
-        })
-    }
-
-    fn outcome(&self) -> MutexGuard<'_, Outcome> {
-        self.outcome.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Keeps what the root cause says.
-    pub(crate) fn note_cause(&self, cause: &Error) {
-        self.note_text(&text(cause));
-    }
-
-    /// Keeps what the root cause says, as a text.
-    pub(crate) fn note_text(&self, text: &str) {
-        let mut kept = self.cause.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.get_or_insert_with(|| text.to_owned());
-    }
-
-    /// The run is over; the first outcome counts.
-    pub(crate) fn finish(&self, result: Result<RunReport>) {
-        if let Err(error) = &result
-            && !self.is_over()
-        {
-            self.note_cause(error);
-        }
-        let mut outcome = self.outcome();
-        match *outcome {
-            Outcome::Open => *outcome = Outcome::Over(result.map(Box::new)),
-            Outcome::Unasked => {
-                *outcome = Outcome::Taken;
-                drop(outcome);
-                if let Err(error) = result {
-                    unheard(self.site, &error);
-                }
-                return;
-            }
-            Outcome::Over(_) | Outcome::Taken => return,
-        }
-        drop(outcome);
-        self.news.tell();
-    }
-
-    fn is_over(&self) -> bool {
-        matches!(*self.outcome(), Outcome::Over(_) | Outcome::Taken)
-    }
-}
-
-fn unheard(site: &'static Location<'static>, error: &Error) {
-    tracing::warn!(site = %site, %error, "a run failed, and nobody waited for it");
-}
+/// A run of a chip.
+pub(crate) type Launched = prewire_runs::Launched<RunReport, Error>;
 
 /// A run that goes on by itself, made by [`Chip::launch`](crate::Chip::launch).
 ///
@@ -141,10 +61,7 @@ impl Run {
             return Err(Error::InsideRun { call: "Run::wait", hint: "" });
         }
         let _ = self.shared.wait(None, || self.is_over().then_some(()));
-        match std::mem::replace(&mut *self.launched.outcome(), Outcome::Taken) {
-            Outcome::Over(result) => result.map(|report| *report),
-            Outcome::Open | Outcome::Unasked | Outcome::Taken => Err(Error::Cancelled),
-        }
+        self.launched.take()
     }
 
     /// Waits until the run is over, but not longer than `limit`, and inside a run or a kernel not at all. The run goes on
@@ -177,20 +94,12 @@ impl Run {
     #[must_use]
     pub fn root_cause(&self) -> Option<String> {
         self.shared.cause_of(&self.launched);
-        self.launched.cause.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.launched.cause()
     }
 }
 
 impl Drop for Run {
     fn drop(&mut self) {
-        let mut outcome = self.launched.outcome();
-        match std::mem::replace(&mut *outcome, Outcome::Taken) {
-            Outcome::Over(Err(error)) => {
-                drop(outcome);
-                unheard(self.site(), &error);
-            }
-            Outcome::Open => *outcome = Outcome::Unasked,
-            Outcome::Over(Ok(_)) | Outcome::Taken | Outcome::Unasked => {}
-        }
+        self.launched.leave();
     }
 }

@@ -10,24 +10,34 @@ use std::time::{Duration, Instant};
 use prewire_abi::ScopeMode;
 use prewire_orchestrator::{Args, Orchestrator};
 use prewire_os::clock;
+use prewire_runs::{Launcher, News, message};
 use prewire_sim::{Mode, Sim};
 use prewire_sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::buffer::{Buffers, Kept};
 use crate::chip::RunReport;
-use crate::control::{Limits, News};
-use crate::engine::{Engine, Inside, message};
+use crate::engine::{Engine, Inside};
 use crate::error::{Error, Result};
-use crate::launcher::Launcher;
+use crate::limits::Limits;
 use crate::orch::Orch;
 use crate::run::Launched;
 use crate::stall::{StallReason, StallReport};
 use crate::tight::Tight;
-use crate::turn::{Conductor, Held, Turn};
 use crate::waiter::Waiter;
 
 /// How long an orchestration is given to come back, beyond what kernels are given.
 const GRACE: Duration = Duration::from_secs(1);
+
+/// What one run at a time works with.
+#[derive(Debug)]
+pub(crate) struct Conductor {
+    pub(crate) orchestrator: Orchestrator,
+    pub(crate) args: Args,
+    pub(crate) tight: Tight,
+}
+
+type Turn = prewire_runs::Turn<Conductor>;
+type Held<'t> = prewire_runs::Held<'t, Conductor>;
 
 /// What the chip and its launched runs share.
 #[derive(Debug)]
@@ -38,7 +48,7 @@ pub(crate) struct Shared {
     pub(crate) turn: Turn,
     pub(crate) limits: Limits,
     /// The runs that wait for their turn, and the thread that they go on.
-    pub(crate) launcher: Launcher,
+    pub(crate) launcher: Launcher<RunReport, Error>,
     /// Where everybody waits who waits for runs.
     pub(crate) news: Arc<News>,
     /// The run that goes on. Held while it is begun or ended, from inside or outside.

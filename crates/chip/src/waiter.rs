@@ -10,11 +10,12 @@ use std::time::Duration;
 use prewire_abi::{EdgeKind, TaskId};
 use prewire_os::clock;
 use prewire_platform::{Awaited, Poll, Wait, WaitEnd};
+use prewire_runs::Control;
 use prewire_sim::Mode;
 
-use crate::control::{Control, Limits};
 use crate::engine::Engine;
 use crate::error::Error;
+use crate::limits::Limits;
 use crate::stall::{OrchestratorWait, StallReason, StallReport};
 use crate::trace::What;
 

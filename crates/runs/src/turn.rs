@@ -1,56 +1,47 @@
-//! Whose turn it is: what a run works with is handed from one to the next, and a lost chip hands it out no more.
+//! Whose turn it is: what a run works with is handed from one to the next, and what is lost hands it out no more.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use prewire_orchestrator::{Args, Orchestrator};
-
 use crate::control::News;
-use crate::tight::Tight;
-
-/// What one run at a time works with.
-#[derive(Debug)]
-pub(crate) struct Conductor {
-    pub(crate) orchestrator: Orchestrator,
-    pub(crate) args: Args,
-    pub(crate) tight: Tight,
-}
 
 #[derive(Debug)]
-struct State {
+struct State<C> {
     /// Here between runs.
-    conductor: Option<Box<Conductor>>,
+    conductor: Option<Box<C>>,
     /// Why there are no further runs.
     lost: Option<String>,
 }
 
-/// Hands the conductor to one caller after another.
+/// Hands a conductor, which one run at a time works with, to one caller after another.
 #[derive(Debug)]
-pub(crate) struct Turn {
-    state: Mutex<State>,
+pub struct Turn<C> {
+    state: Mutex<State<C>>,
     /// Told when the conductor is back, or lost.
     news: Arc<News>,
 }
 
 /// The caller whose turn it is; over when this is dropped.
 #[derive(Debug)]
-pub(crate) struct Held<'t> {
-    turn: &'t Turn,
-    conductor: Option<Box<Conductor>>,
+pub struct Held<'t, C> {
+    turn: &'t Turn<C>,
+    conductor: Option<Box<C>>,
 }
 
-impl Turn {
-    pub(crate) fn new(conductor: Conductor, news: Arc<News>) -> Self {
+impl<C> Turn<C> {
+    /// With `conductor` free. Those who wait for `news` are told when it is back, or lost.
+    #[must_use]
+    pub fn new(conductor: C, news: Arc<News>) -> Self {
         Self { state: Mutex::new(State { conductor: Some(Box::new(conductor)), lost: None }), news }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, State<C>> {
         // Nothing panics while it is locked.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The conductor, if it is here; the reason if the chip is lost; none while it is another's turn.
-    pub(crate) fn try_take(&self) -> Option<Result<Held<'_>, String>> {
+    /// The conductor, if it is here; the reason if nothing can run any more; none while it is another's turn.
+    pub fn try_take(&self) -> Option<Result<Held<'_, C>, String>> {
         let mut state = self.state();
         if let Some(why) = &state.lost {
             return Some(Err(why.clone()));
@@ -60,36 +51,39 @@ impl Turn {
     }
 
     /// From here on there are no turns. The first reason stays.
-    pub(crate) fn lose(&self, why: String) {
+    pub fn lose(&self, why: String) {
         self.state().lost.get_or_insert(why);
         self.news.tell();
     }
 
-    /// Why the chip is lost, if it is.
-    pub(crate) fn lost(&self) -> Option<String> {
+    /// Why nothing can run any more, if it is.
+    #[must_use]
+    pub fn lost(&self) -> Option<String> {
         self.state().lost.clone()
     }
 
-    pub(crate) fn is_lost(&self) -> bool {
+    /// Whether there are no further runs.
+    #[must_use]
+    pub fn is_lost(&self) -> bool {
         self.state().lost.is_some()
     }
 }
 
-impl Deref for Held<'_> {
-    type Target = Conductor;
+impl<C> Deref for Held<'_, C> {
+    type Target = C;
 
-    fn deref(&self) -> &Conductor {
+    fn deref(&self) -> &C {
         self.conductor.as_ref().expect("it is given back by the drop alone")
     }
 }
 
-impl DerefMut for Held<'_> {
-    fn deref_mut(&mut self) -> &mut Conductor {
+impl<C> DerefMut for Held<'_, C> {
+    fn deref_mut(&mut self) -> &mut C {
         self.conductor.as_mut().expect("it is given back by the drop alone")
     }
 }
 
-impl Drop for Held<'_> {
+impl<C> Drop for Held<'_, C> {
     fn drop(&mut self) {
         self.turn.state().conductor = self.conductor.take();
         self.turn.news.tell();
