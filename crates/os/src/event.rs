@@ -1,6 +1,8 @@
 //! An event count on a futex: threads that wait for a condition, and a notification that is nearly free when none does.
 
 use crate::parking::Parking;
+use crate::scope::{Private, Scope, Shared};
+use core::fmt;
 use core::time::Duration;
 use prewire_sync::Backoff;
 use prewire_sync::atomic::{AtomicU32, Ordering, fence};
@@ -45,10 +47,17 @@ use prewire_sync::mutant;
 ///
 /// A thread that returned from `wait` has not looked yet: it must look again, and before it parks again it must
 /// `prepare` again and look after that, as the loop above does.
-#[derive(Debug)]
-pub struct Event {
+///
+/// # Between processes
+///
+/// An `Event<Shared>` works the same for all processes that map the memory it is in. It is two words, and memory that
+/// is zero is one that nobody waits for. A process that dies between `prepare` and the end of its wait stays counted,
+/// which costs each later notification a system call and nothing else, until somebody calls
+/// [`forget_waiters`](Event::forget_waiters).
+#[repr(C)]
+pub struct Event<S = Private> {
     /// Changed by notifiers that saw a sleeper.
-    epoch: Parking,
+    epoch: Parking<S>,
     /// How many threads are between `prepare` and the end of `wait`. Written by the waiters, read by the notifiers.
     sleepers: AtomicU32,
 }
@@ -56,23 +65,42 @@ pub struct Event {
 /// A thread that is about to wait: see [`Event::prepare`]. Dropping it takes the announcement back.
 #[derive(Debug)]
 #[must_use = "look at the condition again, then wait with the key or drop it"]
-pub struct Key<'a> {
-    event: &'a Event,
+pub struct Key<'a, S: Scope = Private> {
+    event: &'a Event<S>,
     epoch: u32,
 }
 
+#[cfg(not(any(prewire_loom, prewire_shuttle)))]
+const _: () = assert!(size_of::<Event<Shared>>() == 8 && align_of::<Event<Shared>>() == 4);
+
 impl Event {
+    /// An event of this process that nobody waits for.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+impl Event<Shared> {
+    /// An event that nobody waits for, to be put where several processes see it. Zeroed memory is one already.
+    #[must_use]
+    pub fn shared() -> Self {
+        Self::default()
+    }
+
+    /// Makes this an event that nobody waits for, when those that did have died. Only while nobody else waits: who does
+    /// would not be woken any more.
+    pub fn forget_waiters(&self) {
+        self.sleepers.store(0, Ordering::Relaxed);
+    }
+}
+
+impl<S: Scope> Event<S> {
     /// Steps of the spin of [`wait_until`](Event::wait_until): some 10 microseconds.
     const SPINS: u32 = 18;
 
-    /// An event that nobody waits for.
-    #[must_use]
-    pub fn new() -> Self {
-        Self { epoch: Parking::new(), sleepers: AtomicU32::new(0) }
-    }
-
     /// Announces that this thread is about to wait. Look at the condition after this, then [`wait`](Event::wait).
-    pub fn prepare(&self) -> Key<'_> {
+    pub fn prepare(&self) -> Key<'_, S> {
         self.sleepers.fetch_add(1, Ordering::Relaxed);
         let epoch = self.epoch.value();
         // ORDERING: SeqCst, "event-announce"; pairs with the fence in notify. Puts the announcement before the
@@ -86,7 +114,7 @@ impl Event {
 
     /// Parks until a notification that came after `key` was prepared, or until `timeout` has passed. May also return
     /// for no reason. False when the time passed.
-    pub fn wait(&self, key: Key<'_>, timeout: Option<Duration>) -> bool {
+    pub fn wait(&self, key: Key<'_, S>, timeout: Option<Duration>) -> bool {
         debug_assert!(core::ptr::eq(self, key.event), "a key waits for the event that prepared it");
         // MUTANT "event-late-epoch": the epoch is read after the look, so a change in between is missed.
         let epoch = if mutant::skips("event-late-epoch") { self.epoch.value() } else { key.epoch };
@@ -147,13 +175,19 @@ impl Event {
     }
 }
 
-impl Default for Event {
+impl<S: Scope> Default for Event<S> {
     fn default() -> Self {
-        Self::new()
+        Self { epoch: Parking::new(), sleepers: AtomicU32::new(0) }
     }
 }
 
-impl Drop for Key<'_> {
+impl<S: Scope> fmt::Debug for Event<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Event").field("epoch", &self.epoch).field("sleepers", &self.sleepers).finish()
+    }
+}
+
+impl<S: Scope> Drop for Key<'_, S> {
     fn drop(&mut self) {
         self.event.sleepers.fetch_sub(1, Ordering::Relaxed);
     }

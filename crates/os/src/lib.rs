@@ -14,6 +14,8 @@ pub mod process;
 mod event;
 mod memory;
 mod parking;
+mod scope;
 
 pub use event::{Event, Key};
 pub use memory::Mapping;
+pub use scope::{Private, Scope, Shared};

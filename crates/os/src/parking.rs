@@ -1,26 +1,34 @@
-//! A word that threads park on while it keeps its value: a private futex, or in a model a lock and a condition variable.
+//! A word that threads park on while it keeps its value: a futex, or in a model a lock and a condition variable.
 
+use crate::scope::Scope;
+use core::marker::PhantomData;
 use core::time::Duration;
 use prewire_sync::atomic::{AtomicU32, Ordering};
 use prewire_sync::mutant;
+
+#[cfg(not(any(prewire_loom, prewire_shuttle)))]
+use rustix::thread::futex::{self, Flags};
 
 #[cfg(prewire_loom)]
 use loom::sync as model;
 #[cfg(prewire_shuttle)]
 use shuttle::sync as model;
 
-/// The word. Changed by [`unpark`](Parking::unpark) only.
+/// The word, for threads within `S`. Changed by [`unpark`](Parking::unpark) only. Outside of models it is four bytes,
+/// and zero is a fresh one.
 #[derive(Debug)]
-pub(crate) struct Parking {
+#[repr(C)]
+pub(crate) struct Parking<S> {
     /// Written by whoever unparks.
     epoch: AtomicU32,
     #[cfg(any(prewire_loom, prewire_shuttle))]
     lock: model::Mutex<()>,
     #[cfg(any(prewire_loom, prewire_shuttle))]
     changed: model::Condvar,
+    scope: PhantomData<S>,
 }
 
-impl Parking {
+impl<S: Scope> Parking<S> {
     pub(crate) fn new() -> Self {
         Self {
             epoch: AtomicU32::new(0),
@@ -28,6 +36,7 @@ impl Parking {
             lock: model::Mutex::new(()),
             #[cfg(any(prewire_loom, prewire_shuttle))]
             changed: model::Condvar::new(),
+            scope: PhantomData,
         }
     }
 
@@ -48,15 +57,17 @@ impl Parking {
 }
 
 #[cfg(not(any(prewire_loom, prewire_shuttle)))]
-impl Parking {
+impl<S: Scope> Parking<S> {
+    /// How the kernel is to look for those that wait.
+    const FLAGS: Flags = if S::SHARED { Flags::empty() } else { Flags::PRIVATE };
+
     /// Parks while the word is `seen`; false when `timeout` passed.
     pub(crate) fn park(&self, seen: u32, timeout: Option<Duration>) -> bool {
         use rustix::io::Errno;
-        use rustix::thread::futex;
 
         // A timeout that the kernel cannot express is centuries away.
         let limit = timeout.and_then(|t| rustix::time::Timespec::try_from(t).ok());
-        let parked = futex::wait(&self.epoch, futex::Flags::PRIVATE, seen, limit.as_ref());
+        let parked = futex::wait(&self.epoch, Self::FLAGS, seen, limit.as_ref());
         // ORDERING: Acquire, "event-wake"; pairs with the change of the word in unpark. What the notifier wrote is
         // visible to the look that follows.
         let _ = self.epoch.load(Ordering::Acquire);
@@ -67,15 +78,15 @@ impl Parking {
     #[cold]
     pub(crate) fn unpark(&self, how_many: u32) {
         self.change();
-        // The kernel takes a signed count. Waking cannot fail on a word of this process, and there would be nobody to
+        // The kernel takes a signed count. Waking cannot fail on a word that is mapped here, and there would be nobody to
         // tell.
         let most = how_many.min(i32::MAX as u32);
-        let _ = rustix::thread::futex::wake(&self.epoch, rustix::thread::futex::Flags::PRIVATE, most);
+        let _ = futex::wake(&self.epoch, Self::FLAGS, most);
     }
 }
 
 #[cfg(any(prewire_loom, prewire_shuttle))]
-impl Parking {
+impl<S: Scope> Parking<S> {
     /// Parks while the word is `seen`. The model has no time: a `timeout` passes as soon as the others had a turn.
     #[expect(clippy::unwrap_used, reason = "a model that panics has failed already")]
     pub(crate) fn park(&self, seen: u32, timeout: Option<Duration>) -> bool {
