@@ -50,7 +50,7 @@ const LOOM: &str = "loom under cfg(prewire_loom)";
 /// As loom.
 const SHUTTLE: &str = "shuttle under cfg(prewire_shuttle)";
 const SYNC: &[&str] = &["crossbeam-utils", LOOM, SHUTTLE];
-const OS: &[&str] = &["rustix", "memmap2", LOOM, SHUTTLE];
+const OS: &[&str] = &["rustix", "libc", "memmap2", LOOM, SHUTTLE];
 const CHIP: &[&str] = &["half", "thiserror", "tracing", "bytemuck"];
 
 const fn row(

@@ -1,8 +1,10 @@
-//! The system calls of prewire: anonymous memory, futex events, clocks, process statistics. Nothing above makes one.
+//! The system calls of prewire: memory, futex events, clocks, processes and what they hold. Nothing above makes one.
 //!
 //! [`Event`] parks and wakes threads, [`Mapping`] is zeroed memory that costs nothing until it is touched,
-//! [`process`] says what this process holds, [`machine`] what there is. All of it
-//! is safe to call; none of it sleeps for a fixed time.
+//! [`machine`] says what there is. Between processes there are [`Segment`] for memory, [`Event`]s of scope [`Shared`] in
+//! it, [`Channel`] for messages and [`Pipe`] for output; [`process`] makes them, ends them and says what they hold, and
+//! one thread waits for any number of them with a [`WaitSet`]. All of it is safe to call; none of it sleeps for a fixed
+//! time.
 
 #[cfg(not(target_os = "linux"))]
 compile_error!("prewire parks its threads on futexes and reads /proc: it runs on Linux");
@@ -11,11 +13,19 @@ pub mod clock;
 pub mod machine;
 pub mod process;
 
+mod channel;
 mod event;
 mod memory;
 mod parking;
+mod pipe;
 mod scope;
+mod segment;
+mod waitset;
 
+pub use channel::Channel;
 pub use event::{Event, Key};
 pub use memory::Mapping;
+pub use pipe::Pipe;
 pub use scope::{Private, Scope, Shared};
+pub use segment::Segment;
+pub use waitset::{Bell, WaitSet};

@@ -43,7 +43,8 @@ impl Held {
         }
     }
 
-    /// That the process now holds the same threads and descriptors as this. Returns the counts.
+    /// That the process now holds the same threads, descriptors, shared memory and child processes as this. Returns the
+    /// counts.
     ///
     /// # Panics
     ///
@@ -51,13 +52,18 @@ impl Held {
     #[track_caller]
     pub fn assert_same(&self) -> Self {
         let after = self.after();
-        let kept = (self.0.threads, self.0.descriptors) == (after.0.threads, after.0.descriptors);
-        assert!(kept, "threads or descriptors differ:\nbefore {:?}\nafter  {:?}", self.0, after.0);
+        let counted = |held: &Statistics| (held.threads, held.descriptors, held.segments, held.children);
+        assert!(
+            counted(&self.0) == counted(&after.0),
+            "threads, descriptors, shared memory or child processes differ:\nbefore {:?}\nafter  {:?}",
+            self.0,
+            after.0
+        );
         after
     }
 
-    /// That the process now holds the same threads and descriptors as this, at most `mappings` more mappings, and at
-    /// most `resident` more bytes in memory.
+    /// As [`assert_same`](Held::assert_same), and that it holds at most `mappings` more mappings and `resident` more
+    /// bytes in memory.
     ///
     /// # Panics
     ///

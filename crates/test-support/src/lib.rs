@@ -1,4 +1,4 @@
-//! What the tests of prewire share: watchdogs, and counts of what a process holds.
+//! What the tests of prewire share: watchdogs, counts of what a process holds, and cases that have a process each.
 //!
 //! ```
 //! use core::time::Duration;
@@ -14,10 +14,12 @@
 
 extern crate alloc;
 
+mod cases;
 mod cpu;
 mod held;
 mod watchdog;
 
+pub use cases::Cases;
 pub use cpu::{CpuUse, cpu_time_of, idle_for};
 pub use held::Held;
 pub use watchdog::Watchdog;

@@ -30,8 +30,7 @@ impl Watchdog {
     /// If the system gives no thread.
     #[track_caller]
     pub fn new(limit: Duration) -> Self {
-        let patience = std::env::var("PREWIRE_PATIENCE").ok().and_then(|times| times.parse().ok());
-        let limit = limit.saturating_mul(patience.unwrap_or(1));
+        let limit = limit.saturating_mul(patience());
         let test = thread::current().name().unwrap_or("a test without a name").to_owned();
         let at = core::panic::Location::caller();
         let shared = Arc::new(Shared { event: Event::new(), done: AtomicBool::new(false) });
@@ -64,4 +63,9 @@ impl Drop for Watchdog {
             let _ = thread.join();
         }
     }
+}
+
+/// How many times longer than usual tests may take.
+pub(crate) fn patience() -> u32 {
+    std::env::var("PREWIRE_PATIENCE").ok().and_then(|times| times.parse().ok()).unwrap_or(1)
 }

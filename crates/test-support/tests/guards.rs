@@ -30,7 +30,7 @@ fn hangs() {
 }
 
 #[test]
-#[should_panic(expected = "threads or descriptors differ")]
+#[should_panic(expected = "threads, descriptors, shared memory or child processes differ")]
 fn an_open_file_is_noticed() {
     let before = Held::now();
     let files: Vec<_> = (0..64).map(|_| std::fs::File::open("/proc/self/status").unwrap()).collect();

@@ -25,11 +25,25 @@ fn tests(file: &TextFile) -> Vec<Test> {
         inside.trim_end_matches(".rs").split('/').filter(kept).map(str::to_owned).collect();
     let lines: Vec<&str> = file.text.lines().map(str::trim).collect();
     let marks = (0..lines.len()).filter(|&i| lines[i] == "#[test]");
-    marks
-        .filter_map(|i| {
-            let name = lines[i..].iter().find_map(|line| line.strip_prefix("fn "))?;
-            let name = name.split(['(', '<']).next().unwrap_or_default().to_owned();
-            Some(Test { place: place.clone(), name })
+    let functions = marks.filter_map(|i| {
+        let name = lines[i..].iter().find_map(|line| line.strip_prefix("fn "))?;
+        let name = name.split(['(', '<']).next().unwrap_or_default().to_owned();
+        Some(Test { place: place.clone(), name })
+    });
+    functions.chain(cases(&lines, &place)).collect()
+}
+
+/// The cases that a test target without the usual harness names, by module and function: see `test-support`. Parts of
+/// cases are none.
+fn cases(lines: &[&str], place: &[String]) -> Vec<Test> {
+    let Some(start) = lines.iter().position(|line| line.ends_with("cases! {")) else { return Vec::new() };
+    let listed = lines[start + 1..].iter().take_while(|line| !matches!(**line, "}" | "parts:"));
+    let names = listed.flat_map(|line| line.split([',', ';'])).map(str::trim).filter(|name| !name.is_empty());
+    names
+        .map(|path| {
+            let mut parts: Vec<String> = path.split("::").map(str::to_owned).collect();
+            let name = parts.pop().unwrap_or_default();
+            Test { place: [place, &parts].concat(), name }
         })
         .collect()
 }
@@ -145,11 +159,16 @@ fn names_without_a_test_and_invariants_without_a_section_are_found() {
         tests(&file("crates/ring/tests/loom/lock.rs", "#[test]\nfn a_note_is_read() {}\nfn b_c() {}\n"));
     all.extend(tests(&file("crates/abi/src/tensor/tests.rs", "    #[test]\n    fn it_fits() {\n")));
     all.extend(tests(&file("crates/os/tests/loom.rs", "#[test]\n#[ignore]\nfn it_wakes<T>() {}\n")));
+    all.extend(tests(&file(
+        "crates/os/tests/apart/main.rs",
+        "fn c_d() {}\nprewire_test_support::cases! {\n    end::it_dies, it_lives;\n    parts:\n    c_d,\n}\n",
+    )));
     let page = "# Page\n`ring::lock::a_note_is_read` `abi::tensor::tests::it_fits` `os::it_wakes` `Rings::a_b`\n\
                 `ring::queue::a_note_is_read`\n`ring::lock::b_c`\n`os::lock::a_note_is_read`\n`core::mem`\n\
-                `ring::loom::lock::a_note_is_read`\n`ring::lock::loom::a_note_is_read`\n";
+                `ring::loom::lock::a_note_is_read`\n`ring::lock::loom::a_note_is_read`\n\
+                `os::apart::end::it_dies` `os::it_lives` `os::end::it_dies`\n`os::apart::c_d`\n`os::start::it_dies`\n";
     let lines: Vec<usize> = unknown(&file("p.md", page), &all).iter().map(|p| p.line).collect();
-    assert_eq!(lines, [3, 4, 5, 8]);
+    assert_eq!(lines, [3, 4, 5, 8, 10, 11]);
 
     let map = "# Map\n**Architecture Invariant:** one\n## `crates/a`, `crates/b`\n\n**Architecture Invariant:** two\n\
                ### Gone\n**Architecture Invariant:** three\n";

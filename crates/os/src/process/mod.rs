@@ -1,0 +1,37 @@
+//! Processes: copies of this one and new ones, how they end, and what this one holds.
+//!
+//! ```
+//! use prewire_os::process::{self, Exit, Fork, Pid};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let me = Pid::current();
+//! match process::fork() {
+//!     Ok(Fork::Child) => {
+//!         let ready = process::die_with_parent(me).is_ok();
+//!         process::exit_now(if ready { 7 } else { 1 });
+//!     }
+//!     Ok(Fork::Parent(child)) => assert_eq!(process::reap(child)?, Exit::Code(7)),
+//!     // This program has threads: the answer says how many, and what to do instead.
+//!     Err(refused) => assert!(refused.to_string().contains("threads")),
+//! }
+//! # Ok(())
+//! # }
+//! ```
+
+mod exit;
+mod fork;
+mod pid;
+mod pidfd;
+mod signal;
+mod spawn;
+mod statistics;
+mod table;
+
+pub use exit::{Exit, exit_now, reap, try_reap};
+pub use fork::{Fork, ForkError, die_with_parent, fork, redirect_output, set_name};
+pub use pid::Pid;
+pub use pidfd::PidFd;
+pub use signal::{Signal, kill, kill_group, kill_self};
+pub use spawn::{inherited, spawn_self};
+pub use statistics::{Statistics, available_processors, statistics, thread_names};
+pub use table::{Process, alive, all, cpu_of, descendants, find};
