@@ -73,9 +73,13 @@ fn text_files() -> Vec<TextFile> {
             if path.is_symlink() {
                 continue;
             }
+            // In a second working tree of a repository it is a file.
+            if name == ".git" {
+                continue;
+            }
             if path.is_dir() {
                 let built = folder == root && (name == "target" || name.starts_with("target-"));
-                if name != ".git" && !built {
+                if !built {
                     folders.push(path);
                 }
                 continue;
