@@ -18,13 +18,17 @@ use crate::element::Element;
 use crate::engine::{Engine, Inside};
 use crate::error::{Error, KernelError, Refusal, Result};
 use crate::kernel::{Kernel, Mix};
+use crate::lease::Holder;
 use crate::limits::Limits;
 use crate::orch::{Orch, refused};
 use crate::run::{Launched, Run};
 use crate::shared::Shared;
+use crate::shared_error::SharedError;
+use crate::span::Span;
 use crate::stall::{StallReason, StallReport};
 use crate::tensor::{Origin, Tensor};
 use crate::trace::Trace;
+use crate::view::Guard;
 
 /// What a run did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -168,25 +172,22 @@ impl Chip {
     /// The shape is not one, or device memory is exhausted.
     pub fn zeros<T: Element>(&self, shape: &[u32]) -> Result<Buffer> {
         let inner = ChipTensor::contiguous(0, shape, T::DTYPE)?;
-        let buffer = self.shared.buffers.allocate(inner.buffer_size(), |addr, origin| Tensor {
-            inner: inner.with_buffer_addr(addr),
-            chip: self.shared.id,
-            origin,
-        })?;
-        Ok(buffer)
+        let (hold, addr) = self.shared.buffers.allocate(inner.buffer_size())?;
+        let (inner, chip) = (inner.with_buffer_addr(addr), self.shared.id);
+        Ok(Buffer::new(Tensor { inner, chip, origin: hold.origin(true) }, hold))
     }
 
     /// The elements of a tensor, row after row. Between runs.
     ///
     /// # Errors
     ///
-    /// The elements are of another type; the tensor's buffer was dropped, or it is an output of a run; or this is
-    /// inside of a run or kernel.
+    /// The elements are of another type; the tensor's buffer was dropped, or it is an output of a run; this is inside of
+    /// a run or kernel; or the tensor is in shared memory, and somebody else in this process writes it.
     #[track_caller]
     pub fn read<T: Element>(&self, tensor: &Tensor) -> Result<Vec<T>> {
         let _idle = self.shared.idle("Chip::read", "; inside a run, Orch::read reads an element")?;
         let _kept = self.shared.buffers.keep();
-        self.check::<T>(tensor, Location::caller())?;
+        let _lease = self.check::<T>(tensor, Location::caller(), false)?;
         let mut data = vec![T::zeroed(); usize::try_from(tensor.len()).unwrap_or(0)];
         let mut rest = data.as_mut_slice();
         for (addr, elements) in runs(tensor) {
@@ -201,12 +202,12 @@ impl Chip {
     ///
     /// # Errors
     ///
-    /// As [`read`](Chip::read); or `data` has not as many elements.
+    /// As [`read`](Chip::read); `data` has not as many elements; or the tensor was handed out to be read.
     #[track_caller]
     pub fn write<T: Element>(&self, tensor: &Tensor, data: &[T]) -> Result<()> {
         let _idle = self.shared.idle("Chip::write", "; inside a run, Orch::write writes an element")?;
         let _kept = self.shared.buffers.keep();
-        self.check::<T>(tensor, Location::caller())?;
+        let _lease = self.check::<T>(tensor, Location::caller(), true)?;
         same_length(tensor, data.len())?;
         let mut rest = data;
         for (addr, elements) in runs(tensor) {
@@ -217,15 +218,24 @@ impl Chip {
         Ok(())
     }
 
-    fn check<T: Element>(&self, tensor: &Tensor, site: &'static Location<'static>) -> Result<()> {
+    /// That a tensor may be copied, and what keeps others away meanwhile if it is not this chip's alone.
+    fn check<T: Element>(
+        &self,
+        tensor: &Tensor,
+        site: &'static Location<'static>,
+        write: bool,
+    ) -> Result<Option<Guard<'_>>> {
         let refuse = |why| Err(refused("a copy", site, why));
         if tensor.chip != self.shared.id {
             return refuse(Refusal::OtherChip { arg: 0 });
         }
         match tensor.origin {
             Origin::Scope { .. } => return refuse(Refusal::OtherRun { arg: 0 }),
-            Origin::Buffer { index, generation } if !self.shared.buffers.is_live(index, generation) => {
+            Origin::Buffer { index, generation, .. } if !self.shared.buffers.is_live(index, generation) => {
                 return refuse(Refusal::Dropped { arg: 0 });
+            }
+            Origin::Buffer { .. } if write && tensor.is_read_only() => {
+                return refuse(Refusal::ReadOnly { arg: 0 });
             }
             Origin::Buffer { .. } => {}
         }
@@ -233,7 +243,16 @@ impl Chip {
             let (tensor, call) = (tensor.dtype().to_string(), T::DTYPE.to_string());
             return Err(Error::Mismatch { what: "dtype", tensor, call });
         }
-        Ok(())
+        let (engine, span) = (&self.shared.engine, Span::over(&tensor.inner));
+        if engine.adoptions().at(span.addr).is_none() {
+            return Ok(None);
+        }
+        let busy = |other: Holder| SharedError::Busy { other: other.to_string() };
+        Ok(Some(engine.keep_away(&span, write, Holder::host()).map_err(busy)?))
+    }
+
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.shared
     }
 
     /// Why the chip cannot be used any more, if so: a kernel or an orchestration did not return in time.

@@ -13,7 +13,8 @@ use crate::element::{Element, Scalar};
 use crate::engine::Engine;
 use crate::error::KernelError;
 use crate::lease::Holder;
-use crate::races::Watch;
+use crate::races::{Eye, Watch};
+use crate::shared_memory::SharedMemory;
 use crate::span::Span;
 use crate::view::{Guard, View, ViewMut};
 
@@ -43,6 +44,8 @@ pub struct KernelCtx<'k> {
     exclusive: bool,
     /// By argument: above 0 readers, -1 a writer.
     marks: [Cell<i8>; MAX_TENSORS],
+    /// Whether it has had a view of memory that others share.
+    shares: Cell<bool>,
     /// Its arguments as they were, for the race checker.
     watch: Option<RefCell<Watch>>,
 }
@@ -63,7 +66,10 @@ impl<'k> KernelCtx<'k> {
         let state = engine.rings().slot(slot);
         let cold = state.cold();
         let record = Record::of(engine.rings(), slot);
-        let watch = engine.races().map(|_| Watch::of(engine.sim(), &record, cold.attrs.unordered));
+        let watch = engine.races().map(|_| {
+            let eye = Eye { engine, holder: engine.holder(state.id(), work.block, work.place) };
+            Watch::of(&eye, &record, cold.attrs.unordered)
+        });
         Self {
             engine,
             record,
@@ -73,6 +79,7 @@ impl<'k> KernelCtx<'k> {
             task: state.id(),
             exclusive: cold.total() == 1 && !cold.attrs.unordered,
             marks: [const { Cell::new(0) }; MAX_TENSORS],
+            shares: Cell::new(false),
             watch: watch.map(RefCell::new),
         }
     }
@@ -82,7 +89,7 @@ impl<'k> KernelCtx<'k> {
     }
 
     pub(crate) fn holder(&self) -> Holder {
-        Holder { task: self.task, block: self.work.block, place: self.work.place }
+        self.engine.holder(self.task, self.work.block, self.work.place)
     }
 
     /// The task that this is a part of.
@@ -187,11 +194,15 @@ impl<'k> KernelCtx<'k> {
         }
     }
 
+    fn eye(&self) -> Eye<'_> {
+        Eye { engine: self.engine, holder: self.holder() }
+    }
+
     /// Tells the race checker what this kernel has written without a view.
     fn confess(&self) {
         if let (Some(races), Some(watch)) = (self.engine.races(), &self.watch) {
             let told = |arg, tag, pieces: &[Span]| races.changed(self.task, arg, tag, pieces);
-            watch.borrow_mut().look(self.engine.sim(), told);
+            watch.borrow_mut().look(&self.eye(), told);
         }
     }
 
@@ -204,13 +215,16 @@ impl<'k> KernelCtx<'k> {
         let met = self.engine.barriers().meet(self.engine.sim(), meeting, members, cohort);
         self.engine.busy().at_barrier(self.lane, false);
         if let Some(watch) = &self.watch {
-            watch.borrow_mut().renew(self.engine.sim());
+            watch.borrow_mut().renew(&self.eye());
         }
         met
     }
 
     /// Keeps others away from `span` for as long as the guard lives.
     fn guard(&self, arg: usize, span: &Span, write: bool) -> Result<Guard<'_>, KernelError> {
+        if let Some(memory) = self.engine.adoptions().at(span.addr) {
+            return self.guard_shared(memory, arg, span, write);
+        }
         if !self.exclusive {
             return match self.engine.leases().take(span, write, self.holder()) {
                 Ok(id) => {
@@ -228,6 +242,26 @@ impl<'k> KernelCtx<'k> {
         }
         self.tell(arg, span, write);
         Ok(Guard::Mark(mark))
+    }
+
+    /// As `guard`, in memory that others share.
+    fn guard_shared(
+        &self,
+        memory: SharedMemory,
+        arg: usize,
+        span: &Span,
+        write: bool,
+    ) -> Result<Guard<'_>, KernelError> {
+        let holder = self.holder();
+        match memory.leases().take(span, write, holder) {
+            Ok(id) => {
+                self.shares.set(true);
+                self.tell(arg, span, write);
+                Ok(Guard::Shared(memory, id))
+            }
+            Err(other) if self.exclusive && other == holder => Err(KernelError::Borrowed { arg }),
+            Err(other) => Err(KernelError::Conflict { arg, other: other.beside(&holder) }),
+        }
     }
 
     /// Argument `arg`, to read. Tensors are counted in the order in which they were passed, from 0.
@@ -322,6 +356,9 @@ impl<'k> KernelCtx<'k> {
         }
         if !self.exclusive {
             self.engine.leases().give_back_all(self.holder());
+        }
+        if self.shares.get() {
+            self.engine.adoptions().give_back_all(self.holder());
         }
     }
 }

@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use prewire_abi::TaskId;
 use prewire_orchestrator::{Predicate, Record};
 use prewire_os::Event;
 use prewire_platform::{ChipSpec, Core, DeviceMemory, Host, LaneId, Work};
@@ -13,6 +14,7 @@ use prewire_runs::{Cause, Control, contained, message};
 use prewire_scheduler::{Env, Progress, Scheduler};
 use prewire_sim::{Mode, Sim};
 
+use crate::adopted::Adoptions;
 use crate::barrier::Barriers;
 use crate::busy::Busy;
 use crate::context::{KernelCtx, may_meet};
@@ -23,6 +25,7 @@ use crate::races::Races;
 use crate::span::Span;
 use crate::stall::{OrchestratorWait, StallReason, StallReport};
 use crate::trace::{Recorder, What};
+use crate::view::Guard;
 
 thread_local! {
     /// The engine whose orchestration or kernel this thread is inside of, by its address: then it must not wait for a
@@ -67,6 +70,8 @@ pub(crate) struct Engine {
     sim: Arc<Sim>,
     kernels: Kernels,
     leases: Leases,
+    /// Memory of others, which has leases of its own.
+    adoptions: Arc<Adoptions>,
     barriers: Barriers,
     busy: Busy,
     mode: Mode,
@@ -98,6 +103,7 @@ impl Engine {
             sim,
             kernels: Kernels::new(),
             leases: Leases::default(),
+            adoptions: Arc::default(),
             barriers: Barriers::default(),
             busy: Busy::new(spec.cores()),
             mode,
@@ -127,6 +133,24 @@ impl Engine {
 
     pub(crate) const fn leases(&self) -> &Leases {
         &self.leases
+    }
+
+    pub(crate) const fn adoptions(&self) -> &Arc<Adoptions> {
+        &self.adoptions
+    }
+
+    /// Keeps others away from `span` for as long as the guard lives, or says who holds a view that conflicts.
+    pub(crate) fn keep_away(&self, span: &Span, write: bool, holder: Holder) -> Result<Guard<'_>, Holder> {
+        if let Some(memory) = self.adoptions.at(span.addr) {
+            let id = memory.leases().take(span, write, holder)?;
+            return Ok(Guard::Shared(memory, id));
+        }
+        Ok(Guard::Lease(&self.leases, self.leases.take(span, write, holder)?))
+    }
+
+    /// A sub-task of this chip, as a holder of leases.
+    pub(crate) fn holder(&self, task: TaskId, block: u32, place: u32) -> Holder {
+        Holder::Kernel { engine: std::ptr::from_ref(self).addr(), task, block, place }
     }
 
     pub(crate) const fn barriers(&self) -> &Barriers {
@@ -326,23 +350,23 @@ impl Engine {
         if let Some(races) = self.races() {
             races.predicate(state.id(), Record::of(&self.rings, slot).tensors(), &span);
         }
-        if state.cold().attrs.unordered {
-            // Nothing but its submitter's word says that nobody writes the element now.
-            let holder = Holder { task: state.id(), block: 0, place: 0 };
-            lease = match self.leases.take(&span, false, holder) {
+        if state.cold().attrs.unordered || self.adoptions.at(span.addr).is_some() {
+            // Nothing but its submitter's word says that nobody writes the element now; or it is not this chip's alone.
+            let holder = self.holder(state.id(), 0, 0);
+            lease = match self.keep_away(&span, false, holder) {
                 Ok(lease) => Some(lease),
                 Err(other) => {
-                    let error =
-                        KernelError::new(format!("its predicate reads what {other} writes; add an edge"));
+                    let error = KernelError::new(format!(
+                        "its predicate reads what {} writes; add an edge",
+                        other.beside(&holder)
+                    ));
                     self.fail(None, Work { slot: slot.raw(), ..Work::default() }, error);
                     return false;
                 }
             };
         }
         let read = self.sim.read(predicate.addr, &mut bytes[..size]);
-        if let Some(lease) = lease {
-            self.leases.give_back(lease);
-        }
+        drop(lease);
         // The tensor was checked at submit, and lives as long as the task: there is no other answer.
         read.is_err() || compares(predicate, u64::from_le_bytes(bytes))
     }

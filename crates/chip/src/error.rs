@@ -8,6 +8,7 @@ use prewire_platform::{Core, MemoryError};
 use prewire_ring::SizeError;
 use prewire_sim::SimError;
 
+use crate::shared_error::SharedError;
 use crate::stall::StallReport;
 
 /// The result of a call of this crate.
@@ -81,6 +82,9 @@ pub enum Error {
     /// A tensor that cannot be.
     #[error(transparent)]
     Tensor(#[from] TensorError),
+    /// Shared memory, or a tensor that came from another process, that cannot be used.
+    #[error(transparent)]
+    Shared(#[from] SharedError),
     /// A view that is not inside its tensor.
     #[error(transparent)]
     View(#[from] ViewError),
@@ -220,6 +224,15 @@ pub enum Refusal {
     /// A view of a buffer that was dropped.
     #[error("argument {arg} is a view of a buffer that was dropped; keep the buffer until the run has ended")]
     Dropped {
+        /// Which, from 0.
+        arg: usize,
+    },
+    /// A tensor that arrived to be read was passed in a way that lets it be written.
+    #[error(
+        "argument {arg} was handed to this chip to be read, so it can only be an input; have its owner pass it as an \
+         output or inout"
+    )]
+    ReadOnly {
         /// Which, from 0.
         arg: usize,
     },
@@ -402,6 +415,14 @@ pub enum KernelError {
         arg: usize,
         /// Who holds the other view.
         other: String,
+    },
+    /// A tensor that arrived and cannot be used.
+    #[error("argument {arg}: {error}")]
+    Shared {
+        /// Which argument.
+        arg: usize,
+        /// What is wrong.
+        error: SharedError,
     },
     /// A sub-view reaches out of its argument.
     #[error("argument {arg}: {error}")]

@@ -5,22 +5,55 @@
 //! which share its arguments; tasks whose submitter opted out (manual scopes, `no_dep`, weaker hazards) and every
 //! task after them; and accesses of the host in such a run. Their views take a lease, and a view that would touch what another
 //! view writes is refused. So no two threads ever have conflicting references to the same bytes.
+//!
+//! Memory that several chips and host functions share has a table of its own, in which every view of it is entered: what
+//! keeps the tasks of one chip apart says nothing of the others.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use prewire_abi::TaskId;
+use prewire_sync::atomic::{AtomicU64, Ordering};
 
 use crate::span::Span;
 
 /// Who holds a lease, for the message of whoever is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Holder {
-    pub(crate) task: prewire_abi::TaskId,
-    pub(crate) block: u32,
-    pub(crate) place: u32,
+pub(crate) enum Holder {
+    /// A sub-task of a task, on the chip of the engine at this address.
+    Kernel { engine: usize, task: TaskId, block: u32, place: u32 },
+    /// Something outside of chips: one call of a host function, one copy, one view.
+    Host(u64),
+}
+
+/// Tells the holders outside of chips apart. Raised by each of them.
+static HOSTS: AtomicU64 = AtomicU64::new(1);
+
+impl Holder {
+    /// One that nobody else is.
+    pub(crate) fn host() -> Self {
+        Self::Host(HOSTS.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// How it is called in a message for `other`, who may be on another chip.
+    pub(crate) fn beside(&self, other: &Self) -> String {
+        match (self, other) {
+            (Self::Kernel { engine: mine, .. }, Self::Kernel { engine: others, .. }) if mine == others => {
+                self.to_string()
+            }
+            (Self::Kernel { .. }, _) => format!("{self} of another chip of this process"),
+            (Self::Host(_), _) => self.to_string(),
+        }
+    }
 }
 
 impl std::fmt::Display for Holder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "task {} (block {}, place {})", self.task, self.block, self.place)
+        match self {
+            Self::Kernel { task, block, place, .. } => {
+                write!(f, "task {task} (block {block}, place {place})")
+            }
+            Self::Host(_) => f.write_str("a host function or host access"),
+        }
     }
 }
 
@@ -38,7 +71,7 @@ struct Table {
     leases: Vec<Lease>,
 }
 
-/// The leases of a chip.
+/// The leases of a chip, or of memory that several share.
 #[derive(Debug, Default)]
 pub(crate) struct Leases(Mutex<Table>);
 
@@ -57,6 +90,13 @@ impl Leases {
         let id = table.next;
         table.leases.push(Lease { id, span: *span, write, holder });
         Ok(id)
+    }
+
+    /// What `look` returns, if nobody but `holder` writes `span`; nobody begins to while it looks.
+    pub(crate) fn peek<T>(&self, span: &Span, holder: Holder, look: impl FnOnce() -> T) -> Option<T> {
+        let table = self.table();
+        let written = |l: &Lease| l.write && l.holder != holder && l.span.meets(span);
+        (!table.leases.iter().any(written)).then(look)
     }
 
     pub(crate) fn give_back(&self, id: u64) {

@@ -32,8 +32,10 @@
 //! one task that overlap are refused, so a view is exclusive by structure. Where that is not so (sub-tasks that share
 //! arguments, manual scopes, `no_dep`, weaker hazards), every view takes a lease, and one that conflicts is an error.
 //! A buffer lives at least as long as the run that it is used in, and an output as long as its scope and its consumers.
+//! Memory that others work on too ([`SharedMemory`]) has leases of its own, which every view of it takes.
 //! A kernel that goes around this with pointers answers for it in its own `unsafe`.
 
+mod adopted;
 mod barrier;
 mod buffer;
 mod builder;
@@ -41,16 +43,21 @@ mod busy;
 mod chip;
 mod claims;
 mod context;
+mod device;
 mod element;
 mod engine;
 mod error;
+mod host_args;
 mod kernel;
 mod lease;
 mod limits;
 mod orch;
 mod races;
 mod run;
+mod segments;
 mod shared;
+mod shared_error;
+mod shared_memory;
 mod span;
 mod stall;
 mod submit;
@@ -61,17 +68,23 @@ mod trace;
 mod view;
 mod waiter;
 
+pub use adopted::Adopted;
 pub use buffer::Buffer;
 pub use builder::ChipBuilder;
 pub use chip::{Chip, RunReport};
 pub use claims::TooMuchMemory;
 pub use context::{KernelCtx, Place};
+pub use device::DeviceAddr;
 pub use element::{Element, Scalar};
 pub use error::{Error, Failure, KernelError, Refusal, Refused, Result};
+pub use host_args::HostArgs;
 pub use kernel::{Kernel, Mix, Param};
 pub use orch::Orch;
 pub use races::{Check, Missing, Party, Race, RaceReport, Through, Undeclared};
 pub use run::Run;
+pub use segments::Segments;
+pub use shared_error::SharedError;
+pub use shared_memory::SharedMemory;
 pub use stall::{
     AliveTask, BusyRing, Kept, OrchestratorWait, RunningKernel, StallClass, StallReason, StallReport,
 };

@@ -3,7 +3,7 @@
 use std::panic::Location;
 use std::time::Duration;
 
-use prewire_abi::{DataType, ScopeMode, TaskId, TensorCreateInfo};
+use prewire_abi::{DataType, ScopeMode, TensorCreateInfo};
 use prewire_orchestrator::{Arg, Args, Orchestrator, SubmitError};
 use prewire_platform::DeviceMemory;
 use prewire_tensormap::Access;
@@ -166,6 +166,9 @@ impl<'r> Orch<'r> {
         let refused = |why: Refusal| refused(if write { "a host write" } else { "a host read" }, site, why);
         let tensor = *tensor.as_tensor(0).map_err(refused)?;
         self.check(0, &tensor).map_err(refused)?;
+        if write && tensor.is_read_only() {
+            return Err(refused(Refusal::ReadOnly { arg: 0 }));
+        }
         if tensor.dtype() != T::DTYPE {
             return Err(refused(
                 tensor.bad_element(index, "the element is not of the type that was asked for"),
@@ -184,9 +187,7 @@ impl<'r> Orch<'r> {
             races.host(site, &element, access, waited.is_ok().then_some(&span));
         }
         waited.map_err(|error| refused(error.into()))?;
-        let holder = Holder { task: TaskId::INVALID, block: 0, place: 0 };
-        let leases = self.engine.leases();
-        let lease = leases.take(&span, write, holder).map_err(|other| {
+        let lease = self.engine.keep_away(&span, write, Holder::host()).map_err(|other| {
             refused(Refusal::Conflict(format!(
                 "{other} holds a view of the element, and nothing orders it before this access; make it a dependency \
                  of a task in an auto scope, or read after the run"
@@ -194,7 +195,7 @@ impl<'r> Orch<'r> {
         })?;
         self.engine.record(|| What::Host { write, site });
         let result = body(self.engine.sim(), addr);
-        leases.give_back(lease);
+        drop(lease);
         result
     }
 
@@ -244,7 +245,7 @@ impl<'r> Orch<'r> {
         match tensor.origin {
             Origin::Scope { run, .. } if run != self.run => Err(Refusal::OtherRun { arg }),
             Origin::Scope { .. } => Ok(()),
-            Origin::Buffer { index, generation } => {
+            Origin::Buffer { index, generation, .. } => {
                 let at = index as usize;
                 if self.seen.get(at) == Some(&generation) {
                     return Ok(());

@@ -16,6 +16,7 @@ use prewire_sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::buffer::{Buffers, Kept};
 use crate::chip::RunReport;
+use crate::device::Devices;
 use crate::engine::{Engine, Inside};
 use crate::error::{Error, Result};
 use crate::limits::Limits;
@@ -37,7 +38,7 @@ pub(crate) struct Conductor {
 }
 
 type Turn = prewire_runs::Turn<Conductor>;
-type Held<'t> = prewire_runs::Held<'t, Conductor>;
+pub(crate) type Held<'t> = prewire_runs::Held<'t, Conductor>;
 
 /// What the chip and its launched runs share.
 #[derive(Debug)]
@@ -45,6 +46,8 @@ pub(crate) struct Shared {
     pub(crate) engine: Arc<Engine>,
     pub(crate) sim: Arc<Sim>,
     pub(crate) buffers: Arc<Buffers>,
+    /// Memory that was allocated by number.
+    pub(crate) devices: Devices,
     pub(crate) turn: Turn,
     pub(crate) limits: Limits,
     /// The runs that wait for their turn, and the thread that they go on.
@@ -78,6 +81,7 @@ impl Shared {
             engine,
             sim,
             buffers,
+            devices: Devices::default(),
             turn: Turn::new(conductor, Arc::clone(&news)),
             launcher: Launcher::default(),
             news,

@@ -1,6 +1,6 @@
 //! Strided memory as kernels see it, and whether two pieces of it touch.
 
-use prewire_abi::MAX_TENSOR_DIMS;
+use prewire_abi::{ChipTensor, MAX_TENSOR_DIMS};
 use prewire_orchestrator::ArgTensor;
 
 /// A rectangular piece of memory, by address.
@@ -20,6 +20,25 @@ impl Span {
     pub(crate) fn of(tensor: &ArgTensor) -> Self {
         let &ArgTensor { addr, dtype, ndims, shape, strides, .. } = tensor;
         Self { addr, size: u64::from(dtype.size()), ndims, shape, strides }
+    }
+
+    /// Elements of `size` bytes from `addr` on. Shape and strides are of the same length, 5 at most.
+    pub(crate) fn new(addr: u64, size: u64, shape: &[u32], strides: &[u32]) -> Self {
+        let mut span = Self {
+            addr,
+            size,
+            ndims: shape.len(),
+            shape: [0; MAX_TENSOR_DIMS],
+            strides: [0; MAX_TENSOR_DIMS],
+        };
+        span.shape[..shape.len()].copy_from_slice(shape);
+        span.strides[..strides.len()].copy_from_slice(strides);
+        span
+    }
+
+    /// What a tensor of a chip covers.
+    pub(crate) fn over(tensor: &ChipTensor) -> Self {
+        Self::new(tensor.start_addr(), tensor.element_size().into(), tensor.shape(), tensor.strides())
     }
 
     /// `n` elements, one after the other.

@@ -55,6 +55,9 @@ impl<'o, 'r> Submit<'o, 'r> {
             let arg = this.orch.args.tensors.len();
             let tensor = tensor.as_tensor(arg)?;
             this.orch.check(arg, tensor)?;
+            if tensor.is_read_only() && tag != TensorArgType::Input {
+                return Err(Refusal::ReadOnly { arg });
+            }
             let scope = this.orch.scope_of(tensor);
             this.orch.args.tensors.push(Arg::Existing { tensor: tensor.inner, tag, scope });
             Ok(())

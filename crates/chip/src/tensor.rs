@@ -12,8 +12,8 @@ use crate::task::Task;
 /// Whose memory a tensor is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Origin {
-    /// A buffer of the chip.
-    Buffer { index: u32, generation: u32 },
+    /// A buffer of the chip, and whether it may be written.
+    Buffer { index: u32, generation: u32, writable: bool },
     /// The heap of a ring, in this run, while the scope is open.
     Scope { run: u64, scope: ScopeKey },
 }
@@ -59,6 +59,11 @@ impl Tensor {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Whether it was handed out to be read and nothing else.
+    pub(crate) const fn is_read_only(&self) -> bool {
+        matches!(self.origin, Origin::Buffer { writable: false, .. })
     }
 
     fn with(self, inner: ChipTensor) -> Self {

@@ -1,4 +1,4 @@
-//! What a kernel sees of its tensors: typed views.
+//! What a kernel or a host function sees of its tensors: typed views.
 
 use std::cell::Cell;
 use std::fmt;
@@ -7,6 +7,7 @@ use std::marker::PhantomData;
 use crate::element::Element;
 use crate::error::KernelError;
 use crate::lease::Leases;
+use crate::shared_memory::SharedMemory;
 use crate::span::Span;
 
 /// What a view gives back when it is dropped.
@@ -14,8 +15,10 @@ use crate::span::Span;
 pub(crate) enum Guard<'k> {
     /// A mark in the kernel's own table: above 0 readers, -1 a writer.
     Mark(&'k Cell<i8>),
-    /// A lease in the chip's table.
+    /// A lease in the chip's table, or in that of memory which is borrowed.
     Lease(&'k Leases, u64),
+    /// A lease in the table of memory that several share.
+    Shared(SharedMemory, u64),
 }
 
 impl Drop for Guard<'_> {
@@ -23,6 +26,7 @@ impl Drop for Guard<'_> {
         match self {
             Self::Mark(mark) => mark.set(if mark.get() < 0 { 0 } else { mark.get() - 1 }),
             Self::Lease(leases, id) => leases.give_back(*id),
+            Self::Shared(memory, id) => memory.leases().give_back(*id),
         }
     }
 }
@@ -196,17 +200,18 @@ macro_rules! shared_methods {
     };
 }
 
-/// A tensor, or a part of one, that a kernel reads.
+/// A tensor, or a part of one, that a kernel or a host function reads.
 ///
-/// Invariant: every element of the span is inside one live allocation of the chip, aligned for `T`; and nobody writes
-/// any of them while the view is alive, because an edge, a mark or a lease keeps writers away.
+/// Invariant: every element of the span is inside one live allocation of the chip, or inside shared memory that is kept
+/// alive, aligned for `T`; and nobody writes any of them while the view is alive, because an edge, a mark or a lease
+/// keeps writers away.
 pub struct View<'k, T> {
     span: Span,
     _guard: Guard<'k>,
     _type: PhantomData<&'k [T]>,
 }
 
-/// A tensor, or a part of one, that a kernel writes.
+/// A tensor, or a part of one, that a kernel or a host function writes.
 ///
 /// Invariant: as [`View`]'s, and nobody else reads any of the elements while the view is alive.
 pub struct ViewMut<'k, T> {

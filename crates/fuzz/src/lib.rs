@@ -15,6 +15,7 @@ mod callables;
 mod chip_tensor;
 mod config;
 mod reach;
+mod shared;
 mod source;
 mod tensor;
 
@@ -55,6 +56,11 @@ pub const TARGETS: &[Target] = &[
         name: "tensor",
         promise: "a valid wire tensor is inside its buffer, on the chip too; overlap misses no common byte",
         check: tensor::check,
+    },
+    Target {
+        name: "shared",
+        promise: "a tensor that arrives is refused, or a host function and a chip see the bytes that it names",
+        check: shared::check,
     },
     Target {
         name: "chip_tensor",

@@ -1,7 +1,8 @@
 //! The system calls of prewire: memory, futex events, clocks, processes and what they hold. Nothing above makes one.
 //!
 //! [`Event`] parks and wakes threads, [`Mapping`] is zeroed memory that costs nothing until it is touched,
-//! [`machine`] says what there is. Between processes there are [`Segment`] for memory, [`Event`]s of scope [`Shared`] in
+//! [`machine`] says what there is. Between processes there are [`Segment`] for memory ([`Pages`] is what that and a mapping
+//! are to those who build views on them), [`Event`]s of scope [`Shared`] in
 //! it, [`Channel`] for messages and [`Pipe`] for output; [`process`] makes them, ends them and says what they hold, and
 //! one thread waits for any number of them with a [`WaitSet`]. All of it is safe to call; none of it sleeps for a fixed
 //! time.
@@ -16,6 +17,7 @@ pub mod process;
 mod channel;
 mod event;
 mod memory;
+mod pages;
 mod parking;
 mod pipe;
 mod scope;
@@ -25,6 +27,7 @@ mod waitset;
 pub use channel::Channel;
 pub use event::{Event, Key};
 pub use memory::Mapping;
+pub use pages::Pages;
 pub use pipe::Pipe;
 pub use scope::{Private, Scope, Shared};
 pub use segment::Segment;

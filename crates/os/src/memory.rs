@@ -39,6 +39,10 @@ impl Mapping {
         self.map.as_mut_ptr()
     }
 
+    pub(crate) const fn raw(&self) -> &MmapRaw {
+        &self.map
+    }
+
     /// How many bytes are mapped.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -36,6 +36,17 @@ pub enum MemoryError {
         /// The address given.
         addr: u64,
     },
+    /// Memory that was to be adopted overlaps with an allocation, or with memory that was adopted before.
+    Overlaps {
+        /// The first byte of what was to be adopted.
+        addr: u64,
+        /// How many bytes it has.
+        len: u64,
+        /// The first byte of what is there.
+        other: u64,
+        /// How many bytes that has.
+        other_len: u64,
+    },
 }
 
 impl fmt::Display for MemoryError {
@@ -57,6 +68,11 @@ impl fmt::Display for MemoryError {
                 write!(f, "{len} bytes at {addr:#x} are not inside one device allocation")
             }
             Self::NotAllocated { addr } => write!(f, "{addr:#x} is not the start of a device allocation"),
+            Self::Overlaps { addr, len, other, other_len } => write!(
+                f,
+                "{len} bytes at {addr:#x} cannot be adopted: they overlap with {other_len} bytes at {other:#x} that the \
+                 chip has already; adopt memory once, and keep what that returns"
+            ),
         }
     }
 }

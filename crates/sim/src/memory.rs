@@ -1,19 +1,28 @@
-//! Device memory of a simulated chip: anonymous memory of this process, an allocation a mapping.
+//! Device memory of a simulated chip: anonymous memory of this process, an allocation a mapping; and memory of others
+//! that the chip has adopted, which it neither counts nor frees.
 //!
 //! The addresses are real, so kernels reach their tensors directly. Who may touch which bytes when is settled by the
 //! edges between tasks, as on a chip; this only sees to it that a copy stays inside an allocation that lives.
 
 use alloc::collections::BTreeMap;
-use prewire_os::Mapping;
+use alloc::sync::Arc;
+use prewire_os::{Mapping, Pages};
 use prewire_platform::MemoryError;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// Allocations are charged in steps of this many bytes.
 const STEP: u64 = 1024;
 
+/// What holds the bytes.
+#[derive(Debug)]
+enum Backing {
+    Own(Mapping),
+    Adopted(Arc<dyn Pages>),
+}
+
 #[derive(Debug)]
 struct Allocation {
-    memory: Mapping,
+    memory: Backing,
     /// Bytes asked for.
     bytes: u64,
     /// Bytes charged.
@@ -59,15 +68,46 @@ impl Memory {
         }
         let memory = usize::try_from(bytes).ok().and_then(|b| Mapping::new(b).ok()).ok_or(exhausted)?;
         let addr = memory.as_ptr().expose_provenance() as u64;
-        table.by_addr.insert(addr, Allocation { memory, bytes, charged });
+        table.by_addr.insert(addr, Allocation { memory: Backing::Own(memory), bytes, charged });
         table.used = used;
         Ok(addr)
     }
 
     pub(crate) fn free(&self, addr: u64) -> Result<(), MemoryError> {
         let mut table = self.writing();
-        let gone = table.by_addr.remove(&addr).ok_or(MemoryError::NotAllocated { addr })?;
-        table.used -= gone.charged;
+        match table.by_addr.get(&addr) {
+            Some(&Allocation { memory: Backing::Own(_), charged, .. }) => table.used -= charged,
+            _ => return Err(MemoryError::NotAllocated { addr }),
+        }
+        table.by_addr.remove(&addr);
+        Ok(())
+    }
+
+    /// From now on copies reach `memory`; its address.
+    pub(crate) fn adopt(&self, memory: Arc<dyn Pages>) -> Result<u64, MemoryError> {
+        let (addr, len) = (memory.as_ptr().expose_provenance() as u64, memory.len() as u64);
+        let mut table = self.writing();
+        // What begins last before its end is the only one that can reach into it.
+        let before = table.by_addr.range(..addr.saturating_add(len)).next_back();
+        if let Some((&other, found)) = before
+            && other.saturating_add(found.bytes.max(1)) > addr
+        {
+            return Err(MemoryError::Overlaps { addr, len, other, other_len: found.bytes });
+        }
+        table.by_addr.insert(addr, Allocation { memory: Backing::Adopted(memory), bytes: len, charged: 0 });
+        Ok(addr)
+    }
+
+    /// Lets go of what was adopted at `addr`.
+    pub(crate) fn release(&self, addr: u64) -> Result<(), MemoryError> {
+        let mut table = self.writing();
+        let gone = match table.by_addr.get(&addr).map(|found| &found.memory) {
+            Some(Backing::Adopted(_)) => table.by_addr.remove(&addr),
+            _ => return Err(MemoryError::NotAllocated { addr }),
+        };
+        // What is done when it was the last one to hold the memory is not ours.
+        drop(table);
+        drop(gone);
         Ok(())
     }
 
@@ -106,7 +146,11 @@ impl Table {
         if end > inside.bytes {
             return Err(outside);
         }
-        Ok(inside.memory.as_ptr().wrapping_add(offset as usize))
+        let first = match &inside.memory {
+            Backing::Own(memory) => memory.as_ptr(),
+            Backing::Adopted(memory) => memory.as_ptr(),
+        };
+        Ok(first.wrapping_add(offset as usize))
     }
 }
 
@@ -152,6 +196,29 @@ mod tests {
         memory.free(all).unwrap();
         let (a, b) = (memory.allocate(0).unwrap(), memory.allocate(0).unwrap());
         assert_ne!(a, b, "zero bytes have an address of their own");
+    }
+
+    #[test]
+    fn what_is_adopted_is_reached_and_neither_counted_nor_freed() {
+        let memory = Memory::new(4096, None);
+        let shared: Arc<dyn Pages> = Arc::new(Mapping::new(8192).unwrap());
+        let addr = memory.adopt(Arc::clone(&shared)).unwrap();
+        let own = memory.allocate(4096).unwrap();
+        assert_eq!(memory.free(addr), Err(MemoryError::NotAllocated { addr }));
+        assert_eq!(memory.release(own), Err(MemoryError::NotAllocated { addr: own }));
+        let again = memory.adopt(Arc::clone(&shared)).unwrap_err();
+        let overlaps = MemoryError::Overlaps { addr, len: 8192, other: addr, other_len: 8192 };
+        assert_eq!(again, overlaps);
+        assert!(again.to_string().contains("adopt memory once"), "{again}");
+        memory.write(addr + 8190, &[1, 2]).unwrap();
+        // SAFETY: inside the mapping, which nobody writes now.
+        assert_eq!(unsafe { shared.as_ptr().wrapping_add(8191).read() }, 2);
+        let outside = MemoryError::OutOfRange { addr: addr + 8190, len: 3 };
+        assert_eq!(memory.write(addr + 8190, &[1, 2, 3]), Err(outside));
+        memory.release(addr).unwrap();
+        assert_eq!(Arc::strong_count(&shared), 1);
+        assert!(memory.write(addr, &[1]).is_err());
+        memory.adopt(shared).unwrap();
     }
 
     #[test]

@@ -12,6 +12,7 @@ use crate::stats::{self, SimStats};
 use alloc::sync::Arc;
 use core::fmt;
 use core::time::Duration;
+use prewire_os::Pages;
 use prewire_platform::{
     ChipSpec, DeviceMemory, Host, LaneId, LaneSet, LaneStatus, Lanes, MemoryError, Token, Work,
 };
@@ -204,6 +205,27 @@ impl Sim {
             polls: stats::polls(&pool.counters),
             grown: pool.grown.load(Ordering::Relaxed),
         }
+    }
+}
+
+impl Sim {
+    /// Makes memory of others a part of device memory: copies reach it, and kernels of this process too, at the address
+    /// that is returned. It is not counted, and lives until it is [released](Sim::release).
+    ///
+    /// # Errors
+    ///
+    /// [`MemoryError::Overlaps`].
+    pub fn adopt(&self, memory: Arc<dyn Pages>) -> Result<u64, MemoryError> {
+        self.memory.adopt(memory)
+    }
+
+    /// Lets go of what was adopted at `addr`. The caller answers for it that no kernel uses it any more.
+    ///
+    /// # Errors
+    ///
+    /// [`MemoryError::NotAllocated`].
+    pub fn release(&self, addr: u64) -> Result<(), MemoryError> {
+        self.memory.release(addr)
     }
 }
 

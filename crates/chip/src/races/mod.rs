@@ -28,7 +28,7 @@ pub use check::Check;
 use graph::{Graph, Info, Who};
 pub use report::{Missing, Party, Race, RaceReport, Through, Undeclared};
 use shadow::{Conflict, Shadow, Touch};
-pub(crate) use watch::Watch;
+pub(crate) use watch::{Eye, Watch};
 
 /// A task that was submitted.
 #[derive(Debug)]

@@ -1,11 +1,14 @@
 //! What a kernel does behind its declaration: the bytes of its arguments as they were, compared with what they are.
 //!
-//! Invariant: between a look and the next one only this kernel ran. So whatever has changed, it has written.
+//! Invariant: between a look and the next one only this kernel ran. So whatever has changed, it has written. In memory
+//! that others share that is so of what it reads alone, as long as nobody in this process holds a view to write it.
 
 use prewire_abi::TensorArgType;
 use prewire_orchestrator::Record;
 use prewire_platform::DeviceMemory;
 
+use crate::engine::Engine;
+use crate::lease::Holder;
 use crate::span::Span;
 
 /// Pieces of one argument that are told apart; what changed beyond them is told as part of the last.
@@ -20,6 +23,29 @@ struct Kept {
     bytes: Vec<u8>,
 }
 
+/// Who looks: a kernel, on its chip.
+#[derive(Debug)]
+pub(crate) struct Eye<'e> {
+    pub(crate) engine: &'e Engine,
+    pub(crate) holder: Holder,
+}
+
+impl Eye<'_> {
+    /// The bytes of the elements of `span`, row after row; none if somebody else writes them.
+    fn bytes(&self, span: &Span) -> Option<Vec<u8>> {
+        let look = || bytes(self.engine.sim(), span);
+        match self.engine.adoptions().at(span.addr) {
+            Some(memory) => memory.leases().peek(span, self.holder, look),
+            None => Some(look()),
+        }
+    }
+
+    /// Whether others may write `span` while this kernel runs, with every right.
+    fn is_shared(&self, span: &Span) -> bool {
+        self.engine.adoptions().at(span.addr).is_some()
+    }
+}
+
 /// The arguments of a kernel that runs, as they were when it was last looked at.
 #[derive(Debug)]
 pub(crate) struct Watch {
@@ -30,16 +56,18 @@ pub(crate) struct Watch {
 
 impl Watch {
     /// Looks at the arguments that a kernel may not write; where nothing orders its run, at those that it may write too.
-    pub(crate) fn of(memory: &dyn DeviceMemory, record: &Record<'_>, unordered: bool) -> Self {
+    pub(crate) fn of(eye: &Eye<'_>, record: &Record<'_>, unordered: bool) -> Self {
         let kept = (0..record.tensors()).filter_map(|arg| {
             let tensor = record.tensor(arg)?;
+            let span = Span::of(&tensor);
             let watched = match tensor.tag {
-                TensorArgType::Input | TensorArgType::NoDep => true,
-                TensorArgType::InOut | TensorArgType::OutputExisting => unordered,
+                TensorArgType::Input => true,
+                TensorArgType::NoDep => !eye.is_shared(&span),
+                TensorArgType::InOut | TensorArgType::OutputExisting => unordered && !eye.is_shared(&span),
                 TensorArgType::Output => false,
             };
-            let span = Span::of(&tensor);
-            watched.then(|| Kept { arg, tag: tensor.tag, span, bytes: bytes(memory, &span) })
+            let bytes = if watched { eye.bytes(&span)? } else { return None };
+            Some(Kept { arg, tag: tensor.tag, span, bytes })
         });
         Self { kept: kept.collect(), wrote: 0 }
     }
@@ -51,16 +79,12 @@ impl Watch {
 
     /// Calls `told` with the pieces of each argument that have changed since the last look, unless the kernel said that
     /// it writes it.
-    pub(crate) fn look(
-        &mut self,
-        memory: &dyn DeviceMemory,
-        mut told: impl FnMut(usize, TensorArgType, &[Span]),
-    ) {
+    pub(crate) fn look(&mut self, eye: &Eye<'_>, mut told: impl FnMut(usize, TensorArgType, &[Span])) {
         for kept in &mut self.kept {
             if self.wrote >> kept.arg & 1 != 0 {
                 continue;
             }
-            let now = bytes(memory, &kept.span);
+            let Some(now) = eye.bytes(&kept.span) else { continue };
             if now != kept.bytes {
                 told(kept.arg, kept.tag, &changes(&kept.span, &kept.bytes, &now));
                 kept.bytes = now;
@@ -69,10 +93,13 @@ impl Watch {
     }
 
     /// Others have run: what they changed is not this kernel's doing.
-    pub(crate) fn renew(&mut self, memory: &dyn DeviceMemory) {
-        for kept in &mut self.kept {
-            kept.bytes = bytes(memory, &kept.span);
-        }
+    pub(crate) fn renew(&mut self, eye: &Eye<'_>) {
+        self.kept.retain_mut(|kept| {
+            let now = eye.bytes(&kept.span);
+            let seen = now.is_some();
+            kept.bytes = now.unwrap_or_default();
+            seen
+        });
     }
 }
 
