@@ -160,16 +160,21 @@ fn what_is_dropped_in_a_run_stays_until_the_run_has_ended() {
     let adopted = chip.adopt(&memory).unwrap();
     refused(chip.adopt(&memory.clone()), &["overlap"]);
     let x = i32s(&adopted, 0, &[8]);
+    let mut again = None;
     // A buffer that is dropped and made again in a run is the same one, with the same hazards.
     chip.run(|orch| {
         orch.submit(&add).inout(&x).scalar(1i32).go()?;
         drop(x);
-        let x = i32s(&adopted, 0, &[8]);
+        let x = again.insert(i32s(&adopted, 0, &[8]));
         refused(adopted.tensor(4, &[1], DataType::I32), &["overlap"]);
-        orch.submit(&add).inout(&x).scalar(1i32).go().map(drop)
+        orch.submit(&add).inout(x).scalar(1i32).go().map(drop)
     })
     .unwrap();
     assert_eq!(ints(&memory, 0, 8), [44; 8]);
+    // And stays, as somebody has it.
+    refused(adopted.tensor(4, &[1], DataType::I32), &["overlap"]);
+    assert_eq!(chip.read::<i32>(&again.take().unwrap()).unwrap(), [44; 8]);
+    drop(adopted.tensor(4, &[1], DataType::I32).unwrap());
     // They outlive the chip.
     let x = i32s(&adopted, 0, &[8]);
     drop(chip);

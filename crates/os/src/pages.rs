@@ -7,6 +7,7 @@ use memmap2::UncheckedAdvice;
 use std::io;
 
 use crate::memory::Mapping;
+use crate::segment::Segment;
 
 /// Mapped memory. It has no reference to its bytes and makes none: who refers to which byte when is for its one owner to
 /// keep apart, which is why it is moved to that owner, and has no implementation for a pointer to it.
@@ -69,27 +70,46 @@ unsafe impl Pages for Mapping {
     }
 }
 
+// SAFETY: the address of a segment of at least one page is not null, page-aligned, and stays until the drop, which unmaps
+// it; its size is sealed, so each page can be had. Only a segment that is made of its descriptor maps the same bytes.
+unsafe impl Pages for Segment {
+    fn as_ptr(&self) -> *mut u8 {
+        Self::as_ptr(self)
+    }
+
+    fn len(&self) -> usize {
+        Self::len(self)
+    }
+
+    unsafe fn discard(&self, range: Range<usize>) -> io::Result<()> {
+        Self::discard(self, range)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn discarded_pages_are_zeros_and_their_neighbours_stay() {
-        let memory = Mapping::new(4 * Mapping::PAGE).unwrap();
-        let at = |offset: usize| Mapping::as_ptr(&memory).wrapping_add(offset);
+    fn discarded_pages_are_zeros(pages: &dyn Pages) {
+        let at = |offset: usize| pages.as_ptr().wrapping_add(offset);
         for page in 0..4 {
-            // SAFETY: inside the mapping, which nobody else uses.
+            // SAFETY: inside the memory, which nobody else uses.
             unsafe { at(page * Mapping::PAGE + 17).write(page as u8 + 1) };
         }
-        let pages: &dyn Pages = &memory;
         // SAFETY: nobody refers to the bytes.
         unsafe { pages.discard(Mapping::PAGE..3 * Mapping::PAGE) }.unwrap();
         for (page, expected) in [1, 0, 0, 4].into_iter().enumerate() {
-            // SAFETY: inside the mapping, which nobody else uses.
+            // SAFETY: inside the memory, which nobody else uses.
             assert_eq!(unsafe { at(page * Mapping::PAGE + 17).read() }, expected);
         }
         // SAFETY: it is refused.
         let outside = unsafe { pages.discard(0..5 * Mapping::PAGE) };
         assert_eq!(outside.unwrap_err().kind(), io::ErrorKind::InvalidInput);
+    }
+
+    #[test]
+    fn discarded_pages_are_zeros_and_their_neighbours_stay() {
+        discarded_pages_are_zeros(&Mapping::new(4 * Mapping::PAGE).unwrap());
+        discarded_pages_are_zeros(&Segment::new("pages", 4 * Mapping::PAGE).unwrap());
     }
 }
