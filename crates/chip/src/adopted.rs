@@ -167,7 +167,7 @@ impl Chip {
         let adoption = Arc::new(Adoption { memory, sim, adoptions });
         let entry = (adoption.memory.clone(), Arc::downgrade(&adoption));
         adoption.adoptions.change(|table| table.push(entry));
-        Ok(Adopted { adoption, buffers: Arc::clone(&shared.buffers), chip: shared.id })
+        Ok(Adopted { adoption, buffers: Arc::clone(&shared.store.buffers), chip: shared.store.id() })
     }
 
     /// A tensor that arrived from another process, as one of this chip: in adopted memory, which `segments` finds, or in
@@ -194,7 +194,7 @@ impl Chip {
         } else {
             let found = segments.find(buffer)?;
             let adoption = shared.engine.adoptions().of(found.memory).ok_or(SharedError::NotAdopted)?;
-            let (hold, addr) = adoption.piece(&shared.buffers, found.start, buffer.nbytes(), dtype)?;
+            let (hold, addr) = adoption.piece(&shared.store.buffers, found.start, buffer.nbytes(), dtype)?;
             (hold, addr, buffer.nbytes(), wire.byte_offset())
         };
         let element = u64::from(dtype.size());
@@ -204,6 +204,6 @@ impl Chip {
         let (shape, strides) = (wire.shape(), wire.strides());
         let inner = ChipTensor::in_buffer(addr, size, at / element, shape, strides, dtype)?;
         let inner = inner.with_address_space(AddressSpace::Host);
-        Ok(Buffer::new(Tensor { inner, chip: shared.id, origin: hold.origin(writable) }, hold))
+        Ok(Buffer::new(Tensor { inner, chip: shared.store.id(), origin: hold.origin(writable) }, hold))
     }
 }

@@ -5,11 +5,11 @@
 //! at which a buffer begins.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::ops::{Deref, Range};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use prewire_platform::{DeviceMemory, MemoryError};
-use prewire_sim::Sim;
 
 use crate::adopted::Adoption;
 use crate::shared_error::SharedError;
@@ -117,7 +117,7 @@ impl Table {
     }
 
     /// Frees an entry that nobody holds; what is left to be dropped once the table is not locked.
-    fn free(&mut self, memory: &Sim, index: u32) -> Option<Arc<Adoption>> {
+    fn free(&mut self, memory: &dyn DeviceMemory, index: u32) -> Option<Arc<Adoption>> {
         let backing = std::mem::take(&mut self.entries[index as usize].backing);
         self.free.push(index);
         match backing {
@@ -135,9 +135,10 @@ impl Table {
     }
 }
 
-/// Memory is kept while this lives.
+/// Memory is kept while this lives, dropped or not.
 #[derive(Debug)]
-pub(crate) struct Kept<'b>(&'b Buffers);
+#[must_use = "memory is kept for as long as this lives"]
+pub struct Kept<'b>(&'b Buffers);
 
 impl Drop for Kept<'_> {
     fn drop(&mut self) {
@@ -145,15 +146,20 @@ impl Drop for Kept<'_> {
     }
 }
 
-/// The buffers of a chip.
-#[derive(Debug)]
+/// The buffers of a chip or of a worker.
 pub(crate) struct Buffers {
-    memory: Arc<Sim>,
+    memory: Arc<dyn DeviceMemory>,
     table: Mutex<Table>,
 }
 
+impl fmt::Debug for Buffers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Buffers").field("table", &self.table).finish_non_exhaustive()
+    }
+}
+
 impl Buffers {
-    pub(crate) fn new(memory: Arc<Sim>) -> Arc<Self> {
+    pub(crate) fn new(memory: Arc<dyn DeviceMemory>) -> Arc<Self> {
         Arc::new(Self { memory, table: Mutex::default() })
     }
 
@@ -225,7 +231,7 @@ impl Buffers {
             let entry = &mut table.entries[index as usize];
             entry.dropped = false;
             if entry.holds == 0 {
-                gone.extend(table.free(&self.memory, index));
+                gone.extend(table.free(&*self.memory, index));
             }
         }
         drop(table);
@@ -246,7 +252,7 @@ impl Buffers {
             }
             return;
         }
-        let gone = table.free(&self.memory, index);
+        let gone = table.free(&*self.memory, index);
         drop(table);
         drop(gone);
     }

@@ -4,29 +4,28 @@ use std::panic::{Location, resume_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use prewire_abi::ChipTensor;
 use prewire_orchestrator::Orchestrator;
-use prewire_platform::{ChipSpec, Core, DeviceMemory};
+use prewire_platform::{ChipSpec, Core};
 use prewire_ring::RunUsage;
 use prewire_runs::{contained, message};
 use prewire_sim::{Mode, Sim};
-use prewire_sync::atomic::{AtomicU64, Ordering};
 
-use crate::buffer::{Buffer, Buffers};
+use crate::buffer::Buffer;
 use crate::context::KernelCtx;
 use crate::element::Element;
 use crate::engine::{Engine, Inside};
-use crate::error::{Error, KernelError, Refusal, Result};
+use crate::error::{Error, KernelError, Result};
 use crate::kernel::{Kernel, Mix};
 use crate::lease::Holder;
 use crate::limits::Limits;
-use crate::orch::{Orch, refused};
+use crate::orch::Orch;
 use crate::run::{Launched, Run};
 use crate::shared::Shared;
 use crate::shared_error::SharedError;
 use crate::span::Span;
 use crate::stall::{StallReason, StallReport};
-use crate::tensor::{Origin, Tensor};
+use crate::store::Store;
+use crate::tensor::Tensor;
 use crate::trace::Trace;
 use crate::view::Guard;
 
@@ -94,9 +93,6 @@ pub struct Chip {
     shared: Arc<Shared>,
 }
 
-/// Tells the chips of a process apart. Raised by every build.
-static CHIPS: AtomicU64 = AtomicU64::new(1);
-
 impl Chip {
     pub(crate) fn new(
         engine: Arc<Engine>,
@@ -105,9 +101,8 @@ impl Chip {
         mode: Mode,
         limits: Limits,
     ) -> Self {
-        let buffers = Buffers::new(Arc::clone(&sim));
-        let id = CHIPS.fetch_add(1, Ordering::Relaxed);
-        let shared = Shared::new(engine, sim, buffers, orchestrator, mode, limits, id);
+        let store = Store::new(Arc::clone(&sim) as Arc<_>);
+        let shared = Shared::new(engine, sim, store, orchestrator, mode, limits);
         Self { shared: Arc::new(shared) }
     }
 
@@ -141,7 +136,7 @@ impl Chip {
         core: Core,
         body: impl Fn(&mut KernelCtx<'_>) -> Result<(), KernelError> + Send + Sync + 'static,
     ) -> Result<Kernel> {
-        self.shared.engine.kernels().single(self.shared.id, name, core, Arc::new(body))
+        self.shared.engine.kernels().single(self.shared.store.id(), name, core, Arc::new(body))
     }
 
     /// Registers kernels that run together, in the places of a cluster.
@@ -150,7 +145,7 @@ impl Chip {
     ///
     /// As [`kernel`](Chip::kernel); fewer than two parts; or a part for another kind of core or of another chip.
     pub fn mix(&self, name: &str, mix: Mix<'_>) -> Result<Kernel> {
-        self.shared.engine.kernels().mix(self.shared.id, name, &mix)
+        self.shared.engine.kernels().mix(self.shared.store.id(), name, &mix)
     }
 
     /// A buffer with `data` in it, row after row.
@@ -159,10 +154,7 @@ impl Chip {
     ///
     /// The shape has not as many elements, or is not one; or device memory is exhausted.
     pub fn tensor<T: Element>(&self, data: &[T], shape: &[u32]) -> Result<Buffer> {
-        let buffer = self.zeros::<T>(shape)?;
-        same_length(&buffer, data.len())?;
-        self.shared.sim.write(buffer.inner.start_addr(), bytemuck::cast_slice(data))?;
-        Ok(buffer)
+        self.shared.store.tensor(data, shape)
     }
 
     /// A buffer of zeros.
@@ -171,10 +163,7 @@ impl Chip {
     ///
     /// The shape is not one, or device memory is exhausted.
     pub fn zeros<T: Element>(&self, shape: &[u32]) -> Result<Buffer> {
-        let inner = ChipTensor::contiguous(0, shape, T::DTYPE)?;
-        let (hold, addr) = self.shared.buffers.allocate(inner.buffer_size())?;
-        let (inner, chip) = (inner.with_buffer_addr(addr), self.shared.id);
-        Ok(Buffer::new(Tensor { inner, chip, origin: hold.origin(true) }, hold))
+        self.shared.store.zeros::<T>(shape)
     }
 
     /// The elements of a tensor, row after row. Between runs.
@@ -186,16 +175,9 @@ impl Chip {
     #[track_caller]
     pub fn read<T: Element>(&self, tensor: &Tensor) -> Result<Vec<T>> {
         let _idle = self.shared.idle("Chip::read", "; inside a run, Orch::read reads an element")?;
-        let _kept = self.shared.buffers.keep();
-        let _lease = self.check::<T>(tensor, Location::caller(), false)?;
-        let mut data = vec![T::zeroed(); usize::try_from(tensor.len()).unwrap_or(0)];
-        let mut rest = data.as_mut_slice();
-        for (addr, elements) in runs(tensor) {
-            let (run, others) = rest.split_at_mut(elements);
-            self.shared.sim.read(addr, bytemuck::cast_slice_mut(run))?;
-            rest = others;
-        }
-        Ok(data)
+        self.shared.store.check::<T>(tensor, Location::caller(), false)?;
+        let _lease = self.keep_away(tensor, false)?;
+        self.shared.store.read(tensor, Location::caller())
     }
 
     /// Overwrites the elements of a tensor, row after row. Between runs.
@@ -206,43 +188,13 @@ impl Chip {
     #[track_caller]
     pub fn write<T: Element>(&self, tensor: &Tensor, data: &[T]) -> Result<()> {
         let _idle = self.shared.idle("Chip::write", "; inside a run, Orch::write writes an element")?;
-        let _kept = self.shared.buffers.keep();
-        let _lease = self.check::<T>(tensor, Location::caller(), true)?;
-        same_length(tensor, data.len())?;
-        let mut rest = data;
-        for (addr, elements) in runs(tensor) {
-            let (run, others) = rest.split_at(elements);
-            self.shared.sim.write(addr, bytemuck::cast_slice(run))?;
-            rest = others;
-        }
-        Ok(())
+        self.shared.store.check::<T>(tensor, Location::caller(), true)?;
+        let _lease = self.keep_away(tensor, true)?;
+        self.shared.store.write(tensor, data, Location::caller())
     }
 
-    /// That a tensor may be copied, and what keeps others away meanwhile if it is not this chip's alone.
-    fn check<T: Element>(
-        &self,
-        tensor: &Tensor,
-        site: &'static Location<'static>,
-        write: bool,
-    ) -> Result<Option<Guard<'_>>> {
-        let refuse = |why| Err(refused("a copy", site, why));
-        if tensor.chip != self.shared.id {
-            return refuse(Refusal::OtherChip { arg: 0 });
-        }
-        match tensor.origin {
-            Origin::Scope { .. } => return refuse(Refusal::OtherRun { arg: 0 }),
-            Origin::Buffer { index, generation, .. } if !self.shared.buffers.is_live(index, generation) => {
-                return refuse(Refusal::Dropped { arg: 0 });
-            }
-            Origin::Buffer { .. } if write && tensor.is_read_only() => {
-                return refuse(Refusal::ReadOnly { arg: 0 });
-            }
-            Origin::Buffer { .. } => {}
-        }
-        if tensor.dtype() != T::DTYPE {
-            let (tensor, call) = (tensor.dtype().to_string(), T::DTYPE.to_string());
-            return Err(Error::Mismatch { what: "dtype", tensor, call });
-        }
+    /// What keeps others away from a tensor while it is copied, if it is not this chip's alone.
+    fn keep_away(&self, tensor: &Tensor, write: bool) -> Result<Option<Guard<'_>>> {
         let (engine, span) = (&self.shared.engine, Span::over(&tensor.inner));
         if engine.adoptions().at(span.addr).is_none() {
             return Ok(None);
@@ -404,34 +356,4 @@ impl Drop for Chip {
             tracing::error!("a chip was dropped and left {left} threads behind: {stall}");
         }
     }
-}
-
-fn same_length(tensor: &Tensor, len: usize) -> Result<()> {
-    if tensor.len() == len as u64 {
-        return Ok(());
-    }
-    let (tensor, call) = (format!("{} (shape {:?})", tensor.len(), tensor.shape()), format!("{len}"));
-    Err(Error::Mismatch { what: "number of elements", tensor, call })
-}
-
-/// The runs of elements that lie one after the other: the address of each, and how many.
-fn runs(tensor: &Tensor) -> impl Iterator<Item = (u64, usize)> {
-    let (shape, strides) = (tensor.shape().to_vec(), tensor.strides().to_vec());
-    let size = u64::from(tensor.dtype().size());
-    let (start, packed, all) = (tensor.inner.start_addr(), tensor.inner.is_contiguous(), tensor.len());
-    let inner = if strides.last() == Some(&1) || packed { shape.last().copied().unwrap_or(1) } else { 1 };
-    let (count, elements) = match (all, packed) {
-        (0, _) => (0, 0),
-        (_, true) => (1, all),
-        (_, false) => (all / u64::from(inner), u64::from(inner)),
-    };
-    (0..count).map(move |run| {
-        let mut rest = run * elements;
-        let mut at = 0;
-        for (&n, &s) in shape.iter().zip(&strides).rev() {
-            at += rest % u64::from(n) * u64::from(s);
-            rest /= u64::from(n);
-        }
-        (start + at * size, elements as usize)
-    })
 }

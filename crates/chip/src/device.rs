@@ -133,7 +133,7 @@ impl Chip {
     ///
     /// Device memory is exhausted.
     pub fn allocate(&self, bytes: u64) -> Result<DeviceAddr> {
-        let (hold, addr) = self.shared().buffers.allocate(bytes)?;
+        let (hold, addr) = self.shared().store.buffers.allocate(bytes)?;
         let mut table = self.shared().devices.table();
         table.last += 1;
         let serial = table.last;
@@ -229,7 +229,7 @@ impl Chip {
 
     fn between_runs(&self, call: &'static str) -> Result<(Kept<'_>, Held<'_>)> {
         let idle = self.shared().idle(call, "")?;
-        Ok((self.shared().buffers.keep(), idle))
+        Ok((self.shared().store.buffers.keep(), idle))
     }
 }
 

@@ -206,7 +206,8 @@ pub enum Refusal {
     },
     /// A tensor of another chip.
     #[error(
-        "argument {arg} is a tensor of another chip; between runs, copy it with that chip's read and this chip's tensor"
+        "argument {arg} is a tensor of another chip or worker; between runs, copy it with that chip's read and this \
+         chip's tensor"
     )]
     OtherChip {
         /// Which, from 0.
@@ -296,6 +297,9 @@ pub enum Refusal {
         /// What is wrong.
         why: &'static str,
     },
+    /// A call that makes no sense, and why.
+    #[error("{0}")]
+    Call(String),
     /// A host access that a running, unordered task conflicts with.
     #[error("{0}")]
     Conflict(String),

@@ -60,6 +60,7 @@ mod shared_error;
 mod shared_memory;
 mod span;
 mod stall;
+mod store;
 mod submit;
 mod task;
 mod tensor;
@@ -69,7 +70,7 @@ mod view;
 mod waiter;
 
 pub use adopted::Adopted;
-pub use buffer::Buffer;
+pub use buffer::{Buffer, Kept as KeptMemory};
 pub use builder::ChipBuilder;
 pub use chip::{Chip, RunReport};
 pub use claims::TooMuchMemory;
@@ -85,12 +86,14 @@ pub use run::Run;
 pub use segments::Segments;
 pub use shared_error::SharedError;
 pub use shared_memory::SharedMemory;
+pub use span::Span;
 pub use stall::{
     AliveTask, BusyRing, Kept, OrchestratorWait, RunningKernel, StallClass, StallReason, StallReport,
 };
+pub use store::Store;
 pub use submit::Submit;
 pub use task::Task;
-pub use tensor::{AsTensor, Tensor};
+pub use tensor::{AsTensor, Origin, Tensor};
 pub use trace::{Ending, Event, SubTask, Trace, What};
 pub use view::{View, ViewMut};
 

@@ -8,13 +8,13 @@ use prewire_orchestrator::{Arg, Args, Orchestrator, SubmitError};
 use prewire_platform::DeviceMemory;
 use prewire_tensormap::Access;
 
-use crate::buffer::Buffers;
 use crate::element::Element;
 use crate::engine::Engine;
 use crate::error::{Error, Refusal, Refused, Result};
 use crate::kernel::Kernel;
 use crate::lease::Holder;
 use crate::span::Span;
+use crate::store::Store;
 use crate::submit::Submit;
 use crate::tensor::{AsTensor, Origin, Tensor};
 use crate::trace::What;
@@ -29,7 +29,7 @@ pub struct Orch<'r> {
     pub(crate) engine: &'r Engine,
     pub(crate) orchestrator: &'r mut Orchestrator,
     pub(crate) waiter: Waiter<'r>,
-    pub(crate) buffers: &'r Buffers,
+    pub(crate) store: &'r Store,
     /// Kept between submits, so that none allocates.
     pub(crate) args: &'r mut Args,
     /// Buffers that were seen alive in this run, by index: their generation.
@@ -177,7 +177,7 @@ impl<'r> Orch<'r> {
         let addr = tensor.element(index).map_err(refused)?;
         let ones = [1; prewire_abi::MAX_TENSOR_DIMS];
         let element = tensor.inner.view(&ones[..index.len()], index).map_err(Error::View)?;
-        let scope = self.scope_of(&tensor);
+        let scope = tensor.scope();
         self.waiter.about(site);
         let span = Span::dense(addr, size_of::<T>() as u64, 1);
         let waited = self.orchestrator.wait_for(&mut self.waiter, &element, scope, access);
@@ -230,13 +230,6 @@ impl<'r> Orch<'r> {
         self.orchestrator.tasks()
     }
 
-    pub(crate) fn scope_of(&self, tensor: &Tensor) -> prewire_orchestrator::ScopeKey {
-        match tensor.origin {
-            Origin::Buffer { .. } => prewire_orchestrator::ScopeKey::NONE,
-            Origin::Scope { scope, .. } => scope,
-        }
-    }
-
     /// A tensor is this chip's, and its memory is there.
     pub(crate) fn check(&mut self, arg: usize, tensor: &Tensor) -> Result<(), Refusal> {
         if tensor.chip != self.chip {
@@ -250,7 +243,7 @@ impl<'r> Orch<'r> {
                 if self.seen.get(at) == Some(&generation) {
                     return Ok(());
                 }
-                if !self.buffers.is_live(index, generation) {
+                if !self.store.is_live(index, generation) {
                     return Err(Refusal::Dropped { arg });
                 }
                 // What is alive now stays until the run has ended, dropped or not.

@@ -84,6 +84,11 @@ impl Segments {
         self.0.retain(|segment| !is_of(segment, identity));
     }
 
+    /// Those that are known: what each is called, what its owner calls the address of its first byte, and its memory.
+    pub fn iter(&self) -> impl Iterator<Item = (BufferIdentity, u64, &SharedMemory)> {
+        self.0.iter().map(|segment| (segment.identity, segment.origin, &segment.memory))
+    }
+
     /// How many are known.
     #[must_use]
     pub fn len(&self) -> usize {

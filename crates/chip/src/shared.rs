@@ -14,7 +14,7 @@ use prewire_runs::{Launcher, News, message};
 use prewire_sim::{Mode, Sim};
 use prewire_sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use crate::buffer::{Buffers, Kept};
+use crate::buffer::Kept;
 use crate::chip::RunReport;
 use crate::device::Devices;
 use crate::engine::{Engine, Inside};
@@ -23,6 +23,7 @@ use crate::limits::Limits;
 use crate::orch::Orch;
 use crate::run::Launched;
 use crate::stall::{StallReason, StallReport};
+use crate::store::Store;
 use crate::tight::Tight;
 use crate::waiter::Waiter;
 
@@ -45,7 +46,7 @@ pub(crate) type Held<'t> = prewire_runs::Held<'t, Conductor>;
 pub(crate) struct Shared {
     pub(crate) engine: Arc<Engine>,
     pub(crate) sim: Arc<Sim>,
-    pub(crate) buffers: Arc<Buffers>,
+    pub(crate) store: Store,
     /// Memory that was allocated by number.
     pub(crate) devices: Devices,
     pub(crate) turn: Turn,
@@ -59,7 +60,6 @@ pub(crate) struct Shared {
     /// The chip is being dropped. Written by the drop.
     closing: AtomicBool,
     mode: Mode,
-    pub(crate) id: u64,
 }
 
 /// Tells the runs of a process apart, of all chips: a task of another chip is one of another run. Raised by every run.
@@ -69,18 +69,17 @@ impl Shared {
     pub(crate) fn new(
         engine: Arc<Engine>,
         sim: Arc<Sim>,
-        buffers: Arc<Buffers>,
+        store: Store,
         orchestrator: Orchestrator,
         mode: Mode,
         limits: Limits,
-        id: u64,
     ) -> Self {
         let news = Arc::<News>::default();
         let conductor = Conductor { orchestrator, args: Args::default(), tight: Tight::default() };
         Self {
             engine,
             sim,
-            buffers,
+            store,
             devices: Devices::default(),
             turn: Turn::new(conductor, Arc::clone(&news)),
             launcher: Launcher::default(),
@@ -89,7 +88,6 @@ impl Shared {
             current: Mutex::new(None),
             closing: AtomicBool::new(false),
             mode,
-            id,
         }
     }
 
@@ -192,15 +190,15 @@ impl Shared {
             recorder.begin(orchestrator, site);
         }
         self.begin(launched);
-        let working = Working { shared: self, kept: Some(self.buffers.keep()) };
+        let working = Working { shared: self, kept: Some(self.store.keep()) };
         let mut orch = Orch {
             engine: &self.engine,
             orchestrator,
             waiter: Waiter::new(&self.engine, self.mode, self.limits, control),
-            buffers: &self.buffers,
+            store: &self.store,
             args,
             seen: Vec::new(),
-            chip: self.id,
+            chip: self.store.id(),
             run: RUNS.fetch_add(1, Ordering::Relaxed),
         };
         // Refused if the run was cancelled before it began; then there is nothing to do.

@@ -94,8 +94,9 @@ impl SharedMemory {
         &self.0.leases
     }
 
-    /// The address of the first byte.
-    pub(crate) fn addr(&self) -> u64 {
+    /// The address of the first byte, in this process.
+    #[must_use]
+    pub fn addr(&self) -> u64 {
         self.0.pages.as_ptr().addr() as u64
     }
 

@@ -5,7 +5,7 @@ use prewire_orchestrator::ArgTensor;
 
 /// A rectangular piece of memory, by address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Span {
+pub struct Span {
     /// The address of the first element.
     pub(crate) addr: u64,
     /// Bytes of an element.
@@ -16,8 +16,9 @@ pub(crate) struct Span {
 }
 
 impl Span {
-    /// All of a tensor.
-    pub(crate) fn of(tensor: &ArgTensor) -> Self {
+    /// All of a tensor argument.
+    #[must_use]
+    pub fn of(tensor: &ArgTensor) -> Self {
         let &ArgTensor { addr, dtype, ndims, shape, strides, .. } = tensor;
         Self { addr, size: u64::from(dtype.size()), ndims, shape, strides }
     }
@@ -111,7 +112,8 @@ impl Span {
     /// Whether a byte belongs to both. Exact for pieces of one element size, so that what the tensor map finds apart, or
     /// has no reason to order, is not refused; only for pieces of many dimensions and odd strides that would take too
     /// long, and then it says yes where their extents meet.
-    pub(crate) fn meets(&self, other: &Self) -> bool {
+    #[must_use]
+    pub fn meets(&self, other: &Self) -> bool {
         let (a, b) = (self.extent() * self.size, other.extent() * other.size);
         if a == 0 || b == 0 || self.addr + a <= other.addr || other.addr + b <= self.addr {
             return false;

@@ -58,7 +58,7 @@ impl<'o, 'r> Submit<'o, 'r> {
             if tensor.is_read_only() && tag != TensorArgType::Input {
                 return Err(Refusal::ReadOnly { arg });
             }
-            let scope = this.orch.scope_of(tensor);
+            let scope = tensor.scope();
             this.orch.args.tensors.push(Arg::Existing { tensor: tensor.inner, tag, scope });
             Ok(())
         })
@@ -141,7 +141,7 @@ impl<'o, 'r> Submit<'o, 'r> {
             if !is_integer(dtype) {
                 return Err(tensor.bad_element(index, "a predicate compares integers"));
             }
-            let scope = this.orch.scope_of(tensor);
+            let scope = tensor.scope();
             this.orch.args.predicate = Some(Predicate { addr, dtype, op, target });
             this.orch.args.reads.push((tensor.inner, scope));
             Ok(())

@@ -23,7 +23,9 @@ pub struct Task {
 }
 
 impl Task {
-    pub(crate) fn new(id: TaskId, run: u64, outputs: impl ExactSizeIterator<Item = Tensor>) -> Self {
+    /// A task of a run, and its outputs: for those who submit tasks of their own, as a worker does.
+    #[must_use]
+    pub fn new(id: TaskId, run: u64, outputs: impl ExactSizeIterator<Item = Tensor>) -> Self {
         let mut outputs = outputs;
         let outputs = match outputs.len() {
             0 => Outputs::None,
@@ -39,7 +41,9 @@ impl Task {
         self.id
     }
 
-    pub(crate) const fn run(&self) -> u64 {
+    /// The run that it was submitted in.
+    #[must_use]
+    pub const fn run(&self) -> u64 {
         self.run
     }
 

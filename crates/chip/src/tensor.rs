@@ -11,11 +11,24 @@ use crate::task::Task;
 
 /// Whose memory a tensor is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Origin {
-    /// A buffer of the chip, and whether it may be written.
-    Buffer { index: u32, generation: u32, writable: bool },
-    /// The heap of a ring, in this run, while the scope is open.
-    Scope { run: u64, scope: ScopeKey },
+#[non_exhaustive]
+pub enum Origin {
+    /// A buffer of its owner.
+    Buffer {
+        /// Which.
+        index: u32,
+        /// Which of those that had this index.
+        generation: u32,
+        /// Whether it may be written.
+        writable: bool,
+    },
+    /// The heap of a ring, while a scope is open.
+    Scope {
+        /// In which run.
+        run: u64,
+        /// Which scope.
+        scope: ScopeKey,
+    },
 }
 
 /// A view of device memory: a handle, which is copied freely and owns nothing.
@@ -30,6 +43,39 @@ pub struct Tensor {
 }
 
 impl Tensor {
+    /// A view of memory that `owner` hands out: for those who have tensors of their own, as a worker has.
+    #[must_use]
+    pub const fn new(inner: ChipTensor, owner: u64, origin: Origin) -> Self {
+        Self { inner, chip: owner, origin }
+    }
+
+    /// What it is, with its address.
+    #[must_use]
+    pub const fn inner(&self) -> &ChipTensor {
+        &self.inner
+    }
+
+    /// Who handed it out: see [`Store::id`](crate::Store::id).
+    #[must_use]
+    pub const fn owner(&self) -> u64 {
+        self.chip
+    }
+
+    /// Whose memory it is in.
+    #[must_use]
+    pub const fn origin(&self) -> Origin {
+        self.origin
+    }
+
+    /// The scope that it lives in: none of a buffer.
+    #[must_use]
+    pub const fn scope(&self) -> ScopeKey {
+        match self.origin {
+            Origin::Buffer { .. } => ScopeKey::NONE,
+            Origin::Scope { scope, .. } => scope,
+        }
+    }
+
     /// Elements by dimension.
     #[must_use]
     pub fn shape(&self) -> &[u32] {
