@@ -1,4 +1,4 @@
-//! Which cores of a chip a task needs.
+//! Which cores of a chip, or which children of a node, a task needs.
 
 use crate::UnknownCode;
 use crate::coded::coded;
@@ -6,8 +6,8 @@ use core::fmt;
 use core::ops::BitOr;
 
 coded! {
-    /// The resource shape of a task on a chip.
-    Shape: u8, "0 to 3" {
+    /// What a task needs to run: cores of a chip, or, above the chip, children of a node.
+    Shape: u8, "0 to 5" {
         /// One cube core.
         Aic = 0, "AIC";
         /// One vector core.
@@ -16,6 +16,11 @@ coded! {
         Mix = 2, "MIX";
         /// None: it completes as soon as it is ready.
         Dummy = 3, "DUMMY";
+        /// Above the chip: the worker that each of its blocks names. More than one block is a group: its members start
+        /// together.
+        Worker = 4, "WORKER";
+        /// Above the chip: for each block any worker that runs host functions.
+        Sub = 5, "SUB";
     }
 }
 
@@ -55,6 +60,9 @@ impl LaneMask {
     pub const AIV1: Self = Self(4);
     /// All three.
     pub const ALL: Self = Self(7);
+    /// The one place that a child of a node is: it has no cluster, and its shape is not
+    /// [`shape`](LaneMask::shape) of this but [`Shape::Worker`] or [`Shape::Sub`].
+    pub const CHILD: Self = Self(1);
 
     /// Decodes the byte of a record.
     ///

@@ -194,7 +194,7 @@ impl ChipBuilder {
         for (ring, heap) in heaps.iter_mut().enumerate() {
             *heap = sim.allocate(allocator.heap_size(ring))?;
         }
-        let capacity = Capacity { clusters: spec.clusters.into(), aiv: spec.aiv_cores().into() };
+        let capacity = Capacity::chip(spec.clusters.into(), spec.aiv_cores().into());
         let (limits, tensor_map) = (spec.limits, sizes.tensor_map);
         let orchestrator = Orchestrator::new(Setup {
             allocator,

@@ -3,7 +3,7 @@
 use core::fmt;
 use core::panic::Location;
 
-use prewire_abi::{ErrorCode, TaskId, TensorError};
+use prewire_abi::{ErrorCode, Shape, TaskId, TensorError};
 use prewire_ring::{Blocked, Shortage};
 
 /// The task that stands in the way of a ring, for messages.
@@ -90,6 +90,18 @@ pub enum SubmitError {
         /// How many blocks.
         blocks: u32,
         /// How many start together at most.
+        allowed: u32,
+    },
+    /// Nothing here runs tasks of this shape.
+    NoLane {
+        /// What was asked for.
+        shape: Shape,
+    },
+    /// A group has more members than there are workers.
+    GroupTooWide {
+        /// How many members.
+        members: u32,
+        /// How many workers there are.
         allowed: u32,
     },
     /// The open scope holds as many tasks with outputs as its ring has slots.
@@ -215,6 +227,17 @@ impl fmt::Display for SubmitError {
                 f,
                 "{blocks} blocks must start together, but the chip starts at most {allowed} of this shape; use fewer \
                  blocks, or drop sync_start"
+            ),
+            Self::NoLane { shape } => write!(
+                f,
+                "nothing here runs tasks of shape {}: cores run AIC, AIV and MIX tasks, a node with workers WORKER tasks, \
+                 a node with workers for host functions SUB tasks",
+                shape.name()
+            ),
+            Self::GroupTooWide { members, allowed } => write!(
+                f,
+                "a group of {members} members was submitted, but there are {allowed} workers and each member takes one \
+                 of its own; use fewer members, or start more workers"
             ),
             Self::ScopeDeadlock { ring, window, scope } => {
                 write!(f, "the scope")?;

@@ -13,20 +13,41 @@ use crate::error::SubmitError;
 use crate::recorded::Recorded;
 use crate::scope::{ScopeKey, Scopes};
 
-/// How many blocks a chip can start together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How many lanes of each kind there are: what can run at all, and how many blocks can start together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Capacity {
     /// Clusters, which is also cube cores.
     pub clusters: u32,
     /// Vector cores.
     pub aiv: u32,
+    /// Workers that tasks name.
+    pub workers: u32,
+    /// Workers for host functions.
+    pub subs: u32,
 }
 
 impl Capacity {
-    pub(crate) const fn of(&self, shape: Shape) -> u32 {
+    /// A chip: no task for workers is legal on it.
+    #[must_use]
+    pub const fn chip(clusters: u32, aiv: u32) -> Self {
+        Self { clusters, aiv, workers: 0, subs: 0 }
+    }
+
+    /// A node, or what is above it: no task for cores is legal on it.
+    #[must_use]
+    pub const fn node(workers: u32, subs: u32) -> Self {
+        Self { clusters: 0, aiv: 0, workers, subs }
+    }
+
+    /// The lanes for tasks of `shape`; what needs none has as many as it likes.
+    #[must_use]
+    pub const fn of(&self, shape: Shape) -> u32 {
         match shape {
+            Shape::Aic | Shape::Mix => self.clusters,
             Shape::Aiv => self.aiv,
-            _ => self.clusters,
+            Shape::Worker => self.workers,
+            Shape::Sub => self.subs,
+            Shape::Dummy => u32::MAX,
         }
     }
 }
@@ -58,7 +79,8 @@ pub struct Orchestrator {
     pub(crate) map: TensorMap,
     pub(crate) heaps: [u64; RING_COUNT],
     pub(crate) limits: Limits,
-    pub(crate) capacity: Capacity,
+    /// Lanes by shape.
+    pub(crate) lanes: [u32; Shape::ALL.len()],
     pub(crate) hazards: Hazards,
     pub(crate) scopes: Scopes,
     /// Producers of the task being submitted.
@@ -86,7 +108,7 @@ impl Orchestrator {
             map: TensorMap::new(tensor_map, hazards),
             heaps,
             limits,
-            capacity,
+            lanes: core::array::from_fn(|shape| capacity.of(Shape::ALL[shape])),
             hazards,
             scopes: Scopes::default(),
             edges: Vec::new(),

@@ -3,7 +3,7 @@
 use core::cell::Cell;
 use core::panic::Location;
 
-use prewire_abi::{ChipTensor, EdgeKind, ScopeMode, TaskId, TensorArgType};
+use prewire_abi::{ChipTensor, EdgeKind, ScopeMode, Shape, TaskId, TensorArgType};
 use prewire_platform::{Awaited, Poll, Wait, WaitEnd};
 use prewire_ring::{Allocator, Attrs, Blocked, Cold, InUse, Need, Placed, Shortage};
 use prewire_tensormap::{Access, Hazards, Life, Region};
@@ -146,9 +146,9 @@ impl Orchestrator {
             let (observed, allowed) = (u32::from(cold.blocks), u32::from(self.limits.blocks));
             return Err(SubmitError::Blocks { observed, allowed });
         }
-        let allowed = self.capacity.of(cold.shape);
-        if cold.attrs.sync_start && u32::from(cold.blocks) > allowed {
-            return Err(SubmitError::SyncStartTooWide { blocks: u32::from(cold.blocks), allowed });
+        let allowed = self.lanes[cold.shape as usize];
+        if u32::from(cold.blocks) > allowed {
+            self.check_width(cold, allowed)?;
         }
         for (arg, tensor) in args.tensors.iter().enumerate() {
             match tensor {
@@ -187,6 +187,20 @@ impl Orchestrator {
             return Ok(());
         }
         Err(SubmitError::StaleTensor { arg, owner: tensor.owner_task_id(), scope: scope.site() })
+    }
+
+    /// More blocks than lanes: those that start together never would.
+    #[cold]
+    fn check_width(&self, cold: &Cold, allowed: u32) -> Result<(), SubmitError> {
+        let blocks = u32::from(cold.blocks);
+        match cold.shape {
+            shape if allowed == 0 => Err(SubmitError::NoLane { shape }),
+            Shape::Worker => Err(SubmitError::GroupTooWide { members: blocks, allowed }),
+            Shape::Aic | Shape::Aiv | Shape::Mix if cold.attrs.sync_start => {
+                Err(SubmitError::SyncStartTooWide { blocks, allowed })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// No two arguments touch the same bytes if one of them is written: a kernel could not tell them apart.

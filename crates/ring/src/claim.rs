@@ -115,7 +115,7 @@ mod tests {
         let mut sizes = RingSizes::smallest();
         let bytes = |sizes: &RingSizes| sizes.claims().iter().map(Claim::bytes).sum::<u64>();
         let before = bytes(&sizes);
-        assert_eq!(before, 4 * 1024 + 16 * 72 + 4 * 8192 * 8 + 5 * 16 * 8 + 16 * 16);
+        assert_eq!(before, 4 * 1024 + 16 * 72 + 4 * 8192 * 8 + 7 * 16 * 8 + 16 * 16);
         sizes.heap[2] += 4096;
         assert_eq!(bytes(&sizes), before + 4096);
         assert!(sizes.claims()[2].to_string().contains("RingSizes::heap[2]"));

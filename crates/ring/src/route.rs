@@ -1,7 +1,5 @@
 //! Where a ready task goes: a queue for each kind of placement.
 
-use prewire_abi::Shape;
-
 use crate::ready::ReadyQueue;
 use crate::ring::{RING_COUNT, Rings};
 use crate::sizes::RingSizes;
@@ -20,17 +18,22 @@ pub enum Class {
     Aic = 3,
     /// Each block takes a vector core.
     Aiv = 4,
+    /// Above the chip: each block takes the worker that it names, all of them at once.
+    Worker = 5,
+    /// Above the chip: each block takes any worker for host functions.
+    Sub = 6,
 }
 
 impl Class {
     /// All of them, in serving order.
-    pub const ALL: [Self; 5] = [Self::Inline, Self::SyncStart, Self::Mix, Self::Aic, Self::Aiv];
+    pub const ALL: [Self; 7] =
+        [Self::Inline, Self::SyncStart, Self::Mix, Self::Aic, Self::Aiv, Self::Worker, Self::Sub];
 }
 
 /// The ready queues of a graph, shared by all who publish and all who dispatch.
 #[derive(Debug)]
 pub struct Ready {
-    queues: [ReadyQueue; 5],
+    queues: [ReadyQueue; Class::ALL.len()],
 }
 
 impl Ready {
@@ -52,19 +55,7 @@ impl Ready {
     #[inline]
     pub fn route(&self, rings: &Rings, slot: SlotRef) {
         let state = rings.slot(slot);
-        let cold = state.cold();
-        let class = if state.is_inline() || rings.is_ended() {
-            Class::Inline
-        } else if cold.attrs.sync_start && cold.blocks > 1 {
-            Class::SyncStart
-        } else {
-            match cold.shape {
-                Shape::Mix => Class::Mix,
-                Shape::Aic => Class::Aic,
-                Shape::Aiv => Class::Aiv,
-                Shape::Dummy => Class::Inline,
-            }
-        };
+        let class = if rings.is_ended() { Class::Inline } else { state.class() };
         self.queue(class).push(slot);
     }
 

@@ -7,6 +7,7 @@ use prewire_sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use prewire_sync::mutant;
 
 use crate::fanout::Fanout;
+use crate::route::Class;
 
 /// Names a slot: the ring in the high two bits, the index in its window in the rest.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -65,7 +66,8 @@ pub enum Verdict {
 /// What a task asks for beyond its shape.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Attrs {
-    /// All its blocks start together or not at all.
+    /// All its blocks start together or not at all. On a chip; above it, what names its workers always does, and what
+    /// takes any never does.
     pub sync_start: bool,
     /// Its arguments carry a predicate that is evaluated at dispatch.
     pub predicated: bool,
@@ -76,9 +78,9 @@ pub struct Attrs {
 /// What is written once, before a task is published, and read by whoever dispatches, runs and completes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cold {
-    /// The kind of cores it needs.
+    /// The kind of lanes it needs.
     pub shape: Shape,
-    /// Which places of a cluster run, for each block.
+    /// Which places of a cluster run, for each block; [`LaneMask::CHILD`] above the chip.
     pub lanes: LaneMask,
     /// How many blocks, at least 1.
     pub blocks: u16,
@@ -101,6 +103,18 @@ impl Default for Cold {
 }
 
 impl Cold {
+    /// A task for workers that it names: one, or a group of `members` that start together.
+    #[must_use]
+    pub fn worker(members: u16, callable: u32) -> Self {
+        Self { shape: Shape::Worker, lanes: LaneMask::CHILD, blocks: members, callable, ..Self::default() }
+    }
+
+    /// A task of `blocks` pieces, each for any worker that runs host functions.
+    #[must_use]
+    pub fn sub(blocks: u16, callable: u32) -> Self {
+        Self { shape: Shape::Sub, lanes: LaneMask::CHILD, blocks, callable, ..Self::default() }
+    }
+
     /// Sub-tasks in all: blocks times places.
     #[must_use]
     pub fn total(&self) -> u32 {
@@ -286,6 +300,30 @@ impl Slot {
         (self.kind.load(Ordering::Relaxed) >> 16) - self.cursor.load(Ordering::Relaxed)
     }
 
+    /// The kind of placement that it waits for once it is ready.
+    #[inline]
+    pub(crate) fn class(&self) -> Class {
+        /// By number of the shape. What cannot be needs no lane, as a dummy.
+        const BY_SHAPE: [Class; 16] = {
+            let mut classes = [Class::Inline; 16];
+            classes[Shape::Aic as usize] = Class::Aic;
+            classes[Shape::Aiv as usize] = Class::Aiv;
+            classes[Shape::Mix as usize] = Class::Mix;
+            classes[Shape::Worker as usize] = Class::Worker;
+            classes[Shape::Sub as usize] = Class::Sub;
+            classes
+        };
+        let kind = self.kind.load(Ordering::Relaxed);
+        let shape = kind & 0xF;
+        if self.verdict.load(Ordering::Relaxed) != Self::SOUND {
+            Class::Inline
+        } else if kind >> 8 & 1 != 0 && kind >> 16 > 1 && shape < Shape::Dummy as u32 {
+            Class::SyncStart
+        } else {
+            BY_SHAPE[shape as usize]
+        }
+    }
+
     /// Whether it completes without a lane: a dummy, or one that must not run.
     #[must_use]
     pub fn is_inline(&self) -> bool {
@@ -309,6 +347,40 @@ mod tests {
         };
         assert_eq!(Cold::from_kind(cold.kind(), 77), cold);
         assert_eq!(cold.total(), 2 * 32767);
+    }
+
+    #[test]
+    fn a_block_for_a_child_is_one_sub_task() {
+        for (cold, shape) in [(Cold::worker(128, 7), Shape::Worker), (Cold::sub(3, 7), Shape::Sub)] {
+            assert_eq!(Cold::from_kind(cold.kind(), 7), cold);
+            assert_eq!((cold.shape, cold.total()), (shape, u32::from(cold.blocks)));
+        }
+    }
+
+    #[test]
+    fn every_shape_has_its_class() {
+        let slot: &Slot = &crate::table::Table::new(1)[0];
+        let together = Attrs { sync_start: true, ..Attrs::default() };
+        for (shape, class, wide) in [
+            (Shape::Aic, Class::Aic, Class::SyncStart),
+            (Shape::Aiv, Class::Aiv, Class::SyncStart),
+            (Shape::Mix, Class::Mix, Class::SyncStart),
+            (Shape::Dummy, Class::Inline, Class::Inline),
+            (Shape::Worker, Class::Worker, Class::Worker),
+            (Shape::Sub, Class::Sub, Class::Sub),
+        ] {
+            for (blocks, attrs, class) in [
+                (1, Attrs::default(), class),
+                (2, Attrs::default(), class),
+                (1, together, class),
+                (2, together, wide),
+            ] {
+                slot.reset(TaskId::new(0, 1), &Cold { shape, blocks, attrs, ..Cold::default() });
+                assert_eq!(slot.class(), class, "{shape:?}, {blocks} blocks, {attrs:?}");
+                slot.poison();
+                assert_eq!(slot.class(), Class::Inline);
+            }
+        }
     }
 
     #[test]

@@ -96,5 +96,8 @@ const fn of_shape(shape: Shape) -> &'static str {
         Shape::Aiv => "AIV",
         Shape::Mix => "MIX",
         Shape::Dummy => "DUMMY",
+        // No task of a chip has these; see `Capacity::chip`.
+        Shape::Worker => "WORKER",
+        Shape::Sub => "SUB",
     }
 }

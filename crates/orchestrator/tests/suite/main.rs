@@ -9,3 +9,4 @@ mod refused;
 mod rig;
 mod routes;
 mod scopes;
+mod shapes;

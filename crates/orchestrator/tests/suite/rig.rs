@@ -97,6 +97,10 @@ pub(crate) struct Rig {
 
 impl Rig {
     pub(crate) fn new(sizes: &RingSizes) -> Self {
+        Self::with(sizes, Capacity::chip(24, 48))
+    }
+
+    pub(crate) fn with(sizes: &RingSizes, capacity: Capacity) -> Self {
         let (rings, allocator) = Rings::new(sizes).unwrap();
         let ready = Arc::new(Ready::new(sizes));
         let mut orch = Orchestrator::new(Setup {
@@ -104,7 +108,7 @@ impl Rig {
             ready: ready.clone(),
             heaps: [0x10_0000_0000, 0x20_0000_0000, 0x30_0000_0000, 0x40_0000_0000],
             limits: Limits { task_tensors: 32, task_scalars: 16, blocks: 1024 },
-            capacity: Capacity { clusters: 24, aiv: 48 },
+            capacity,
             tensor_map: sizes.tensor_map,
             hazards: Hazards::All,
         });
@@ -115,7 +119,12 @@ impl Rig {
     /// Submits a task on a vector core.
     #[track_caller]
     pub(crate) fn try_submit(&mut self, args: &Args) -> Result<Made, SubmitError> {
-        let cold = Cold { shape: Shape::Aiv, lanes: LaneMask::AIV0, ..Cold::default() };
+        self.try_submit_as(Cold { shape: Shape::Aiv, lanes: LaneMask::AIV0, ..Cold::default() }, args)
+    }
+
+    /// Submits a task of a kind of its own.
+    #[track_caller]
+    pub(crate) fn try_submit_as(&mut self, cold: Cold, args: &Args) -> Result<Made, SubmitError> {
         let made = self.orch.submit(&mut self.runner, cold, args, Location::caller())?;
         Ok(Made { id: made.id, outputs: made.outputs.to_vec(), scope: made.scope })
     }

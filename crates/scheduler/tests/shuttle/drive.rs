@@ -40,7 +40,7 @@ pub(crate) fn execute(program: &Arc<Program>) -> Tally {
         ready: Arc::clone(&ready),
         heaps: [1 << 40, 2 << 40, 3 << 40, 4 << 40],
         limits: spec.limits,
-        capacity: Capacity { clusters: spec.clusters.into(), aiv: spec.aiv_cores().into() },
+        capacity: Capacity::chip(spec.clusters.into(), spec.aiv_cores().into()),
         tensor_map: sizes.tensor_map,
         hazards: Hazards::All,
     });
