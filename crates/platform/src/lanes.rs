@@ -3,7 +3,7 @@
 use crate::Token;
 use core::fmt;
 
-/// A core of a chip, by its number (see [`ChipSpec`](crate::ChipSpec) for the order).
+/// A lane, by its number: a core of a chip (see [`ChipSpec`](crate::ChipSpec) for the order), or a child of a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct LaneId(pub u16);
 
@@ -29,6 +29,17 @@ pub enum LaneStatus {
     Finished(Token),
     /// Has left its loop.
     Exited,
+}
+
+/// Whether a lane can be given work. Cores of a chip always can; a child of a node may die.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It takes work.
+    Up,
+    /// It is being replaced: nothing is dispatched to it until it is up again.
+    Down,
+    /// It was given up and never comes back.
+    Gone,
 }
 
 /// A set of lanes, by number: at most 128.
@@ -68,7 +79,7 @@ impl fmt::Debug for LaneSet {
     }
 }
 
-/// The cores of a chip as a scheduler domain drives them.
+/// The cores of a chip, or the children of a node, as a scheduler domain drives them.
 ///
 /// A lane takes up to two dispatches: one that it runs and one that waits behind it, in the payload buffer that the
 /// low bit of the token names. The scheduler dispatches a third only after the first was seen finished.
@@ -87,6 +98,22 @@ pub trait Lanes: Sync {
     /// Called once after a batch of dispatches: there is work, whoever runs it should wake. Cheap where nobody
     /// sleeps.
     fn kick(&self);
+
+    /// Takes a dispatch back. True if `lane` has not taken up `token` and now never will. It is not reported as finished
+    /// then, and the next dispatch to the lane may use the same token, and so the same payload buffer, again. Only asked
+    /// for the last token that was dispatched to the lane.
+    fn retract(&self, lane: LaneId, token: Token) -> bool {
+        let _ = (lane, token);
+        false
+    }
+
+    /// Whether `lane` can be given work. A change of it is news of the lane. Where a lane is no longer up, all that was
+    /// dispatched to it is reported as finished, its failure recorded in the tasks before that is. So is what is still
+    /// dispatched to it by who has not heard of that yet, unless the lane keeps it for when it is up again.
+    fn standing(&self, lane: LaneId) -> Standing {
+        let _ = lane;
+        Standing::Up
+    }
 }
 
 /// What the cores of a chip call back into. The chip's runtime implements it.

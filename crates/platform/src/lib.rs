@@ -14,7 +14,7 @@ mod memory;
 mod spec;
 mod wait;
 
-pub use lanes::{Host, LaneId, LaneSet, LaneStatus, Lanes, Work};
+pub use lanes::{Host, LaneId, LaneSet, LaneStatus, Lanes, Standing, Work};
 pub use memory::{DeviceMemory, MemoryError};
 pub use spec::{ChipSpec, Core, FastPath, Limits, Registers, Token, Tokens};
 pub use wait::{Awaited, Poll, Wait, WaitEnd};

@@ -17,22 +17,44 @@ pub(crate) struct Reaped {
     pub(crate) second: Option<Work>,
 }
 
+/// What a lane has a place for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Occupancy {
+    /// Nothing is on it.
+    pub idle: bool,
+    /// Nothing waits behind what it runs, if it runs something.
+    pub room: bool,
+}
+
 impl Lane {
     pub(crate) fn new(tokens: &Tokens) -> Self {
         Self { last: tokens.none(), running: None, pending: None }
     }
 
-    pub(crate) fn is_idle(&self) -> bool {
-        self.running.is_none()
+    pub(crate) fn occupancy(&self) -> Occupancy {
+        Occupancy { idle: self.running.is_none(), room: self.pending.is_none() }
     }
 
-    pub(crate) fn has_room(&self) -> bool {
-        self.pending.is_none()
+    /// What was placed last, if it is still there.
+    pub(crate) fn last(&self) -> Option<(Token, Work)> {
+        self.pending.or(self.running)
+    }
+
+    /// Forgets what was placed last: it was taken back. Behind something that runs the next token is the same again,
+    /// so that the payload buffer of what runs is not used; with nothing left any token will do.
+    pub(crate) fn take_back(&mut self) {
+        if self.pending.take().is_some() {
+            if let Some((token, _)) = self.running {
+                self.last = token;
+            }
+        } else {
+            self.running = None;
+        }
     }
 
     /// Puts work in the first free place: the token to dispatch it under. Only on a lane that has room.
     pub(crate) fn place(&mut self, tokens: &Tokens, work: Work) -> Token {
-        debug_assert!(self.has_room());
+        debug_assert!(self.occupancy().room);
         let token = tokens.after(self.last);
         self.last = token;
         let place = if self.running.is_none() { &mut self.running } else { &mut self.pending };
@@ -85,7 +107,7 @@ mod tests {
         let mut lane = Lane::new(&TOKENS);
         let a = lane.place(&TOKENS, work(1));
         let b = lane.place(&TOKENS, work(2));
-        assert!(!lane.has_room() && !lane.is_idle());
+        assert_eq!(lane.occupancy(), Occupancy { idle: false, room: false });
         assert_ne!(a.0 & 1, b.0 & 1, "two payload buffers");
         (lane, a, b)
     }
@@ -95,7 +117,7 @@ mod tests {
         let (mut lane, a, _) = loaded();
         assert_eq!(lane.reap(LaneStatus::Running(a)), Reaped::default());
         assert_eq!(lane.reap(LaneStatus::Finished(a)), Reaped { first: Some(work(1)), second: None });
-        assert!(!lane.is_idle() && lane.has_room());
+        assert_eq!(lane.occupancy(), Occupancy { idle: false, room: true });
     }
 
     #[test]
@@ -104,7 +126,7 @@ mod tests {
         assert_eq!(lane.reap(LaneStatus::Running(b)), Reaped { first: Some(work(1)), second: None });
         assert_eq!(lane.reap(LaneStatus::Running(b)), Reaped::default());
         assert_eq!(lane.reap(LaneStatus::Finished(b)), Reaped { first: Some(work(2)), second: None });
-        assert!(lane.is_idle());
+        assert!(lane.occupancy().idle);
     }
 
     #[test]
@@ -114,7 +136,7 @@ mod tests {
             lane.reap(LaneStatus::Finished(b)),
             Reaped { first: Some(work(1)), second: Some(work(2)) }
         );
-        assert!(lane.is_idle() && lane.has_room());
+        assert_eq!(lane.occupancy(), Occupancy { idle: true, room: true });
     }
 
     #[test]
@@ -122,6 +144,37 @@ mod tests {
         let (mut lane, _, _) = loaded();
         assert_eq!(lane.reap(LaneStatus::Idle), Reaped::default());
         assert_eq!(lane.reap(LaneStatus::Finished(TOKENS.none())), Reaped::default());
+    }
+
+    #[test]
+    fn what_was_placed_last_is_taken_back_first_and_never_shares_a_buffer() {
+        let (mut lane, a, b) = loaded();
+        assert_eq!(lane.last(), Some((b, work(2))));
+        lane.take_back();
+        assert_eq!(lane.occupancy(), Occupancy { idle: false, room: true });
+        let c = lane.place(&TOKENS, work(3));
+        assert_ne!(c.0 & 1, a.0 & 1, "the payload buffer of what runs");
+        assert_eq!(
+            lane.reap(LaneStatus::Finished(c)),
+            Reaped { first: Some(work(1)), second: Some(work(3)) }
+        );
+        let d = lane.place(&TOKENS, work(4));
+        assert_eq!(lane.last(), Some((d, work(4))));
+        lane.take_back();
+        assert_eq!((lane.last(), lane.occupancy()), (None, Occupancy { idle: true, room: true }));
+        assert_eq!(lane.reap(LaneStatus::Finished(d)), Reaped::default());
+        let e = lane.place(&TOKENS, work(5));
+        assert_eq!(lane.reap(LaneStatus::Finished(e)), Reaped { first: Some(work(5)), second: None });
+    }
+
+    /// What is retracted after the one before it has been seen finished is alone on its lane.
+    #[test]
+    fn what_was_pending_is_taken_back_from_the_running_place() {
+        let (mut lane, a, b) = loaded();
+        let _ = lane.reap(LaneStatus::Finished(a));
+        assert_eq!(lane.last(), Some((b, work(2))));
+        lane.take_back();
+        assert!(lane.occupancy().idle);
     }
 
     #[test]

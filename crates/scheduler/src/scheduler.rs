@@ -3,14 +3,14 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use prewire_platform::{ChipSpec, Lanes};
+use prewire_platform::{LaneId, Lanes, Tokens};
 use prewire_ring::{Class, CombiningLock, Ready, Rings, SlotRef};
 use prewire_sync::Padded;
-use prewire_sync::atomic::{AtomicU32, Ordering};
 use prewire_sync::mutant;
 
-use crate::cohort::{Cohort, Duty};
+use crate::chip::ChipPlacement;
 use crate::domain::Domain;
+use crate::placement::Placement;
 
 /// What a poll needs from outside.
 pub trait Env {
@@ -22,6 +22,23 @@ pub trait Env {
     fn completed(&self, slot: SlotRef) {
         let _ = slot;
     }
+
+    /// The worker that block `member` of a ready task names, as a lane: the same whenever it is asked for, and another for
+    /// each member of a group. Only asked for tasks of the shape `Worker`; what is no worker's lane is
+    /// [`unavailable`](Env::unavailable).
+    #[inline]
+    fn target(&self, slot: SlotRef, member: u32) -> LaneId {
+        let _ = (slot, member);
+        LaneId(u16::MAX)
+    }
+
+    /// Block `member` of a ready task can never run: its worker is gone, or is none, or is named by an earlier member
+    /// of the group too; or every worker for host functions is gone, and `lane` is the first of them. Called once a
+    /// task; nothing of it that has not begun will run. It fails the task; what it does not fail ends as poisoned.
+    #[inline]
+    fn unavailable(&self, slot: SlotRef, member: u32, lane: LaneId) {
+        let _ = (slot, member, lane);
+    }
 }
 
 /// What a poll brought about.
@@ -31,7 +48,7 @@ pub struct Progress {
     pub completed: u32,
     /// How many of them failed or were poisoned.
     pub failed: u32,
-    /// Blocks that were dispatched.
+    /// Blocks that were dispatched; those too that were moved from behind one lane's work to another lane.
     pub dispatched: u32,
 }
 
@@ -45,73 +62,26 @@ impl Progress {
 
 /// What all domains share.
 #[derive(Debug)]
-pub(crate) struct Shared<L> {
+pub struct Shared<L, P> {
     pub(crate) rings: Arc<Rings>,
     pub(crate) ready: Arc<Ready>,
     pub(crate) lanes: Arc<L>,
-    pub(crate) spec: ChipSpec,
-    pub(crate) cohort: Cohort,
-    /// By class, one bit a domain: it could take more of it. Each bit is written by its domain's poller.
-    hungry: [AtomicU32; 5],
-    /// One bit a domain: it has a cluster all of whose lanes are idle. Each bit is written by its domain's poller.
-    clusters: AtomicU32,
+    pub(crate) tokens: Tokens,
+    pub(crate) placement: P,
 }
 
-/// Makes bit `domain` of `word` say `on`.
-fn tell(word: &AtomicU32, domain: u16, on: bool) {
-    let bit = 1 << domain;
-    if (word.load(Ordering::Relaxed) & bit != 0) == on {
-        return;
-    }
-    if on {
-        word.fetch_or(bit, Ordering::Relaxed);
-    } else {
-        word.fetch_and(!bit, Ordering::Relaxed);
-    }
-}
-
-impl<L> Shared<L> {
-    pub(crate) fn set_hungry(&self, class: Class, domain: u16, hungry: bool) {
-        tell(&self.hungry[class as usize], domain, hungry);
-    }
-
-    pub(crate) fn set_has_cluster(&self, domain: u16, has: bool) {
-        tell(&self.clusters, domain, has);
-    }
-
-    pub(crate) fn others_hungry(&self, class: Class, domain: u16) -> bool {
-        self.hungry[class as usize].load(Ordering::Relaxed) & !(1 << domain) != 0
-    }
-
-    pub(crate) fn others_have_cluster(&self, domain: u16) -> bool {
-        self.clusters.load(Ordering::Relaxed) & !(1 << domain) != 0
-    }
-}
-
-/// Drives the lanes of a chip. See the crate's doc.
+/// Drives the lanes of a chip, or of a node. See the crate's doc.
 #[derive(Debug)]
-pub struct Scheduler<L> {
-    shared: Shared<L>,
-    domains: Vec<Padded<CombiningLock<Domain>>>,
+pub struct Scheduler<L, P: Placement = ChipPlacement> {
+    shared: Shared<L, P>,
+    domains: Vec<Padded<CombiningLock<Domain<P>>>>,
 }
 
-impl<L: Lanes> Scheduler<L> {
-    /// A scheduler of `spec` that drives `lanes`, all of them idle.
-    #[must_use]
-    pub fn new(spec: ChipSpec, rings: Arc<Rings>, ready: Arc<Ready>, lanes: Arc<L>) -> Self {
-        let all = (1u32 << spec.domains) - 1;
-        let hungry = core::array::from_fn(|_| AtomicU32::new(all));
-        let shared = Shared {
-            rings,
-            ready,
-            lanes,
-            spec,
-            cohort: Cohort::new(),
-            hungry,
-            clusters: AtomicU32::new(all),
-        };
-        let domains =
-            (0..spec.domains).map(|d| Padded::new(CombiningLock::new(Domain::new(d, &shared)))).collect();
+impl<L: Lanes, P: Placement> Scheduler<L, P> {
+    /// A scheduler of `domains`, each of which knows `lanes` lanes.
+    pub(crate) fn of(shared: Shared<L, P>, domains: u16, lanes: u16) -> Self {
+        let domain = |index| Padded::new(CombiningLock::new(Domain::new(index, lanes, &shared)));
+        let domains = (0..domains).map(domain).collect();
         Self { shared, domains }
     }
 
@@ -120,7 +90,7 @@ impl<L: Lanes> Scheduler<L> {
     /// did, for others too.
     pub fn poll(&self, domain: u16, env: &impl Env) -> Progress {
         let mut progress = Progress::default();
-        let all = (1u32 << self.shared.spec.domains) - 1;
+        let all = (1u32 << self.domains.len()) - 1;
         let mut due = (1u32 << domain) & all;
         let mut polled = 0;
         while due != 0 {
@@ -145,7 +115,7 @@ impl<L: Lanes> Scheduler<L> {
             if due == 0 {
                 // What this domain had no lane for, another may take: once each, or a task that nobody can take now
                 // would keep this thread going round.
-                due = self.hungry_for_ready() & !polled;
+                due = self.shared.placement.hungry(&self.shared.ready) & !polled;
             }
         }
         if progress.dispatched > 0 {
@@ -154,24 +124,10 @@ impl<L: Lanes> Scheduler<L> {
         progress
     }
 
-    /// The domains that have a lane for something that is ready.
-    fn hungry_for_ready(&self) -> u32 {
-        let shared = &self.shared;
-        [Class::Mix, Class::Aic, Class::Aiv].into_iter().fold(0, |hungry, class| {
-            if shared.ready.queue(class).is_empty() {
-                return hungry;
-            }
-            hungry | shared.hungry[class as usize].load(Ordering::Relaxed)
-        })
-    }
-
     /// Whether a poll of `domain` could bring something about: there is a ready task that it could take.
     #[must_use]
     pub fn has_ready(&self, domain: u16) -> bool {
         let ready = &self.shared.ready;
-        !ready.queue(Class::Inline).is_empty()
-            || (!ready.queue(Class::SyncStart).is_empty() && self.shared.cohort.duty() == Duty::None)
-            // While a cohort gathers nothing else is dispatched; who launches it polls all domains.
-            || (self.shared.cohort.duty() == Duty::None && (self.hungry_for_ready() >> domain) & 1 != 0)
+        !ready.queue(Class::Inline).is_empty() || self.shared.placement.has_ready(ready, domain)
     }
 }

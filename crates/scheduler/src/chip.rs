@@ -1,0 +1,350 @@
+//! The placement of a chip: cores and clusters, dealt to domains; and cohorts over all of them.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use prewire_abi::{LaneMask, Shape};
+use prewire_platform::{ChipSpec, LaneId, Lanes, Work};
+use prewire_ring::{Class, Ready, Rings, Slot, SlotRef, Verdict};
+use prewire_sync::atomic::{AtomicU32, Ordering};
+
+use crate::cohort::{Cohort, Duty};
+use crate::domain::Desk;
+use crate::lane::Occupancy;
+use crate::placement::Placement;
+use crate::places::{PLACES, Places, cluster_of, lane_of};
+use crate::scheduler::{Env, Scheduler, Shared as With};
+
+/// How tasks are placed on the cores of a chip.
+#[derive(Debug)]
+pub struct ChipPlacement {
+    spec: ChipSpec,
+    cohort: Cohort,
+    /// By class, one bit a domain: it could take more of it. Each bit is written by its domain's poller.
+    hungry: [AtomicU32; 5],
+    /// One bit a domain: it has a cluster all of whose lanes are idle. Each bit is written by its domain's poller.
+    clusters: AtomicU32,
+}
+
+/// What a domain knows of the clusters that it was dealt. Touched by its poller alone.
+#[derive(Debug)]
+pub struct ChipDomain {
+    index: u16,
+    places: Places,
+    /// Units reserved for the cohort that gathers: lanes of a cluster, by place.
+    reserved: Vec<(u32, LaneMask)>,
+}
+
+type Shared<L> = With<L, ChipPlacement>;
+
+const VECTOR_PLACES: [LaneMask; 2] = [LaneMask::AIV0, LaneMask::AIV1];
+
+impl<L: Lanes> Scheduler<L> {
+    /// A scheduler of `spec` that drives `lanes`, all of them idle.
+    #[must_use]
+    pub fn new(spec: ChipSpec, rings: Arc<Rings>, ready: Arc<Ready>, lanes: Arc<L>) -> Self {
+        let all = (1u32 << spec.domains) - 1;
+        let hungry = core::array::from_fn(|_| AtomicU32::new(all));
+        let (cohort, clusters) = (Cohort::new(), AtomicU32::new(all));
+        let placement = ChipPlacement { spec, cohort, hungry, clusters };
+        Self::of(With { rings, ready, lanes, tokens: spec.tokens, placement }, spec.domains, spec.cores())
+    }
+}
+
+/// Makes bit `domain` of `word` say `on`.
+#[inline]
+fn tell(word: &AtomicU32, domain: u16, on: bool) {
+    let bit = 1 << domain;
+    if (word.load(Ordering::Relaxed) & bit != 0) == on {
+        return;
+    }
+    if on {
+        word.fetch_or(bit, Ordering::Relaxed);
+    } else {
+        word.fetch_and(!bit, Ordering::Relaxed);
+    }
+}
+
+impl ChipPlacement {
+    #[inline]
+    fn set_hungry(&self, class: Class, domain: u16, hungry: bool) {
+        tell(&self.hungry[class as usize], domain, hungry);
+    }
+
+    #[inline]
+    fn others_hungry(&self, class: Class, domain: u16) -> bool {
+        self.hungry[class as usize].load(Ordering::Relaxed) & !(1 << domain) != 0
+    }
+
+    #[inline]
+    fn others_have_cluster(&self, domain: u16) -> bool {
+        self.clusters.load(Ordering::Relaxed) & !(1 << domain) != 0
+    }
+}
+
+impl Placement for ChipPlacement {
+    type Domain = ChipDomain;
+
+    fn domain<L: Lanes>(shared: &Shared<L>, index: u16) -> ChipDomain {
+        let spec = &shared.placement.spec;
+        let own = (0..spec.clusters).filter(|c| c % spec.domains == index).fold(0, |own, c| own | 1u64 << c);
+        ChipDomain { index, places: Places::new(own), reserved: Vec::new() }
+    }
+
+    #[inline]
+    fn note<L: Lanes>(shared: &Shared<L>, own: &mut ChipDomain, lane: LaneId, now: Occupancy) {
+        own.note(shared, lane, now);
+    }
+
+    #[inline(always)]
+    fn dispatch<L: Lanes>(shared: &Shared<L>, own: &mut ChipDomain, desk: &mut Desk, env: &impl Env) {
+        desk.dispatched += own.dispatch(shared, desk, env);
+    }
+
+    /// Says which classes this domain could take more of.
+    #[inline]
+    fn tell<L: Lanes>(shared: &Shared<L>, own: &ChipDomain, index: u16) {
+        let to = &shared.placement;
+        let idle = |place: usize| own.places.idle[place] != 0;
+        to.set_hungry(Class::Mix, index, own.could_take_mix());
+        to.set_hungry(Class::Aic, index, idle(0));
+        to.set_hungry(Class::Aiv, index, idle(1) || idle(2));
+        tell(&to.clusters, index, own.places.idle_clusters(LaneMask::ALL) != 0);
+    }
+
+    #[inline]
+    fn hungry(&self, ready: &Ready) -> u32 {
+        [Class::Mix, Class::Aic, Class::Aiv].into_iter().fold(0, |hungry, class| {
+            if ready.queue(class).is_empty() {
+                return hungry;
+            }
+            hungry | self.hungry[class as usize].load(Ordering::Relaxed)
+        })
+    }
+
+    fn has_ready(&self, ready: &Ready, index: u16) -> bool {
+        // While a cohort gathers nothing else is dispatched; who launches it polls all domains.
+        (!ready.queue(Class::SyncStart).is_empty() || (self.hungry(ready) >> index) & 1 != 0)
+            && self.cohort.duty() == Duty::None
+    }
+}
+
+impl ChipDomain {
+    #[inline]
+    fn note<L: Lanes>(&mut self, shared: &Shared<L>, id: LaneId, now: Occupancy) {
+        let (cluster, place) = cluster_of(&shared.placement.spec, id);
+        self.places.set(cluster, place, now.idle, now.room);
+    }
+
+    #[inline(always)]
+    fn dispatch<L: Lanes>(&mut self, shared: &Shared<L>, desk: &mut Desk, env: &impl Env) -> u32 {
+        let cohort = &shared.placement.cohort;
+        let mut dispatched = 0;
+        loop {
+            match cohort.duty() {
+                Duty::Launch(slot) => dispatched += self.launch(shared, desk, slot),
+                Duty::Gather(number, slot) => {
+                    if self.gather(shared, number, slot) {
+                        desk.summon = true;
+                        continue;
+                    }
+                    return dispatched;
+                }
+                Duty::None => {}
+            }
+            if shared.ready.queue(Class::SyncStart).is_empty() || !Self::start_cohort(shared, desk, env) {
+                break;
+            }
+            desk.summon = true;
+        }
+        dispatched += self.fill_clusters(shared, desk, env);
+        dispatched += self.fill_single(shared, desk, env, Class::Aic);
+        dispatched += self.fill_single(shared, desk, env, Class::Aiv);
+        dispatched
+    }
+
+    /// Takes the next cohort from its queue, if none is under way.
+    fn start_cohort<L: Lanes>(shared: &Shared<L>, desk: &mut Desk, env: &impl Env) -> bool {
+        if !shared.placement.cohort.claim() {
+            return false;
+        }
+        while let Some(slot) = shared.ready.queue(Class::SyncStart).pop() {
+            if desk.is_to_run(shared, env, slot) {
+                shared.placement.cohort.start(slot, u32::from(shared.rings.slot(slot).cold().blocks));
+                return true;
+            }
+        }
+        shared.placement.cohort.give_up();
+        false
+    }
+
+    /// Reserves idle units; true when the cohort is complete with them.
+    fn gather<L: Lanes>(&mut self, shared: &Shared<L>, number: u32, slot: SlotRef) -> bool {
+        let cold = shared.rings.slot(slot).cold();
+        let kinds: &[LaneMask] = if cold.shape == Shape::Aiv { &VECTOR_PLACES } else { &[cold.lanes] };
+        for &lanes in kinds {
+            let mut clusters = self.places.idle_clusters(lanes);
+            let (mut taken, last) = shared.placement.cohort.reserve(number, clusters.count_ones());
+            while taken > 0 {
+                let cluster = clusters.trailing_zeros();
+                clusters &= clusters - 1;
+                for place in (0..PLACES).filter(|place| lanes.bits() >> place & 1 != 0) {
+                    self.places.set(cluster, place, false, false);
+                }
+                self.reserved.push((cluster, lanes));
+                taken -= 1;
+            }
+            if last {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Dispatches the cohort onto what is reserved here. All of it, even if the run has ended meanwhile: other domains
+    /// may have dispatched their part, which waits for this one.
+    fn launch<L: Lanes>(&mut self, shared: &Shared<L>, desk: &mut Desk, slot: SlotRef) -> u32 {
+        let units = core::mem::take(&mut self.reserved);
+        let n = units.len() as u32;
+        if n == 0 {
+            return 0;
+        }
+        let first = shared.placement.cohort.number(n);
+        for (block, &(cluster, lanes)) in (first..).zip(&units) {
+            self.put(shared, desk, slot, block, cluster, lanes);
+        }
+        shared.placement.cohort.launched(n);
+        self.reserved = units;
+        self.reserved.clear();
+        n
+    }
+
+    /// Puts a block onto the lanes of a cluster.
+    fn put<L: Lanes>(
+        &mut self,
+        shared: &Shared<L>,
+        desk: &mut Desk,
+        slot: SlotRef,
+        block: u32,
+        cluster: u32,
+        lanes: LaneMask,
+    ) {
+        for place in (0..PLACES).filter(|place| lanes.bits() >> place & 1 != 0) {
+            let id = lane_of(&shared.placement.spec, cluster, place);
+            let work = Work { slot: slot.raw(), block, place: place as u32 };
+            let now = desk.put(shared, id, work);
+            self.places.set(cluster, place, now.idle, now.room);
+        }
+    }
+
+    /// Tasks that take a cluster for each block: onto idle ones first, then behind what runs. The first one stays in
+    /// its queue until it has a cluster.
+    #[inline]
+    fn fill_clusters<L: Lanes>(&mut self, shared: &Shared<L>, desk: &mut Desk, env: &impl Env) -> u32 {
+        let queue = shared.ready.queue(Class::Mix);
+        let mut dispatched = 0;
+        loop {
+            let fits = |slot| {
+                let state = shared.rings.slot(slot);
+                let runs = state.verdict() == Verdict::Sound && !shared.rings.is_ended();
+                !runs || self.clusters_for(shared, state.cold().lanes) != 0
+            };
+            let Some(slot) = queue.pop_if(fits) else { return dispatched };
+            if !desk.is_to_run(shared, env, slot) {
+                continue;
+            }
+            let state: &Slot = shared.rings.slot(slot);
+            let lanes = state.cold().lanes;
+            loop {
+                let mut clusters = self.clusters_for(shared, lanes);
+                let (first, n) = state.claim_blocks(clusters.count_ones());
+                if n == 0 {
+                    break;
+                }
+                for block in first..first + n {
+                    let cluster = clusters.trailing_zeros();
+                    clusters &= clusters - 1;
+                    self.put(shared, desk, slot, block, cluster, lanes);
+                }
+                dispatched += n;
+            }
+            if state.blocks_left() > 0 {
+                queue.push(slot);
+            }
+        }
+    }
+
+    /// The clusters for a task that takes `lanes` of one: idle ones; else, where no domain is known to have an idle
+    /// cluster, those that have room behind what runs.
+    fn clusters_for<L: Lanes>(&self, shared: &Shared<L>, lanes: LaneMask) -> u64 {
+        let idle = self.places.idle_clusters(lanes);
+        if idle != 0 || shared.placement.others_have_cluster(self.index) {
+            idle
+        } else {
+            self.places.open_clusters(lanes)
+        }
+    }
+
+    fn could_take_mix(&self) -> bool {
+        let open = |place: usize| self.places.idle[place] | self.places.room[place];
+        open(0) & (open(1) | open(2)) | open(1) & open(2) != 0
+    }
+
+    /// Tasks that take one core for each block: idle ones first, then behind what runs where nobody is idle. Where a
+    /// task waits for a cluster they take idle ones only: if the places behind were filled again as each comes free,
+    /// the lanes of a cluster would never have room at the same time.
+    fn fill_single<L: Lanes>(
+        &mut self,
+        shared: &Shared<L>,
+        desk: &mut Desk,
+        env: &impl Env,
+        class: Class,
+    ) -> u32 {
+        let kinds: &[LaneMask] = if class == Class::Aic { &[LaneMask::AIC] } else { &VECTOR_PLACES };
+        let queue = shared.ready.queue(class);
+        let mut dispatched = 0;
+        loop {
+            let idle: u32 = kinds.iter().map(|&lanes| self.places.idle_clusters(lanes).count_ones()).sum();
+            // Behind what runs only where no domain is known to have an idle lane of this class.
+            let open = if idle > 0 {
+                idle
+            } else if shared.placement.others_hungry(class, self.index)
+                || !shared.ready.queue(Class::Mix).is_empty()
+            {
+                0
+            } else {
+                kinds.iter().map(|&lanes| self.places.open_clusters(lanes).count_ones()).sum()
+            };
+            if open == 0 {
+                return dispatched;
+            }
+            let Some(slot) = queue.pop() else { return dispatched };
+            if !desk.is_to_run(shared, env, slot) {
+                continue;
+            }
+            let state = shared.rings.slot(slot);
+            let (first, n) = state.claim_blocks(open);
+            for block in first..first + n {
+                let Some((cluster, lanes)) = self.pick(kinds, idle > 0) else { break };
+                self.put(shared, desk, slot, block, cluster, lanes);
+            }
+            dispatched += n;
+            if state.blocks_left() > 0 {
+                queue.push(slot);
+            }
+        }
+    }
+
+    fn pick(&self, kinds: &[LaneMask], idle: bool) -> Option<(u32, LaneMask)> {
+        kinds
+            .iter()
+            .map(|&lanes| {
+                (
+                    if idle { self.places.idle_clusters(lanes) } else { self.places.open_clusters(lanes) },
+                    lanes,
+                )
+            })
+            .find(|(clusters, _)| *clusters != 0)
+            .map(|(clusters, lanes)| (clusters.trailing_zeros(), lanes))
+    }
+}
