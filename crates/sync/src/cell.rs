@@ -8,6 +8,7 @@ use watched::Imp;
 
 #[cfg(not(any(prewire_loom, prewire_shuttle)))]
 #[derive(Debug, Default)]
+#[repr(transparent)]
 struct Imp<T: ?Sized>(core::cell::UnsafeCell<T>);
 
 #[cfg(not(any(prewire_loom, prewire_shuttle)))]
@@ -79,7 +80,8 @@ mod watched {
 }
 
 /// A place that its owner may change through a shared reference. Nothing here says who the owner is: the type that
-/// holds the cell does, and whoever dereferences the pointer proves it.
+/// holds the cell does, and whoever dereferences the pointer proves it. Outside of models it has the layout of its
+/// content, so that memory between processes can hold it.
 ///
 /// ```
 /// let cell = prewire_sync::cell::UnsafeCell::new(1);
@@ -88,6 +90,7 @@ mod watched {
 /// assert_eq!(cell.into_inner(), 2);
 /// ```
 #[derive(Debug)]
+#[cfg_attr(not(any(prewire_loom, prewire_shuttle)), repr(transparent))]
 pub struct UnsafeCell<T>(Imp<T>);
 
 impl<T> UnsafeCell<T> {
