@@ -32,6 +32,7 @@ pub(crate) const MEMBERS: &[Member] = &[
     row("prewire-platform",     2, &[],                   &[],                             SAFE),
     row("prewire-orchestrator", 2, &["prewire-platform"], &[],                             SAFE),
     row("prewire-scheduler",    2, &["prewire-platform"], &[],                             SAFE),
+    row("prewire-mailbox",      2, &[],                   &["bytemuck"],                   UNSAFE),
     row("prewire-sim",          3, &[],                   &["tracing"],                    UNSAFE),
     row("prewire-a2a3",         3, &[],                   &[],                             SAFE),
     row("prewire-a5",           3, &[],                   &[],                             SAFE),
