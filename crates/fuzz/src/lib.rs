@@ -14,6 +14,7 @@ mod blob;
 mod callables;
 mod chip_tensor;
 mod config;
+mod mailbox;
 mod reach;
 mod shared;
 mod source;
@@ -76,6 +77,11 @@ pub const TARGETS: &[Target] = &[
         name: "config",
         promise: "a configuration keeps its bytes, and what validates is inside the documented limits",
         check: config::check,
+    },
+    Target {
+        name: "mailbox",
+        promise: "whatever is in a mailbox, both sides read inside of it, and it can be made ready again",
+        check: mailbox::check,
     },
 ];
 
