@@ -121,11 +121,11 @@ impl<S: Scope> Event<S> {
         self.epoch.park(epoch, timeout)
     }
 
-    /// Wakes one waiter, if there is any. What the caller wrote before is visible to a look after
+    /// Wakes one waiter, if there is any: whether there was. What the caller wrote before is visible to a look after
     /// [`prepare`](Event::prepare) or after `wait`.
     #[inline]
-    pub fn notify_one(&self) {
-        self.notify(1);
+    pub fn notify_one(&self) -> bool {
+        self.notify(1)
     }
 
     /// Wakes all waiters.
@@ -135,16 +135,18 @@ impl<S: Scope> Event<S> {
     }
 
     #[inline]
-    fn notify(&self, how_many: u32) {
+    fn notify(&self, how_many: u32) -> bool {
         // ORDERING: SeqCst, "event-announce"; pairs with the fence in prepare. Puts what the caller wrote before the
         // look at the sleepers.
         // MUTANT "event-notify-fence": the look at the sleepers may come before what the caller wrote.
         if !mutant::skips("event-notify-fence") {
             fence(Ordering::SeqCst);
         }
-        if self.sleepers.load(Ordering::Relaxed) != 0 {
+        let waited = self.sleepers.load(Ordering::Relaxed) != 0;
+        if waited {
             self.epoch.unpark(how_many);
         }
+        waited
     }
 
     /// Looks until `look` returns something: at once, then while spinning for some 10 microseconds, then parked, once
@@ -157,9 +159,13 @@ impl<S: Scope> Event<S> {
                 return Some(found);
             }
             if !backoff.snooze() {
-                break;
+                return self.park_until(timeout, look);
             }
         }
+    }
+
+    /// As [`wait_until`](Event::wait_until), without the part that spins.
+    pub fn park_until<T>(&self, timeout: Option<Duration>, mut look: impl FnMut() -> Option<T>) -> Option<T> {
         let end = timeout.map(|t| crate::clock::monotonic().saturating_add(t));
         loop {
             let key = self.prepare();

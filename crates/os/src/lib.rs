@@ -14,6 +14,8 @@ pub mod clock;
 pub mod machine;
 pub mod process;
 
+#[cfg(not(any(prewire_loom, prewire_shuttle)))]
+mod beacon;
 mod channel;
 mod event;
 mod memory;
@@ -23,7 +25,11 @@ mod pipe;
 mod scope;
 mod segment;
 mod waitset;
+#[cfg(not(any(prewire_loom, prewire_shuttle)))]
+mod words;
 
+#[cfg(not(any(prewire_loom, prewire_shuttle)))]
+pub use beacon::{Beacon, Beacons};
 pub use channel::Channel;
 pub use event::{Event, Key};
 pub use memory::Mapping;
@@ -32,3 +38,5 @@ pub use pipe::Pipe;
 pub use scope::{Private, Scope, Shared};
 pub use segment::Segment;
 pub use waitset::{Bell, WaitSet};
+#[cfg(not(any(prewire_loom, prewire_shuttle)))]
+pub use words::Words;

@@ -314,9 +314,13 @@ impl Pool {
             }
             match plan {
                 Plan::Nothing => {}
-                Plan::Grant => self.idle.notify_one(),
+                Plan::Grant => {
+                    self.idle.notify_one();
+                }
                 Plan::Start => self.start_one(),
-                Plan::Watch => self.watch.notify_one(),
+                Plan::Watch => {
+                    self.watch.notify_one();
+                }
             }
             return;
         }

@@ -35,9 +35,11 @@ pub mod mutant;
 mod backoff;
 mod local;
 mod padded;
+mod spinning;
 
 pub use backoff::Backoff;
 #[cfg(prewire_loom)]
 #[doc(hidden)]
 pub use local::loom_thread_local;
 pub use padded::Padded;
+pub use spinning::Spinning;

@@ -18,7 +18,8 @@ const ORPHANS: Duration = Duration::from_secs(10);
 const OUTPUT: usize = 1 << 20;
 
 /// The main function of a test target with `harness = false`: runs the functions named, each as the only thread of a
-/// fresh process; after `parts:`, what they start themselves. See [`Cases`].
+/// fresh process; after `parts:`, what they start themselves. Before anything else, what stands after `first:`. See
+/// [`Cases`].
 ///
 /// ```
 /// fn arithmetic_works() {
@@ -45,13 +46,17 @@ const OUTPUT: usize = 1 << 20;
 /// ```
 #[macro_export]
 macro_rules! cases {
-    ($($case:path),+ $(,)? $(; parts: $($part:path),+ $(,)?)?) => {
+    (first: $first:expr; $($case:path),+ $(,)? $(; parts: $($part:path),+ $(,)?)?) => {
         fn main() -> ::std::process::ExitCode {
+            $first;
             $crate::Cases::new()
                 $(.case(stringify!($case), $case))+
                 $($(.part(stringify!($part), $part))+)?
                 .run()
         }
+    };
+    ($($cases:tt)+) => {
+        $crate::cases! { first: (); $($cases)+ }
     };
 }
 

@@ -24,7 +24,7 @@ fn whatever_goes_wrong_is_told_with_the_name_of_the_case() {
         ("panics", "panics panicked"),
         ("panics", "what it says"),
         ("exits", "exits exited with code 3"),
-        ("crashes", "crashes killed by SIGSEGV (11)"),
+        ("crashes", "crashes was killed by SIGSEGV (11)"),
         ("leaves_a_process_behind", "leaves_a_process_behind left processes behind"),
     ] {
         let said = failure_of(case);

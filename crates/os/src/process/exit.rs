@@ -12,7 +12,7 @@ use std::io;
 /// use prewire_os::process::{Exit, Signal};
 ///
 /// assert_eq!(Exit::Code(3).to_string(), "exited with code 3");
-/// assert_eq!(Exit::Signal(Signal::SEGV).to_string(), "killed by SIGSEGV (11)");
+/// assert_eq!(Exit::Signal(Signal::SEGV).to_string(), "was killed by SIGSEGV (11)");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
@@ -40,7 +40,7 @@ impl fmt::Display for Exit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Code(code) => write!(f, "exited with code {code}"),
-            Self::Signal(signal) => write!(f, "killed by {signal}"),
+            Self::Signal(signal) => write!(f, "was killed by {signal}"),
         }
     }
 }

@@ -113,6 +113,21 @@ pub fn die_with_parent(parent: Pid) -> io::Result<()> {
     Ok(())
 }
 
+/// What this process starts is its to reap, and so are the children of those of them that end: they become its own. It
+/// hears how each has ended, whatever it was told about that as it was started.
+///
+/// # Errors
+///
+/// The system refuses.
+pub fn adopt_orphans() -> io::Result<()> {
+    // Where ends of children are ignored, which a process inherits, the kernel forgets them as they end.
+    // SAFETY: the default action is no function, so nothing of this program runs in a handler.
+    if unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) } == libc::SIG_ERR {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(sys::set_child_subreaper(Some(sys::getpid()))?)
+}
+
 /// Names this process in what `ps` and debuggers show, if the main thread calls it; otherwise the calling thread. The
 /// kernel keeps the first 15 bytes, up to the first zero byte.
 pub fn set_name(name: &str) {

@@ -20,6 +20,8 @@ pub struct Signal(pub i32);
 impl Signal {
     /// Ends a process; it cannot be held off.
     pub const KILL: Self = Self(libc::SIGKILL);
+    /// What a terminal sends to all processes of a program when somebody types Ctrl-C.
+    pub const INT: Self = Self(libc::SIGINT);
     /// Asks a process to end.
     pub const TERM: Self = Self(libc::SIGTERM);
     /// Stops a process until [`CONT`](Signal::CONT); it cannot be held off.
@@ -110,15 +112,43 @@ pub fn kill_self(signal: Signal) -> io::Result<()> {
     Ok(sys::kill_process(sys::getpid(), known)?)
 }
 
+/// From now on `signal` does nothing to this process and to those that it forks, if it would end them: where the program
+/// has set up what it does, that stays.
+///
+/// # Errors
+///
+/// There is no such signal, or it cannot be held off.
+pub fn ignore(signal: Signal) -> io::Result<()> {
+    signal.sys()?;
+    // SAFETY: to ignore a signal is no function, so nothing of this program runs in a handler; for a signal whose action
+    // cannot be changed this is an error, and does nothing.
+    let before = unsafe { libc::signal(signal.0, libc::SIG_IGN) };
+    match before {
+        libc::SIG_ERR => Err(io::Error::last_os_error()),
+        libc::SIG_DFL | libc::SIG_IGN => Ok(()),
+        handler => {
+            // SAFETY: `handler` is the action that this signal had a moment ago.
+            unsafe { libc::signal(signal.0, handler) };
+            Ok(())
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_cannot_be_held_off_is_not_ignored() {
+        assert!(ignore(Signal::KILL).is_err() && ignore(Signal::STOP).is_err());
+    }
 
     #[test]
     fn what_is_no_signal_is_refused() {
         for wrong in [-1, 0, 4000] {
             assert!(kill(Pid::current(), Signal(wrong)).is_err(), "{wrong}");
             assert!(kill_self(Signal(wrong)).is_err(), "{wrong}");
+            assert!(ignore(Signal(wrong)).is_err(), "{wrong}");
         }
     }
 

@@ -64,6 +64,17 @@ pub fn all() -> io::Result<Vec<Process>> {
     Ok(pids.filter_map(find).collect())
 }
 
+/// The children of this process; those too that have ended and are not reaped.
+///
+/// # Errors
+///
+/// `/proc` is not mounted.
+pub fn children() -> io::Result<Vec<Process>> {
+    let mut all = all()?;
+    all.retain(|process| process.parent == Some(Pid::current()));
+    Ok(all)
+}
+
 /// The children of this process, their children, and so on; those too that have ended and are not reaped.
 ///
 /// # Errors

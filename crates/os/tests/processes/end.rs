@@ -17,7 +17,7 @@ pub(crate) fn codes_and_signals_are_told_apart() {
         assert_eq!(process::reap(pid).unwrap(), Exit::Signal(signal));
     }
     let pid = child(|| std::process::abort());
-    assert_eq!(process::reap(pid).unwrap().to_string(), "killed by SIGABRT (6)");
+    assert_eq!(process::reap(pid).unwrap().to_string(), "was killed by SIGABRT (6)");
     assert!(process::reap(pid).is_err(), "it was reaped before");
     assert!(process::reap(Pid::current()).is_err(), "it is no child");
 }
