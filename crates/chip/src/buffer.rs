@@ -175,6 +175,12 @@ impl Buffers {
         Ok((Hold { owner: Arc::clone(self), index, generation }, addr))
     }
 
+    /// Memory that was allocated at `addr`, from here on to be freed by who drops the last hold.
+    pub(crate) fn own(self: &Arc<Self>, addr: u64) -> Hold {
+        let (index, generation) = self.table().add(Backing::Device(addr));
+        Hold { owner: Arc::clone(self), index, generation }
+    }
+
     /// A piece of adopted memory, by address: not empty, and inside.
     pub(crate) fn piece(
         self: &Arc<Self>,

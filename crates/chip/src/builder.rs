@@ -93,6 +93,13 @@ impl ChipBuilder {
         self
     }
 
+    /// As [`threads`](ChipBuilder::threads), where that was not said: for who sets several chips up.
+    pub fn default_threads(mut self, threads: u16) -> Self {
+        let said = self.sim.threads.unwrap_or(threads);
+        self.sim = self.sim.threads(said);
+        self
+    }
+
     /// The sizes of the rings.
     pub fn rings(mut self, sizes: RingSizes) -> Self {
         self.rings = sizes;
@@ -187,8 +194,10 @@ impl ChipBuilder {
         }
         let mode = config.mode;
         let config = config.machine_memory(machine);
-        let (rings, allocator) = Rings::new(&sizes)?;
-        let ready = Arc::new(Ready::new(&sizes));
+        // Not what the allocator has used before and would have to clear.
+        let pages = |words| Some(Box::new(prewire_os::Words::new(words).ok()?) as prewire_ring::Words);
+        let (rings, allocator) = Rings::new_in(&sizes, &pages)?;
+        let ready = Arc::new(Ready::new_in(&sizes, &pages));
         let sim = Sim::new(spec, config)?;
         let mut heaps = [0; RING_COUNT];
         for (ring, heap) in heaps.iter_mut().enumerate() {

@@ -189,6 +189,14 @@ pub struct Refused {
     pub why: Refusal,
 }
 
+impl Refused {
+    /// `what` was refused at `site`: for those who refuse submits of their own.
+    #[must_use]
+    pub fn new(what: impl Into<String>, site: &'static Location<'static>, why: Refusal) -> Self {
+        Self { what: what.into(), site, why }
+    }
+}
+
 /// Why a submit was refused.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

@@ -90,7 +90,7 @@ pub use span::Span;
 pub use stall::{
     AliveTask, BusyRing, Kept, OrchestratorWait, RunningKernel, StallClass, StallReason, StallReport,
 };
-pub use store::Store;
+pub use store::{Store, rows};
 pub use submit::Submit;
 pub use task::Task;
 pub use tensor::{AsTensor, Origin, Tensor};

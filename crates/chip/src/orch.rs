@@ -236,8 +236,10 @@ impl<'r> Orch<'r> {
             return Err(Refusal::OtherChip { arg });
         }
         match tensor.origin {
-            Origin::Scope { run, .. } if run != self.run => Err(Refusal::OtherRun { arg }),
-            Origin::Scope { .. } => Ok(()),
+            Origin::Scope { run, .. } | Origin::Passed { run, .. } if run != self.run => {
+                Err(Refusal::OtherRun { arg })
+            }
+            Origin::Scope { .. } | Origin::Passed { .. } => Ok(()),
             Origin::Buffer { index, generation, .. } => {
                 let at = index as usize;
                 if self.seen.get(at) == Some(&generation) {

@@ -2,7 +2,11 @@
 //!
 //! **Invariant:** what is found for a descriptor is inside the memory that it names, whatever the descriptor says.
 
-use prewire_abi::{AccessMode, BackendKind, BufferDescriptor, BufferIdentity, DataType, Tensor, TensorError};
+use std::ops::Range;
+
+use prewire_abi::{
+    AccessMode, BackendKind, BufferDescriptor, BufferIdentity, ChipTensor, DataType, Tensor, TensorError,
+};
 
 use crate::element::Element;
 use crate::lease::Holder;
@@ -160,6 +164,37 @@ impl Segments {
         let start = addr.map_or(0, |addr| addr.wrapping_sub(segment.origin));
         memory.place(start, nbytes)?;
         Ok(Found { memory, start })
+    }
+
+    /// The memory that a descriptor that arrived speaks of, and which bytes of it.
+    ///
+    /// # Errors
+    ///
+    /// It is not a descriptor, or not one of memory that is known.
+    pub fn range(&self, buffer: &BufferDescriptor) -> Result<(&SharedMemory, Range<u64>), SharedError> {
+        buffer.validate().map_err(TensorError::from)?;
+        let found = self.find(buffer)?;
+        Ok((found.memory, found.start..found.start + buffer.nbytes()))
+    }
+
+    /// A tensor that arrived, with its address here, and whether it was handed out to be written: for who hands tensors
+    /// on. To reach its elements, [`view`](Segments::view) it.
+    ///
+    /// # Errors
+    ///
+    /// It is not a tensor, or not one in memory that is known; or its elements cannot be where it is.
+    pub fn locate(&self, tensor: &Tensor) -> Result<(ChipTensor, bool), SharedError> {
+        let dtype = checked(tensor)?;
+        let buffer = tensor.buffer();
+        let found = self.find(buffer)?;
+        let (addr, at, element) =
+            (found.memory.addr() + found.start, tensor.byte_offset(), u64::from(dtype.size()));
+        if !at.is_multiple_of(element) {
+            return Err(SharedError::Misaligned { start: at, size: element });
+        }
+        let (shape, strides) = (tensor.shape(), tensor.strides());
+        let here = ChipTensor::in_buffer(addr, buffer.nbytes(), at / element, shape, strides, dtype)?;
+        Ok((here, buffer.access().map_err(TensorError::from)?.can_write()))
     }
 
     /// Where the elements of a tensor are here, as elements of `T`, if they may be accessed so.

@@ -42,8 +42,9 @@ impl Span {
         Self::new(tensor.start_addr(), tensor.element_size().into(), tensor.shape(), tensor.strides())
     }
 
-    /// `n` elements, one after the other.
-    pub(crate) fn dense(addr: u64, size: u64, n: u32) -> Self {
+    /// `n` elements of `size` bytes from `addr` on, one after the other.
+    #[must_use]
+    pub fn dense(addr: u64, size: u64, n: u32) -> Self {
         let (mut shape, mut strides) = ([0; MAX_TENSOR_DIMS], [0; MAX_TENSOR_DIMS]);
         (shape[0], strides[0]) = (n, 1);
         Self { addr, size, ndims: 1, shape, strides }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::panic::Location;
 use std::sync::Arc;
 
-use prewire_abi::ChipTensor;
+use prewire_abi::{ChipTensor, DataType};
 use prewire_platform::DeviceMemory;
 use prewire_sync::atomic::{AtomicU64, Ordering};
 
@@ -105,6 +105,18 @@ impl Store {
         Ok(Buffer::new(Tensor { inner, chip: self.id, origin: hold.origin(true) }, hold))
     }
 
+    /// A buffer over memory that was allocated at `addr`, for as many elements at least: it is freed there when the buffer
+    /// is gone.
+    ///
+    /// # Errors
+    ///
+    /// The shape is not one.
+    pub fn buffer_at(&self, addr: u64, shape: &[u32], dtype: DataType) -> Result<Buffer> {
+        let inner = ChipTensor::contiguous(addr, shape, dtype)?;
+        let hold = self.buffers.own(addr);
+        Ok(Buffer::new(Tensor { inner, chip: self.id, origin: hold.origin(true) }, hold))
+    }
+
     /// That a tensor may be copied by the call at `site`.
     ///
     /// # Errors
@@ -122,7 +134,7 @@ impl Store {
             return refuse(Refusal::OtherChip { arg: 0 });
         }
         match tensor.origin {
-            Origin::Scope { .. } => return refuse(Refusal::OtherRun { arg: 0 }),
+            Origin::Scope { .. } | Origin::Passed { .. } => return refuse(Refusal::OtherRun { arg: 0 }),
             Origin::Buffer { index, generation, .. } if !self.is_live(index, generation) => {
                 return refuse(Refusal::Dropped { arg: 0 });
             }
@@ -148,7 +160,7 @@ impl Store {
         self.check::<T>(tensor, site, false)?;
         let mut data = vec![T::zeroed(); usize::try_from(tensor.len()).unwrap_or(0)];
         let mut rest = data.as_mut_slice();
-        for (addr, elements) in runs(tensor) {
+        for (addr, elements) in rows(tensor) {
             let (run, others) = rest.split_at_mut(elements);
             self.memory.read(addr, bytemuck::cast_slice_mut(run))?;
             rest = others;
@@ -171,7 +183,7 @@ impl Store {
         self.check::<T>(tensor, site, true)?;
         same_length(tensor, data.len())?;
         let mut rest = data;
-        for (addr, elements) in runs(tensor) {
+        for (addr, elements) in rows(tensor) {
             let (run, others) = rest.split_at(elements);
             self.memory.write(addr, bytemuck::cast_slice(run))?;
             rest = others;
@@ -188,8 +200,8 @@ fn same_length(tensor: &Tensor, len: usize) -> Result<()> {
     Err(Error::Mismatch { what: "number of elements", tensor, call })
 }
 
-/// The runs of elements that lie one after the other: the address of each, and how many.
-fn runs(tensor: &Tensor) -> impl Iterator<Item = (u64, usize)> {
+/// The pieces of a tensor whose elements lie one after the other, row after row: the address of each, and how many.
+pub fn rows(tensor: &Tensor) -> impl Iterator<Item = (u64, usize)> {
     let (shape, strides) = (tensor.shape().to_vec(), tensor.strides().to_vec());
     let size = u64::from(tensor.dtype().size());
     let (start, packed, all) = (tensor.inner.start_addr(), tensor.inner.is_contiguous(), tensor.len());

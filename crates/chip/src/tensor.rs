@@ -29,6 +29,13 @@ pub enum Origin {
         /// Which scope.
         scope: ScopeKey,
     },
+    /// Memory that was handed to its owner for one run.
+    Passed {
+        /// Which run.
+        run: u64,
+        /// Whether it may be written.
+        writable: bool,
+    },
 }
 
 /// A view of device memory: a handle, which is copied freely and owns nothing.
@@ -71,7 +78,7 @@ impl Tensor {
     #[must_use]
     pub const fn scope(&self) -> ScopeKey {
         match self.origin {
-            Origin::Buffer { .. } => ScopeKey::NONE,
+            Origin::Buffer { .. } | Origin::Passed { .. } => ScopeKey::NONE,
             Origin::Scope { scope, .. } => scope,
         }
     }
@@ -108,8 +115,9 @@ impl Tensor {
     }
 
     /// Whether it was handed out to be read and nothing else.
-    pub(crate) const fn is_read_only(&self) -> bool {
-        matches!(self.origin, Origin::Buffer { writable: false, .. })
+    #[must_use]
+    pub const fn is_read_only(&self) -> bool {
+        matches!(self.origin, Origin::Buffer { writable: false, .. } | Origin::Passed { writable: false, .. })
     }
 
     fn with(self, inner: ChipTensor) -> Self {
@@ -162,7 +170,11 @@ impl Tensor {
     }
 
     /// The address of the element at `index`.
-    pub(crate) fn element(&self, index: &[u32]) -> std::result::Result<u64, Refusal> {
+    ///
+    /// # Errors
+    ///
+    /// There is no such element.
+    pub fn element(&self, index: &[u32]) -> std::result::Result<u64, Refusal> {
         let shape = self.shape();
         let inside = index.len() == shape.len() && index.iter().zip(shape).all(|(i, n)| i < n);
         if !inside {
@@ -172,7 +184,9 @@ impl Tensor {
         Ok(self.inner.start_addr() + at * u64::from(self.dtype().size()))
     }
 
-    pub(crate) fn bad_element(&self, index: &[u32], why: &'static str) -> Refusal {
+    /// What is said of an element that cannot be used, and why.
+    #[must_use]
+    pub fn bad_element(&self, index: &[u32], why: &'static str) -> Refusal {
         Refusal::Element {
             index: index.to_vec(),
             shape: self.shape().to_vec(),

@@ -170,7 +170,28 @@ impl<'a> Record<'a> {
         if i >= self.tensors() {
             return None;
         }
-        let start = (0..i).fold(self.first_tensor(), |start, _| self.after(start));
+        self.tensor_at((0..i).fold(self.first_tensor(), |start, _| self.after(start)))
+    }
+
+    /// The tensors, one after the other.
+    pub fn tensor_args(&self) -> impl Iterator<Item = ArgTensor> + use<'a> {
+        let (record, mut start) = (*self, self.first_tensor());
+        (0..self.tensors()).filter_map(move |_| {
+            let tensor = record.tensor_at(start);
+            start = record.after(start);
+            tensor
+        })
+    }
+
+    /// The scalars as bits, one after the other.
+    pub fn scalar_words(&self) -> impl Iterator<Item = u64> + use<'a> {
+        let record = *self;
+        let start = (0..self.tensors()).fold(self.first_tensor(), |start, _| record.after(start));
+        (start..start + self.scalars() as u32).map(move |at| record.word(at))
+    }
+
+    /// The tensor whose words begin at `start`.
+    fn tensor_at(&self, start: u32) -> Option<ArgTensor> {
         let (w1, w2, w3) = (self.word(start + 1), self.word(start + 2), self.word(start + 3));
         let shape = [w1 as u32, (w1 >> 32) as u32, w2 as u32, (w2 >> 32) as u32, w3 as u32];
         let ndims = ((w3 >> 40 & 0xFF) as usize).min(MAX_TENSOR_DIMS);

@@ -6,7 +6,7 @@ use prewire_abi::EdgeKind;
 use prewire_sync::atomic::{AtomicU32, Ordering};
 
 use crate::slot::SlotRef;
-use crate::table::Table;
+use crate::table::{Pages, Table};
 
 /// Names a dep entry: the ring in the high two bits, the index in its pool in the rest.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -95,9 +95,9 @@ pub(crate) struct Deps {
 }
 
 impl Deps {
-    pub(crate) fn new(ring: u32, capacity: u32) -> Self {
+    pub(crate) fn new(ring: u32, capacity: u32, pages: Pages<'_>) -> Self {
         let len = capacity.next_power_of_two();
-        Self { table: Table::new(len as usize), ring, mask: len - 1 }
+        Self { table: Table::new(len as usize, pages), ring, mask: len - 1 }
     }
 
     pub(crate) fn name(&self, position: u32) -> DepRef {

@@ -67,4 +67,5 @@ pub use ring::{RING_COUNT, Rings, Usage};
 pub use route::{Class, Ready};
 pub use sizes::{RingSizes, SizeError};
 pub use slot::{Attrs, Cold, Slot, SlotRef, Verdict};
+pub use table::{Pages, Words};
 pub use usage::{InUse, Mark, RingMarks, RunUsage};

@@ -5,7 +5,7 @@ use prewire_sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use prewire_sync::mutant;
 
 use crate::slot::SlotRef;
-use crate::table::Table;
+use crate::table::{HEAP, Pages, Table};
 
 /// A first-in first-out queue of slots. A task is in at most one place of one queue, so a queue with a place for every
 /// slot is never full, and `push` cannot fail.
@@ -27,11 +27,17 @@ impl ReadyQueue {
     /// A queue with a place for `slots` tasks.
     #[must_use]
     pub fn new(slots: u32) -> Self {
+        Self::new_in(slots, HEAP)
+    }
+
+    /// As [`new`](ReadyQueue::new), in memory from elsewhere.
+    #[must_use]
+    pub fn new_in(slots: u32, pages: Pages<'_>) -> Self {
         let len = slots.next_power_of_two();
         Self {
             head: Padded::new(AtomicU32::new(0)),
             tail: Padded::new(AtomicU32::new(0)),
-            cells: Table::new(len as usize),
+            cells: Table::new(len as usize, pages),
             shift: len.trailing_zeros(),
         }
     }

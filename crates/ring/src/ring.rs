@@ -15,7 +15,7 @@ use crate::deps::{Dep, Deps};
 use crate::lock::CombiningLock;
 use crate::sizes::{RingSizes, SizeError};
 use crate::slot::{Slot, SlotRef};
-use crate::table::Table;
+use crate::table::{HEAP, Pages, Table};
 
 /// How many rings there are: one for each scope depth, the last one for all deeper ones.
 pub const RING_COUNT: usize = 4;
@@ -45,14 +45,14 @@ impl Ring {
     /// No open scope holds a task.
     pub(crate) const NO_FLOOR: u64 = u64::MAX;
 
-    fn new(ring: usize, sizes: &RingSizes) -> Self {
+    fn new(ring: usize, sizes: &RingSizes, pages: Pages<'_>) -> Self {
         let window = sizes.window[ring];
         let args = RingSizes::args_len(window);
         Self {
-            slots: Table::new(window as usize),
-            sites: Table::new(window as usize),
-            deps: Deps::new(ring as u32, sizes.deps[ring]),
-            args: Table::new(args as usize),
+            slots: Table::new(window as usize, pages),
+            sites: Table::new(window as usize, pages),
+            deps: Deps::new(ring as u32, sizes.deps[ring], pages),
+            args: Table::new(args as usize, pages),
             mask: window - 1,
             head: Padded::new(AtomicU32::new(0)),
             floor: AtomicU64::new(Self::NO_FLOOR),
@@ -146,9 +146,18 @@ impl Rings {
     ///
     /// A size that is not legal.
     pub fn new(sizes: &RingSizes) -> Result<(Arc<Self>, Allocator), SizeError> {
+        Self::new_in(sizes, HEAP)
+    }
+
+    /// As [`new`](Rings::new), with large tables in memory from elsewhere.
+    ///
+    /// # Errors
+    ///
+    /// As `new`.
+    pub fn new_in(sizes: &RingSizes, pages: Pages<'_>) -> Result<(Arc<Self>, Allocator), SizeError> {
         sizes.validate()?;
         let rings = Arc::new(Self {
-            rings: core::array::from_fn(|ring| Ring::new(ring, sizes)),
+            rings: core::array::from_fn(|ring| Ring::new(ring, sizes, pages)),
             failed: AtomicBool::new(false),
             failures: AtomicU64::new(0),
             ended: AtomicBool::new(false),

@@ -4,6 +4,7 @@ use crate::ready::ReadyQueue;
 use crate::ring::{RING_COUNT, Rings};
 use crate::sizes::RingSizes;
 use crate::slot::SlotRef;
+use crate::table::{HEAP, Pages};
 
 /// The kinds of placement, in the order in which a scheduler serves them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -40,8 +41,14 @@ impl Ready {
     /// Empty queues, each with a place for every slot that rings of these sizes have.
     #[must_use]
     pub fn new(sizes: &RingSizes) -> Self {
+        Self::new_in(sizes, HEAP)
+    }
+
+    /// As [`new`](Ready::new), in memory from elsewhere.
+    #[must_use]
+    pub fn new_in(sizes: &RingSizes, pages: Pages<'_>) -> Self {
         let slots = (0..RING_COUNT).map(|ring| sizes.window[ring]).sum();
-        Self { queues: core::array::from_fn(|_| ReadyQueue::new(slots)) }
+        Self { queues: core::array::from_fn(|_| ReadyQueue::new_in(slots, pages)) }
     }
 
     /// The queue of `class`.

@@ -359,7 +359,7 @@ mod tests {
 
     #[test]
     fn every_shape_has_its_class() {
-        let slot: &Slot = &crate::table::Table::new(1)[0];
+        let slot: &Slot = &crate::table::Table::new(1, crate::table::HEAP)[0];
         let together = Attrs { sync_start: true, ..Attrs::default() };
         for (shape, class, wide) in [
             (Shape::Aic, Class::Aic, Class::SyncStart),
@@ -385,7 +385,7 @@ mod tests {
 
     #[test]
     fn blocks_are_claimed_once_and_in_order() {
-        let slot: &Slot = &crate::table::Table::new(1)[0];
+        let slot: &Slot = &crate::table::Table::new(1, crate::table::HEAP)[0];
         let cold = Cold { shape: Shape::Aiv, lanes: LaneMask::AIV0, blocks: 5, ..Cold::default() };
         slot.reset(TaskId::new(0, 1), &cold);
         assert_eq!(slot.claim_blocks(2), (0, 2));

@@ -1,61 +1,122 @@
 //! Tables that cost nothing until they are touched.
 //!
-//! An allocator hands large zeroed tables out untouched, but only with the alignment that it has anyway: for more it
-//! would write the zeros. So a table asks for plain words, one cache line more than it needs, and starts at the first
-//! line.
+//! Whoever makes rings may hand in where their memory comes from ([`Pages`]); else it is the allocator's. That hands large
+//! zeroed tables out untouched as well, as long as it has nothing that was used before, and only with the alignment that it
+//! has anyway: for more it would write the zeros. So a table asks for plain words, one cache line more than it needs, and
+//! starts at the first line.
 
+use alloc::boxed::Box;
 use core::fmt;
 use core::ops::Deref;
 
+use prewire_sync::atomic::AtomicU64;
+
 #[cfg(not(any(prewire_loom, prewire_shuttle)))]
 pub(crate) use words::{Table, Zeroed};
+
+/// Zeroed words that somebody else has made. They stay where they are while this lives.
+pub type Words = Box<dyn Deref<Target = [AtomicU64]> + Send + Sync>;
+
+/// Where the memory of large tables comes from: so many zeroed words, or none, and then the allocator is asked.
+pub type Pages<'a> = &'a dyn Fn(usize) -> Option<Words>;
+
+/// From the allocator.
+pub(crate) const HEAP: Pages<'static> = &|_| None;
 
 #[cfg(not(any(prewire_loom, prewire_shuttle)))]
 mod words {
     use alloc::boxed::Box;
     use core::marker::PhantomData;
+    use core::ptr::NonNull;
 
     use prewire_sync::atomic::AtomicU64;
 
+    use super::{Pages, Words};
+
     const WORD: usize = size_of::<AtomicU64>();
     const LINE: usize = 64;
+    /// Words from which on a table is worth pages of its own.
+    const LARGE: usize = 8 << 10;
 
     /// What a table of zeros can be made of: plain data that threads share.
     pub(crate) trait Zeroed: bytemuck::Zeroable + Sync {}
     impl<T: bytemuck::Zeroable + Sync> Zeroed for T {}
 
+    /// Words of the allocator, by address: a `Box` claims that nothing else points to what it owns.
+    struct Heap(NonNull<[AtomicU64]>);
+
+    impl Heap {
+        fn new(words: usize) -> Self {
+            Self(NonNull::from(Box::leak(bytemuck::allocation::zeroed_slice_box(words))))
+        }
+    }
+
+    impl Drop for Heap {
+        fn drop(&mut self) {
+            // SAFETY: `new` leaked it from a box, and nobody else makes one of it again.
+            drop(unsafe { Box::from_raw(self.0.as_ptr()) });
+        }
+    }
+
+    /// What keeps the words of a table.
+    enum Memory {
+        Heap(Heap),
+        Given(Words),
+    }
+
     /// `len` elements that were zero when the table was made, the first one at the start of a cache line.
     pub(crate) struct Table<T> {
         /// The memory: shared words, so that elements may change behind a shared reference.
-        words: Box<[AtomicU64]>,
-        /// The word at which the first element starts.
-        first: usize,
+        _memory: Memory,
+        /// The first element.
+        first: NonNull<AtomicU64>,
         len: usize,
         of: PhantomData<T>,
     }
+
+    // SAFETY: a table is its memory, which may be sent, and the address of a place in it; its elements are shared by
+    // reference only, which `Zeroed` allows.
+    unsafe impl<T: Zeroed> Send for Table<T> {}
+    // SAFETY: as above.
+    unsafe impl<T: Zeroed> Sync for Table<T> {}
 
     impl<T: Zeroed> Table<T> {
         const FITS: () = assert!(
             align_of::<T>() <= LINE && size_of::<T>().is_multiple_of(WORD) && !core::mem::needs_drop::<T>()
         );
 
-        pub(crate) fn new(len: usize) -> Self {
+        pub(crate) fn new(len: usize, pages: Pages<'_>) -> Self {
             let () = Self::FITS;
-            let words = len * size_of::<T>() / WORD + LINE / WORD;
-            let words: Box<[AtomicU64]> = bytemuck::allocation::zeroed_slice_box(words);
-            let first = words.as_ptr().addr().wrapping_neg() % LINE / WORD;
-            Self { words, first, len, of: PhantomData }
+            let wanted = len * size_of::<T>() / WORD + LINE / WORD;
+            let given =
+                if wanted < LARGE { None } else { pages(wanted).filter(|words| words.len() >= wanted) };
+            let memory = match given {
+                Some(words) => Memory::Given(words),
+                None => Memory::Heap(Heap::new(wanted)),
+            };
+            let start: NonNull<AtomicU64> = match &memory {
+                Memory::Heap(words) => words.0.cast(),
+                // The words themselves, and not the box or what it holds.
+                Memory::Given(words) => {
+                    let words: &[AtomicU64] = (**words).deref();
+                    NonNull::from(words).cast()
+                }
+            };
+            let skipped = start.addr().get().wrapping_neg() % LINE / WORD;
+            // SAFETY: `wanted` words are there from `start` on, which are a line more than at most this.
+            let first = unsafe { start.add(skipped) };
+            Self { _memory: memory, first, len, of: PhantomData }
         }
 
         pub(super) fn elements(&self) -> &[T] {
-            let first = self.words[self.first..].as_ptr().cast::<T>();
+            let first = self.first.cast::<T>();
             // SAFETY:
-            // - the `len` elements from `first` on lie inside `words`: `new` asked for their bytes and a line more, of
-            //   which at most one is skipped, and `words` lives as long as the borrow of `self`;
+            // - the `len` elements from `first` on lie inside the memory: `new` asked for their bytes and a line more, of which at
+            //   most one is skipped; its words stay where they are as long as `self` lives, moved or not;
             // - `first` is aligned: it is at the start of a line, and `FITS` bounds the alignment of `T`;
             // - zeros are a `T` (`Zeroable`), and only `T`s are written since, through this slice;
             // - the memory is made of atomics, so it may change behind a shared reference; nobody uses it as words.
-            unsafe { core::slice::from_raw_parts(first, self.len) }
+            unsafe { NonNull::slice_from_raw_parts(first, self.len).as_ref() }
         }
     }
 }
@@ -75,7 +136,7 @@ mod boxed {
     pub(crate) struct Table<T>(Box<[T]>);
 
     impl<T: Zeroed> Table<T> {
-        pub(crate) fn new(len: usize) -> Self {
+        pub(crate) fn new(len: usize, _: super::Pages<'_>) -> Self {
             Self((0..len).map(|_| T::default()).collect())
         }
 
@@ -103,15 +164,32 @@ impl<T: Zeroed> fmt::Debug for Table<T> {
 #[cfg(all(test, not(any(prewire_loom, prewire_shuttle))))]
 mod tests {
     use super::*;
-    use prewire_sync::atomic::{AtomicU64, Ordering};
+    use prewire_sync::atomic::Ordering;
+
+    /// Words of somebody else, as bad for a table as can be: they start in the middle of a line.
+    fn given(words: usize) -> Option<Words> {
+        struct Odd(Box<[AtomicU64]>);
+        impl Deref for Odd {
+            type Target = [AtomicU64];
+            fn deref(&self) -> &[AtomicU64] {
+                let at = (self.0.as_ptr().addr().wrapping_neg() / 8 + 1) % 8;
+                &self.0[at..]
+            }
+        }
+        Some(Box::new(Odd((0..words + 8).map(|_| AtomicU64::new(0)).collect())))
+    }
 
     #[test]
     fn elements_are_aligned_zeroed_and_apart() {
-        for len in [0, 1, 7, 4096] {
-            let table = Table::<crate::Slot>::new(len);
+        let too_few = |_| given(1);
+        let sizes = [0, 1, 7, 4096, 40_000].into_iter();
+        for (len, pages) in sizes.flat_map(|len| [(len, HEAP), (len, &given), (len, &too_few as Pages<'_>)]) {
+            let table = Table::<crate::Slot>::new(len, pages);
             assert_eq!(table.len(), len);
             assert_eq!(table.as_ptr().addr() % 64, 0);
-            let words = Table::<AtomicU64>::new(len);
+            let moved = core::hint::black_box(Box::new(table));
+            assert!(moved.iter().all(|slot| slot.waits() == 0));
+            let words = Table::<AtomicU64>::new(len, pages);
             assert!(words.iter().all(|word| word.load(Ordering::Relaxed) == 0));
             words.iter().enumerate().for_each(|(i, word)| word.store(i as u64, Ordering::Relaxed));
             assert!(words.iter().enumerate().all(|(i, word)| word.load(Ordering::Relaxed) == i as u64));
