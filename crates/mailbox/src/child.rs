@@ -7,11 +7,12 @@ use crate::layout::{BLOB_BYTES, Block, Call, Mailbox, TASK_FRAMES, TaskFrame};
 use crate::life::{Life, Phase, write_reason};
 use crate::news::Wake;
 use crate::word::{FrameState, Generation, Seen, Tag};
+use core::cell::Cell;
 use core::num::NonZeroI32;
 use core::time::Duration;
 use prewire_abi::{BlobView, TaskArgsView};
 use prewire_sync::atomic::{Ordering, fence};
-use prewire_sync::mutant;
+use prewire_sync::{Spinning, mutant};
 
 /// What a child and its parent share.
 #[derive(Clone, Copy, Debug)]
@@ -33,6 +34,8 @@ pub struct ChildEnd<'a> {
     ends: Ends<'a>,
     generation: Generation,
     pid: u32,
+    /// Whether to spin before the next wait.
+    spinning: Cell<Spinning>,
 }
 
 /// What a child has to do next.
@@ -76,7 +79,7 @@ impl<'a> ChildEnd<'a> {
         if !expected.advance(header, begun) {
             return Err(BeginError::NotExpected { child, generation, life: Life::of(header) });
         }
-        Ok(Self { ends: Ends { mailbox, block, child }, generation, pid })
+        Ok(Self { ends: Ends { mailbox, block, child }, generation, pid, spinning: Cell::default() })
     }
 
     /// The number of the child.
@@ -113,7 +116,19 @@ impl<'a> ChildEnd<'a> {
 
     /// The next thing to do, if there is one: first a shutdown, then a request, then the task that was posted first, if
     /// tasks are posted in the order of their tokens. What is not for this generation is not looked at; one whose time is over is told to leave.
-    pub fn look(&self) -> Option<Work<'a>> {
+    ///
+    /// What is taken is done before the child leaves: it borrows this end.
+    ///
+    /// ```compile_fail,E0505
+    /// # use prewire_mailbox::{ChildEnd, Work};
+    /// fn leaves_with_a_task_in_hand(child: ChildEnd<'_>) {
+    ///     let Some(Work::Task(task)) = child.look() else { return };
+    ///     let _ = child.leave();
+    ///     // From here on the frame may be given to the next child.
+    ///     let _ = task.call();
+    /// }
+    /// ```
+    pub fn look(&self) -> Option<Work<'_>> {
         let mailbox = self.ends.mailbox;
         let over = Life::glance(&mailbox.header).generation != self.generation;
         if over || mailbox.header.shutdown.load(Ordering::Relaxed) != 0 {
@@ -153,9 +168,17 @@ impl<'a> ChildEnd<'a> {
         })
     }
 
-    /// Waits for the next thing to do: spins for some microseconds, then parks. `None` when `timeout` has passed.
-    pub fn wait(&self, timeout: Option<Duration>) -> Option<Work<'a>> {
-        self.ends.mailbox.header.doorbell.wait_until(timeout, || self.look())
+    /// Waits for the next thing to do: spins for some microseconds where that pays, then parks. `None` when `timeout` has
+    /// passed.
+    pub fn wait(&self, timeout: Option<Duration>) -> Option<Work<'_>> {
+        let mut found = None;
+        let mut spinning = self.spinning.get();
+        let spun = spinning.spin(|| {
+            found = self.look();
+            found.is_some()
+        });
+        self.spinning.set(spinning);
+        if spun { found } else { self.ends.mailbox.header.doorbell.park_until(timeout, || self.look()) }
     }
 }
 
@@ -201,27 +224,40 @@ impl Task<'_> {
 
     /// It has ended well. What the child wrote before is visible to the parent.
     pub fn finish(self) -> Wake {
-        self.end(true)
+        self.finish_then(|| ())
+    }
+
+    /// As [`finish`](Task::finish), and calls `between` when the outcome is there and nobody has been woken for it.
+    pub fn finish_then(self, between: impl FnOnce()) -> Wake {
+        self.end(true, between)
     }
 
     /// It failed, with this code and text; of the text what there is room for.
     pub fn fail(self, code: NonZeroI32, text: &str) -> Wake {
+        self.fail_then(code, text, || ())
+    }
+
+    /// As [`fail`](Task::fail), and calls `between` when the outcome is there and nobody has been woken for it.
+    pub fn fail_then(self, code: NonZeroI32, text: &str, between: impl FnOnce()) -> Wake {
         let text = &text.as_bytes()[..text.floor_char_boundary(crate::layout::TEXT_BYTES)];
         self.frame.code.store(code.get().cast_unsigned(), Ordering::Relaxed);
         // SAFETY: this child has taken the frame and finishes it below; `text` is not part of the cell, which is never
         // given out.
         let written = unsafe { copy_in(&self.frame.text, text) };
         self.frame.text_bytes.store(written as u32, Ordering::Relaxed);
-        self.end(false)
+        self.end(false, between)
     }
 
-    fn end(self, well: bool) -> Wake {
+    fn end(self, well: bool, between: impl FnOnce()) -> Wake {
         // MUTANT "mailbox-early-report": the parent is told before the task has ended.
         if mutant::skips("mailbox-early-report") {
             let wake = self.ends.report();
             self.frame.word.finish(self.tag, well);
             return wake;
         }
-        if self.frame.word.finish(self.tag, well) { self.ends.report() } else { Wake::None }
+        // If the frame is not this task's any more, somebody has overwritten it, and the parent finds that out.
+        self.frame.word.finish(self.tag, well);
+        between();
+        self.ends.report()
     }
 }

@@ -110,17 +110,23 @@ impl Request<'_> {
         }
     }
 
-    /// Waits for the answer.
+    /// Waits for the answer: up to `timeout` for the child to begin, and as long for it to end.
     ///
     /// # Errors
     ///
-    /// The child answered that it failed; it left or died; or `timeout` passed, after which the answer, should it come,
+    /// The child answered that it failed; it left or died; or the time passed, after which the answer, should it come,
     /// is dropped.
     pub fn wait(mut self, timeout: Option<Duration>) -> Result<Answer, ControlError> {
         let answers = &self.end.mailbox.header.answers;
-        let answer = answers.wait_until(timeout, || self.look());
-        let late = || ControlError::TimedOut { child: self.end.child, waited: timeout.unwrap_or_default() };
-        answer.unwrap_or_else(|| Err(late()))
+        let mut answer = answers.wait_until(timeout, || self.look());
+        let begun = |state| matches!(state, Seen::State(FrameState::Running, tag) if tag == self.tag);
+        if answer.is_none() && begun(self.end.mailbox.control.word.look()) {
+            answer = answers.wait_until(timeout, || self.look());
+        }
+        answer.unwrap_or_else(|| {
+            let began = self.end.mailbox.control.word.abandon(self.tag);
+            Err(ControlError::TimedOut { child: self.end.child, waited: timeout.unwrap_or_default(), began })
+        })
     }
 }
 
@@ -167,24 +173,34 @@ impl<'a> Control<'a> {
 
     /// Answers. More than [`ANSWER_BYTES`] bytes are refused in their place.
     pub fn answer(self, results: [u64; 4], bytes: &[u8]) {
+        self.answer_then(results, bytes, || ());
+    }
+
+    /// As [`answer`](Control::answer), and calls `between` when the answer is there and nobody has been woken for it.
+    pub fn answer_then(self, results: [u64; 4], bytes: &[u8], between: impl FnOnce()) {
         if bytes.len() > ANSWER_BYTES {
             let text = format!(
                 "the answer has {} bytes, the control frame holds {ANSWER_BYTES}; ask for less at a time",
                 bytes.len()
             );
-            return self.refuse(NonZeroI32::MAX, &text);
+            return self.refuse_then(NonZeroI32::MAX, &text, between);
         }
         store(&self.frame().results, results);
-        self.end(true, 0, bytes);
+        self.end(true, 0, bytes, between);
     }
 
     /// Answers that it failed.
     pub fn refuse(self, code: NonZeroI32, text: &str) {
-        let text = &text.as_bytes()[..text.floor_char_boundary(ANSWER_BYTES)];
-        self.end(false, code.get(), text);
+        self.refuse_then(code, text, || ());
     }
 
-    fn end(self, well: bool, code: i32, bytes: &[u8]) {
+    /// As [`refuse`](Control::refuse), and calls `between` when the answer is there and nobody has been woken for it.
+    pub fn refuse_then(self, code: NonZeroI32, text: &str, between: impl FnOnce()) {
+        let text = &text.as_bytes()[..text.floor_char_boundary(ANSWER_BYTES)];
+        self.end(false, code.get(), text, between);
+    }
+
+    fn end(self, well: bool, code: i32, bytes: &[u8], between: impl FnOnce()) {
         let frame = self.frame();
         frame.failure.store(code.cast_unsigned(), Ordering::Relaxed);
         // SAFETY: this child has taken the frame and finishes it below; what `bytes` gave out is bound to `self` and has
@@ -192,6 +208,7 @@ impl<'a> Control<'a> {
         let written = unsafe { copy_in(&frame.answer, bytes) };
         frame.answer_bytes.store(written as u32, Ordering::Relaxed);
         frame.word.finish(self.tag, well);
+        between();
         // MUTANT "control-no-ring": who waits for the answer is not told.
         if !mutant::skips("control-no-ring") {
             self.ends.mailbox.header.answers.notify_all();

@@ -122,6 +122,8 @@ pub enum ControlError {
         child: u32,
         /// How long the parent waited.
         waited: Duration,
+        /// The child has begun on it, and may use whatever the request names until it ends.
+        began: bool,
     },
     /// The child does not serve, or stopped before it took the request.
     NotUp {
@@ -246,7 +248,7 @@ impl fmt::Display for ControlError {
                  data into a buffer"
             ),
             Self::Failed { child, failure } => write!(f, "child {child} refused the request: {failure}"),
-            Self::TimedOut { child, waited } => write!(
+            Self::TimedOut { child, waited, .. } => write!(
                 f,
                 "child {child} has not answered for {} ms; it may be in a long task, or hang: look at it, or wait longer",
                 waited.as_millis()

@@ -106,6 +106,12 @@ impl Block {
         free.is_ok().then(|| Attend { block: self })
     }
 
+    /// Whether a thread attends at this moment.
+    #[must_use]
+    pub fn is_attended(&self) -> bool {
+        self.attended.load(Ordering::Relaxed) != NOBODY
+    }
+
     /// The progress thread is about to sleep on its bell. False: it has to look first, as there is news that is nobody
     /// else's. Whatever wakes it, it says so by [`awake`](Block::awake) before it takes the news.
     #[must_use = "a thread that sleeps nevertheless is not woken"]
@@ -121,7 +127,7 @@ impl Block {
             return true;
         }
         // Who attends looks again before it parks and before it leaves.
-        let sleep = !self.has_news() || self.attended.load(Ordering::Relaxed) != NOBODY;
+        let sleep = !self.has_news() || self.is_attended();
         if !sleep {
             self.awake();
         }

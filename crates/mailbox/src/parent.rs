@@ -54,12 +54,13 @@ impl<'a> ParentEnd<'a> {
         &self.mailbox.tasks[token as usize % TASK_FRAMES]
     }
 
-    /// Posts a task: its arguments are written into the frame, and the child is woken if it is parked.
+    /// Posts a task: its arguments are written into the frame, and the child is woken if it is parked. Whether it was: then
+    /// it takes its time.
     ///
     /// # Errors
     ///
     /// The frame of `token` is in use, the child does not serve, or the arguments do not fit. Nothing is posted then.
-    pub fn post(&self, token: u32, call: &Call, args: TaskArgsView<'_>) -> Result<(), PostError> {
+    pub fn post(&self, token: u32, call: &Call, args: TaskArgsView<'_>) -> Result<bool, PostError> {
         let bytes = args.blob_len();
         if bytes > BLOB_BYTES {
             return Err(PostError::TooLarge { child: self.child, bytes, capacity: BLOB_BYTES });
@@ -79,7 +80,7 @@ impl<'a> ParentEnd<'a> {
         token: u32,
         call: &Call,
         write: impl FnOnce(&mut [u8]) -> Result<usize, BlobError>,
-    ) -> Result<(), PostError> {
+    ) -> Result<bool, PostError> {
         let child = self.child;
         let life = Life::glance(&self.mailbox.header);
         if life.phase != Some(Phase::Up) {
@@ -107,16 +108,13 @@ impl<'a> ParentEnd<'a> {
         frame.call.with_mut(|to| unsafe { to.write(call) });
         frame.progress.store(0, Ordering::Relaxed);
         filling.publish(Tag { generation: life.generation, number: token });
-        self.ring();
-        Ok(())
+        Ok(self.ring())
     }
 
-    /// Rings the child's doorbell.
-    pub(crate) fn ring(&self) {
+    /// Rings the child's doorbell: whether it was parked.
+    pub(crate) fn ring(&self) -> bool {
         // MUTANT "mailbox-no-ring": the child is not told.
-        if !mutant::skips("mailbox-no-ring") {
-            self.mailbox.header.doorbell.notify_one();
-        }
+        !mutant::skips("mailbox-no-ring") && self.mailbox.header.doorbell.notify_one()
     }
 
     /// What the frame of `token` says, if it holds that task.

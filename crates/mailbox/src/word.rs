@@ -219,13 +219,13 @@ impl Word {
         self.swap(Self::word(from, tag), FrameState::Reading as u64, order).then(|| Reading(self))
     }
 
-    /// Parent: gives up waiting for `tag`, whatever became of it.
-    pub(crate) fn abandon(&self, tag: Tag) {
+    /// Parent: gives up waiting for `tag`, whatever became of it. Whether the child is still at it.
+    pub(crate) fn abandon(&self, tag: Tag) -> bool {
         // Each exchange fails if the state has moved on; it moves forward only, and at most twice.
         for _ in 0..3 {
-            let Seen::State(state, seen) = self.look() else { return };
+            let Seen::State(state, seen) = self.look() else { return false };
             if seen != tag {
-                return;
+                return false;
             }
             let gone = match state {
                 FrameState::Ready => self.retract(tag),
@@ -236,12 +236,13 @@ impl Word {
                 FrameState::Done | FrameState::Failed => {
                     self.swap(Self::word(state, tag), IDLE, Ordering::Relaxed)
                 }
-                _ => return,
+                _ => return false,
             };
             if gone {
-                return;
+                return state == FrameState::Running;
             }
         }
+        false
     }
 
     /// Parent, once the child is gone: makes the frame idle, unless another thread of the parent has it.

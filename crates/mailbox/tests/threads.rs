@@ -193,8 +193,13 @@ fn requests_are_answered_refused_or_taken_back() {
 
     // One that is not taken is taken back; one that is, is abandoned until the child lets go of it.
     let late = parent.request(1, [0; 4], &[]).unwrap().wait(Some(Duration::ZERO)).unwrap_err();
-    assert_eq!(late, ControlError::TimedOut { child: 0, waited: Duration::ZERO });
+    assert_eq!(late, ControlError::TimedOut { child: 0, waited: Duration::ZERO, began: false });
     assert!(child.look().is_none());
+    let request = parent.request(1, [0; 4], &[]).unwrap();
+    let Some(Work::Control(control)) = child.look() else { panic!("there is a request") };
+    let late = request.wait(Some(Duration::ZERO)).unwrap_err();
+    assert_eq!(late, ControlError::TimedOut { child: 0, waited: Duration::ZERO, began: true });
+    control.answer([0; 4], &[]);
     let request = parent.request(1, [0; 4], &[]).unwrap();
     let Some(Work::Control(control)) = child.look() else { panic!("there is a request") };
     drop(request);

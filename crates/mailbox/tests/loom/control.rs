@@ -73,17 +73,17 @@ fn an_answer_wakes_who_waits_for_it() {
 fn an_answer_before_leaving_is_not_lost() {
     model(|| {
         let pair = Pair::new();
-        let child = pair.child(Generation::FIRST);
-        let mut request = pair.parent().request(1, [1, 0, 0, 0], &[1]).expect("the child serves");
-        let Some(Work::Control(control)) = child.look() else { unreachable!("it was asked before") };
         scope(|scope| {
-            scope.spawn(|| {
-                control.answer([2, 0, 0, 0], &[2]);
-                let _ = child.leave();
+            let child = pair.child(Generation::FIRST);
+            let mut request = pair.parent().request(1, [1, 0, 0, 0], &[1]).expect("the child serves");
+            let Some(Work::Control(control)) = child.look() else { unreachable!("it was asked before") };
+            scope.spawn(move || {
+                if let Some(answer) = request.look() {
+                    assert_eq!(answer.expect("it was answered").results[0], 2);
+                }
             });
-            if let Some(answer) = request.look() {
-                assert_eq!(answer.expect("it was answered").results[0], 2);
-            }
+            control.answer([2, 0, 0, 0], &[2]);
+            let _ = child.leave();
         });
     });
 }

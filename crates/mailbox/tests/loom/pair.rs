@@ -37,10 +37,12 @@ impl Pair {
     /// Posts a task of one byte.
     pub(crate) fn post(&self, token: u32, byte: u8) -> Result<(), PostError> {
         let call = Call { cookie: u64::from(byte), ..Call::default() };
-        self.parent().post_with(token, &call, |room| {
-            room[0] = byte;
-            Ok(1)
-        })
+        self.parent()
+            .post_with(token, &call, |room| {
+                room[0] = byte;
+                Ok(1)
+            })
+            .map(drop)
     }
 
     /// Runs a task: what it was given is what was posted; what it computes is written.
