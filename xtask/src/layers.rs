@@ -38,6 +38,7 @@ pub(crate) const MEMBERS: &[Member] = &[
     row("prewire-a5",           3, &[],                   &[],                             SAFE),
     row("prewire-runs",         3, &[],                   &["tracing"],                    SAFE),
     row("prewire-chip",         4, &[],                   CHIP,                            UNSAFE),
+    row("prewire-worker",       5, &[],                   WORKER,                          SAFE),
     row("prewire",              6, &[],                   &[],                             SAFE),
     aside("prewire-scenes"),
     aside("prewire-test-support"),
@@ -52,6 +53,7 @@ const LOOM: &str = "loom under cfg(prewire_loom)";
 const SHUTTLE: &str = "shuttle under cfg(prewire_shuttle)";
 const SYNC: &[&str] = &["crossbeam-utils", LOOM, SHUTTLE];
 const OS: &[&str] = &["rustix", "libc", "memmap2", LOOM, SHUTTLE];
+const WORKER: &[&str] = &["bytemuck", "inventory", "sha2", "thiserror", "tracing", "tracing-subscriber"];
 const CHIP: &[&str] = &["half", "thiserror", "tracing", "bytemuck"];
 
 const fn row(

@@ -10,10 +10,12 @@ use std::process::{Command, ExitCode};
 /// Whose tests are run.
 const PACKAGES: &[&str] = &[
     "prewire-abi",
+    "prewire-sync",
     "prewire-ring",
     "prewire-tensormap",
     "prewire-orchestrator",
     "prewire-scheduler",
+    "prewire-mailbox",
     "prewire-sim",
     "prewire-chip",
 ];

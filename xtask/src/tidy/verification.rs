@@ -38,6 +38,7 @@ fn tests(file: &TextFile) -> Vec<Test> {
 fn cases(lines: &[&str], place: &[String]) -> Vec<Test> {
     let Some(start) = lines.iter().position(|line| line.ends_with("cases! {")) else { return Vec::new() };
     let listed = lines[start + 1..].iter().take_while(|line| !matches!(**line, "}" | "parts:"));
+    let listed = listed.filter(|line| !line.starts_with("first:"));
     let names = listed.flat_map(|line| line.split([',', ';'])).map(str::trim).filter(|name| !name.is_empty());
     names
         .map(|path| {
@@ -161,7 +162,7 @@ fn names_without_a_test_and_invariants_without_a_section_are_found() {
     all.extend(tests(&file("crates/os/tests/loom.rs", "#[test]\n#[ignore]\nfn it_wakes<T>() {}\n")));
     all.extend(tests(&file(
         "crates/os/tests/apart/main.rs",
-        "fn c_d() {}\nprewire_test_support::cases! {\n    end::it_dies, it_lives;\n    parts:\n    c_d,\n}\n",
+        "fn c_d() {}\nprewire_test_support::cases! {\n    first: begin();\n    end::it_dies, it_lives;\n    parts:\n    c_d,\n}\n",
     )));
     let page = "# Page\n`ring::lock::a_note_is_read` `abi::tensor::tests::it_fits` `os::it_wakes` `Rings::a_b`\n\
                 `ring::queue::a_note_is_read`\n`ring::lock::b_c`\n`os::lock::a_note_is_read`\n`core::mem`\n\

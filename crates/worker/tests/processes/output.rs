@@ -1,0 +1,98 @@
+//! What children write, and with whose name it comes.
+
+use std::io::Write;
+
+use prewire_worker::{Callable, Stream, Worker};
+
+use super::{Heard, count, replaced_by, until};
+
+fn speaks() -> Callable {
+    Callable::host_function("speaks", |args| {
+        let number = args.scalar::<u32>(0)?;
+        println!("out {number}");
+        eprintln!("err {number}");
+        Ok(())
+    })
+}
+
+pub(crate) fn lines_come_with_the_place_and_the_process_of_who_wrote_them() {
+    let heard = Heard::default();
+    let panics = Callable::host_function("panics", |_| panic!("it has to"));
+    let tree = Worker::node().subs(2).callable(&speaks()).callable(&panics).output(heard.output());
+    let node = tree.start().unwrap();
+    let pids = node.processes();
+    let of = |path: &str| pids[node.children().position(|name| path == format!("node/{name}")).unwrap()];
+    node.run(|orch| (0..20u32).try_for_each(|number| orch.submit(&speaks()).scalar(number).go().map(drop)))
+        .unwrap();
+    for number in 0..20 {
+        let (path, pid, stream) = heard.wait_for(&format!("out {number}"));
+        assert_eq!((of(&path), stream), (Some(pid), Stream::Stdout));
+        assert_eq!(heard.wait_for(&format!("err {number}")), (path, pid, Stream::Stderr));
+    }
+    node.run(|orch| orch.submit(&panics).go().map(drop)).unwrap_err();
+    let (path, pid, stream) = heard.wait_for("it has to");
+    assert_eq!((of(&path), stream), (Some(pid), Stream::Stderr));
+    node.close().unwrap();
+}
+
+pub(crate) fn lines_of_all_levels_keep_their_labels() {
+    let heard = Heard::default();
+    let speak_below = Callable::orchestration("speak_below", |orch, _| {
+        println!("from the worker");
+        orch.submit(&speaks()).scalar(5u32).go().map(drop)
+    });
+    let node = Worker::node().subs(1).callable(&speaks());
+    let tree = Worker::network(4).child(node).callable(&speak_below).output(heard.output());
+    let net = tree.start().unwrap();
+    net.run(|orch| orch.submit(&speak_below).to("worker0").go().map(drop)).unwrap();
+    let worker = net.processes()[0].unwrap();
+    assert_eq!(heard.wait_for("from the worker"), ("network1/worker0".into(), worker, Stream::Stdout));
+    let (path, pid, stream) = heard.wait_for("err 5");
+    assert_eq!((path.as_str(), stream), ("network1/worker0/sub0", Stream::Stderr));
+    assert_eq!(pid, super::named("prewire:sub0")[0].pid.raw().cast_unsigned());
+    net.close().unwrap();
+}
+
+pub(crate) fn a_line_without_end_comes_at_death() {
+    let heard = Heard::default();
+    let dies = Callable::host_function("dies", |_| {
+        let mut out = std::io::stdout();
+        out.write_all(b"no end").and_then(|()| out.flush()).unwrap();
+        std::process::exit(4)
+    });
+    let tree = Worker::node().subs(1).callable(&dies).callable(&count()).output(heard.output());
+    let node = tree.start().unwrap();
+    let old = node.processes()[0].unwrap();
+    let error = node.run(|orch| orch.submit(&dies).go().map(drop)).unwrap_err();
+    assert!(error.to_string().contains("exited with code 4"), "{error}");
+    assert_eq!(heard.wait_for("no end"), ("node/sub0".into(), old, Stream::Stdout));
+    replaced_by(&node, 0, old);
+    node.close().unwrap();
+    assert_eq!(heard.all(), [""; 0], "nothing was said twice");
+}
+
+pub(crate) fn a_flood_is_neither_lost_nor_does_it_hold_up_others() {
+    const LINES: usize = 20_000;
+    let heard = Heard::default();
+    let floods = Callable::host_function("floods", |_| {
+        (0..LINES).for_each(|i| {
+            println!("line {i:06} of a flood that is far longer than what a pipe can hold at a time")
+        });
+        Ok(())
+    });
+    let tree = Worker::node().subs(2).callable(&floods).callable(&count()).output(heard.output());
+    let node = tree.start().unwrap();
+    let x = node.zeros::<f32>(&[4]).unwrap();
+    node.run(|orch| {
+        orch.submit(&floods).go()?;
+        for _ in 0..100 {
+            orch.submit(&count()).inout(&x).go()?;
+        }
+        Ok(())
+    })
+    .unwrap();
+    assert_eq!(node.read::<f32>(&x).unwrap(), [100.0; 4]);
+    until("all lines", || (heard.all().len() == LINES).then_some(()));
+    assert!(heard.all().iter().enumerate().all(|(i, line)| line.starts_with(&format!("line {i:06} "))));
+    node.close().unwrap();
+}
