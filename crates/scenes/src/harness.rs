@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use prewire::chip::RunUsage;
 use serde::Serialize;
 
-use crate::scene::{Outcome, Scene, Setup};
+use crate::scene::{Inside, Outcome, Scene, Setup};
 use crate::traces;
 
 /// How a scene went on a platform.
@@ -20,8 +20,11 @@ pub struct Row {
     pub ok: bool,
     /// Tasks submitted; 0 if it did not run to its end.
     pub tasks: u64,
-    /// The most threads that the simulator had; 0 if it did not run to its end, or ran in the caller's thread.
+    /// The most threads that the simulator had; 0 if it did not run to its end, ran in the caller's thread, or has a node.
     pub threads: usize,
+    /// Where the children of its node were; none of a scene without a node, or that did not run to its end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub inside: Option<Inside>,
     /// Milliseconds that its runs took, without inputs and golden.
     pub wall_ms: f64,
     /// The worst error; `None` if it did not run to its end or a result is not a number.
@@ -33,7 +36,8 @@ pub struct Row {
     /// The seed that it ran under.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seed: Option<u64>,
-    /// What happened in each of its runs, one after the other, if that was asked for: as far as it came.
+    /// What happened in each of its runs, one after the other, if that was asked for: as far as it came. None of a scene
+    /// whose chips are children of a node: they are in other processes.
     #[serde(skip)]
     pub trace: Option<String>,
     /// Why it is not ok.
@@ -79,6 +83,7 @@ fn sizes(usage: &RunUsage) -> Vec<Used> {
 /// let broken = Scene {
 ///     name: "broken",
 ///     about: "fails",
+///     level: 2,
 ///     tolerance: 0.0,
 ///     kernels: &[],
 ///     run: |_| anyhow::bail!("out of order"),
@@ -95,6 +100,7 @@ pub fn run(scene: &Scene, setup: &Setup) -> Row {
         ok: false,
         tasks: 0,
         threads: 0,
+        inside: None,
         wall_ms: 0.0,
         max_error: None,
         tolerance: scene.tolerance,
@@ -117,7 +123,7 @@ pub fn run(scene: &Scene, setup: &Setup) -> Row {
             row.error = Some(format!("the program panicked: {text}"));
         }
     }
-    row.trace = setup.trace.then(traces::collect);
+    row.trace = (setup.trace && scene.level == 2).then(traces::collect);
     row
 }
 
@@ -125,6 +131,7 @@ pub fn run(scene: &Scene, setup: &Setup) -> Row {
 fn judge(row: &mut Row, outcome: &Outcome) {
     row.tasks = outcome.tasks;
     row.threads = outcome.threads;
+    row.inside = outcome.inside;
     row.usage = sizes(&outcome.usage);
     row.wall_ms = outcome.wall.as_secs_f64() * 1e3;
     row.max_error = outcome.max_error.is_finite().then_some(outcome.max_error);
@@ -153,13 +160,14 @@ mod tests {
             tasks: 3,
             wall: Duration::from_millis(2),
             threads: 1,
+            inside: None,
             max_error,
             usage: RunUsage::default(),
         })
     }
 
     fn scene(run: fn(&Setup) -> anyhow::Result<Outcome>) -> Scene {
-        Scene { name: "made_up", about: "", tolerance: 1e-3, kernels: &[], run }
+        Scene { name: "made_up", about: "", level: 2, tolerance: 1e-3, kernels: &[], run }
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Real programs for the chips, each with an independent golden: what `cargo xtask sim-test` runs.
+//! Real programs for chips and for nodes that have some, each with an independent golden: what `cargo xtask sim-test` runs.
 //!
 //! A [`Scene`] is an orchestration, its kernels and a golden. The kernels do real arithmetic in `f32` on tensor
 //! memory; the golden computes the same thing another way, in plain nested loops in `f64` on the host, and shares no
@@ -9,7 +9,10 @@
 //! | [`list`], [`select`] | the scenes there are, and a choice among them |
 //! | [`platforms`] | the platforms there are |
 //! | [`run`] | runs one scene on one platform and says how it went, whatever happens in it |
-//! | one module a scene | `mod.rs` is the program, `kernels.rs` what its tasks do, `golden.rs` what must come out |
+//! | one module a scene | `mod.rs` is the program, `kernels.rs` or `callables.rs` what its tasks do, `golden.rs` what must come out |
+//!
+//! Children of a node are processes if this process is a single thread when the scene starts, else threads; the row
+//! says which. `prewire-scenes` stays a single thread between scenes, so there they are processes.
 //!
 //! ```
 //! use prewire_scenes::{Setup, Size, list, platforms, run};
@@ -25,13 +28,24 @@ mod compare;
 mod draw;
 mod harness;
 mod machine;
+mod node;
 mod scene;
+mod spoil;
 mod tile;
 mod traces;
 
 mod alternating;
 mod decode_layer;
 mod gemm;
+mod network_three_levels;
+mod network_two_nodes;
+mod node_allreduce;
+mod node_checks;
+mod node_dependent;
+mod node_ffn;
+mod node_group;
+mod node_independent;
+mod node_loses_chip;
 mod paged_attention;
 mod ring_pressure;
 mod scalar_data;
@@ -40,7 +54,7 @@ mod vector;
 
 pub use choose::{Unknown, platforms, select};
 pub use harness::{Row, Used, run};
-pub use scene::{Outcome, Platform, Scene, Setup, Size};
+pub use scene::{Inside, Outcome, Platform, Scene, Setup, Size};
 
 /// Every scene, in the order in which they are run.
 #[must_use]
@@ -55,6 +69,15 @@ pub fn list() -> &'static [Scene] {
         scalar_data::SCENE,
         decode_layer::SCENE,
         ring_pressure::SCENE,
+        node_independent::SCENE,
+        node_dependent::SCENE,
+        node_ffn::SCENE,
+        node_allreduce::SCENE,
+        node_group::SCENE,
+        node_checks::SCENE,
+        node_loses_chip::SCENE,
+        network_two_nodes::SCENE,
+        network_three_levels::SCENE,
     ];
     ALL
 }

@@ -4,10 +4,11 @@ use core::time::Duration;
 
 use anyhow::ensure;
 use prewire::chip::RunUsage;
-use prewire::prelude::{Chip, Core, Element, Kernel, KernelCtx, KernelError, Orch, RingSizes, bf16};
+use prewire::prelude::{Chip, Core, Kernel, KernelCtx, KernelError, Orch, RingSizes};
 
 use crate::compare::Worst;
 use crate::scene::{Outcome, Setup};
+use crate::spoil::Spoil;
 use crate::traces;
 
 /// A chip and the totals of its runs.
@@ -15,7 +16,7 @@ use crate::traces;
 pub(crate) struct Machine {
     /// The chip.
     pub(crate) chip: Chip,
-    spoil: Option<&'static str>,
+    spoil: Spoil,
     tasks: u64,
     wall: Duration,
     usage: RunUsage,
@@ -34,12 +35,12 @@ impl Machine {
 
     fn of(setup: &Setup, chip: Chip) -> Self {
         let usage = RunUsage::default();
-        Self { chip, spoil: setup.spoil, tasks: 0, wall: Duration::ZERO, usage }
+        Self { chip, spoil: Spoil::of(setup), tasks: 0, wall: Duration::ZERO, usage }
     }
 
     /// Whether the setup says that this kernel is wrong.
     pub(crate) fn spoils(&self, name: &str) -> bool {
-        self.spoil == Some(name)
+        self.spoil.hits(name)
     }
 
     /// Registers a kernel, spoilt if the setup says so.
@@ -49,14 +50,7 @@ impl Machine {
         core: Core,
         body: impl Fn(&mut KernelCtx<'_>) -> Result<(), KernelError> + Send + Sync + 'static,
     ) -> prewire::Result<Kernel> {
-        if self.spoils(name) {
-            self.chip.kernel(name, core, move |k| {
-                body(k)?;
-                spoil(k)
-            })
-        } else {
-            self.chip.kernel(name, core, body)
-        }
+        self.spoil.kernel(&self.chip, name, core, body)
     }
 
     /// Runs a program to its end and checks that kernels ran exactly `expected` times: once for each block and place of
@@ -99,33 +93,9 @@ impl Machine {
             tasks: self.tasks,
             wall: self.wall,
             threads: self.chip.peak_threads(),
+            inside: None,
             max_error: worst.get(),
             usage: self.usage,
         }
     }
-}
-
-/// Adds one to the first element of the last tensor that the task may write, in its first block.
-fn spoil(k: &KernelCtx<'_>) -> Result<(), KernelError> {
-    if k.block() != 0 {
-        return Ok(());
-    }
-    for tensor in (0..k.tensors()).rev() {
-        if bump(k, tensor, |x: f32| x + 1.0)
-            || bump(k, tensor, |x: bf16| x + bf16::ONE)
-            || bump(k, tensor, |x: i32| x + 1)
-            || bump(k, tensor, |x: u64| x.wrapping_add(1))
-        {
-            return Ok(());
-        }
-    }
-    Err(KernelError::new("no result to spoil"))
-}
-
-/// Whether `tensor` holds elements of this type that may be written; if so, the first was changed.
-fn bump<T: Element>(k: &KernelCtx<'_>, tensor: usize, change: impl Fn(T) -> T) -> bool {
-    let Ok(shape) = k.shape(tensor) else { return false };
-    let (first, at) = (vec![0u32; shape.len()], vec![0usize; shape.len()]);
-    let Ok(mut view) = k.output_at::<T>(tensor, &first, &vec![1; shape.len()]) else { return false };
-    view.get(&at).is_some_and(|x| view.set(&at, change(x)).is_ok())
 }

@@ -1,9 +1,11 @@
 //! What a scene is, what it is given and what it hands back. A scene never judges itself: the harness compares.
 
+use core::fmt;
 use core::time::Duration;
 
 use prewire::chip::RunUsage;
 use prewire::prelude::{Check, ChipBuilder, Hazards};
+use serde::Serialize;
 
 /// A program with a golden.
 #[derive(Clone, Copy, Debug)]
@@ -12,6 +14,8 @@ pub struct Scene {
     pub name: &'static str,
     /// What it does, in one line.
     pub about: &'static str,
+    /// What it runs on: 2 is a chip, 3 a node, and so on.
+    pub level: u8,
     /// The largest [`Outcome::max_error`] that passes.
     pub tolerance: f64,
     /// The names of its kernels, each of which [`Setup::spoil`] can make wrong.
@@ -30,7 +34,8 @@ pub struct Setup {
     pub size: Size,
     /// Runs the simulator in one thread, in the order that this seed draws; `None`: on all its threads.
     pub seed: Option<u64>,
-    /// Records what happens in each run: see [`Row::trace`](crate::Row::trace).
+    /// Records what happens in each run: see [`Row::trace`](crate::Row::trace). Of chips that are children of a node, none
+    /// is collected.
     pub trace: bool,
     /// Which accesses are ordered. Scenes are right with [`Hazards::All`] only.
     pub hazards: Hazards,
@@ -155,6 +160,25 @@ pub struct Platform {
     pub name: &'static str,
 }
 
+/// Where the children of a node run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Inside {
+    /// In processes of their own.
+    Processes,
+    /// In threads of this process, as it had others when the node was started.
+    Threads,
+}
+
+impl fmt::Display for Inside {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Processes => "processes",
+            Self::Threads => "threads",
+        })
+    }
+}
+
 /// What came out of a run of a scene.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -163,11 +187,25 @@ pub struct Outcome {
     pub tasks: u64,
     /// How long its runs took, without making the inputs and the golden.
     pub wall: Duration,
-    /// The most threads that the simulator had.
+    /// The most threads that the simulator had; 0 if its chips were children of a node.
     pub threads: usize,
+    /// Where the children of its node were, if it has one.
+    pub inside: Option<Inside>,
     /// The worst of `|got - want| / (1 + |want|)` over all its results, or what its doc says. Infinite where a result
     /// is not a number.
     pub max_error: f64,
     /// The most that its runs took of the rings.
     pub usage: RunUsage,
+}
+
+impl Outcome {
+    /// This and another part of the same scene: the totals, and the worst of both.
+    pub(crate) fn and(mut self, other: &Self) -> Self {
+        self.tasks += other.tasks;
+        self.wall += other.wall;
+        self.threads = self.threads.max(other.threads);
+        self.max_error = self.max_error.max(other.max_error);
+        self.usage.merge(&other.usage);
+        self
+    }
 }

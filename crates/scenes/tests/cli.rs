@@ -81,6 +81,35 @@ fn what_a_scene_took_of_its_rings_is_told_when_asked_for() {
     assert_eq!(window["capacity"], 3);
 }
 
+/// The rows that a run with these arguments writes.
+fn rows(args: &[&str]) -> Vec<serde_json::Value> {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("rows.json");
+    let output = scenes(&[args, &["--json", path.to_str().expect("a path that is text")]].concat());
+    assert_eq!(output.status.code(), Some(0), "{}{}", text(&output.stdout), text(&output.stderr));
+    assert_eq!(text(&output.stderr), "", "nothing is said of what is as it should be");
+    let rows: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(path).expect("the file")).expect("JSON");
+    rows.as_array().expect("an array").clone()
+}
+
+#[test]
+fn children_of_nodes_are_processes_whatever_ran_before() {
+    // The first and the last leave nothing behind that would keep the next from forking.
+    let named = ["--scene", "vector", "--scene", "node*", "--scene", "network*"];
+    let rows = rows(&[&named[..], &["--small"]].concat());
+    let above = list().iter().filter(|scene| scene.level > 2).count();
+    assert_eq!(rows.len(), (above + 1) * platforms().len());
+    for row in &rows {
+        let chip = row["scene"] == "vector";
+        assert_eq!(
+            row.get("inside").and_then(|inside| inside.as_str()),
+            (!chip).then_some("processes"),
+            "{row}"
+        );
+    }
+}
+
 /// The traces that a run under `seeds` leaves, by file name.
 fn traces(seeds: &[&str], more: &[&str]) -> BTreeMap<String, String> {
     let dir = tempfile::tempdir().expect("a directory");
@@ -98,9 +127,12 @@ fn traces(seeds: &[&str], more: &[&str]) -> BTreeMap<String, String> {
 
 #[test]
 fn every_scene_has_the_same_trace_in_two_processes_and_another_one_under_another_seed() {
-    let all = |seed| traces(&["--seed", seed], &[]);
+    let on_chips: Vec<_> = list().iter().filter(|scene| scene.level == 2).map(|scene| scene.name).collect();
+    // The chips of nodes are in other processes, whose traces are not collected.
+    let named: Vec<_> = on_chips.iter().chain(&["node_checks"]).flat_map(|name| ["--scene", name]).collect();
+    let all = |seed| traces(&["--seed", seed], &named);
     let (first, second, other) = (all("7"), all("7"), all("8"));
-    assert_eq!(first.len(), list().len() * platforms().len(), "{:?}", first.keys());
+    assert_eq!(first.len(), on_chips.len() * platforms().len(), "{:?}", first.keys());
     for (name, trace) in &first {
         assert!(trace.starts_with("prewire-trace 1 "), "{name}");
         assert!(trace.lines().any(|line| line.contains(" begin ")), "{name} has kernels in it");

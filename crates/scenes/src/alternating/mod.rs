@@ -22,6 +22,7 @@ const SIDE: u32 = 32;
 pub(crate) const SCENE: Scene = Scene {
     name: "alternating",
     about: "independent products and sums, submitted in turn",
+    level: 2,
     tolerance: 1e-5,
     kernels: &["multiply", "add"],
     run,

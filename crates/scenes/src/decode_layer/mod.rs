@@ -34,6 +34,7 @@ use layer::Layer;
 pub(crate) const SCENE: Scene = Scene {
     name: "decode_layer",
     about: "one decode step of a transformer layer of the Qwen3-14B family",
+    level: 2,
     tolerance: 1e-4,
     kernels: &[
         "norm",

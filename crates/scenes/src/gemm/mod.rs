@@ -22,6 +22,7 @@ const TILE: u32 = 64;
 pub(crate) const SCENE: Scene = Scene {
     name: "gemm",
     about: "tiled matrix product, cube multiplies and vector adds on strided tiles",
+    level: 2,
     tolerance: 1e-4,
     kernels: &["multiply", "accumulate"],
     run,

@@ -31,6 +31,7 @@ const KERNELS: &[&str] = &["scores", "softmax", "values", "update", "divide"];
 pub(crate) const AUTO: Scene = Scene {
     name: "paged_attention",
     about: "batched attention over a paged cache, all edges inferred",
+    level: 2,
     tolerance: 1e-5,
     kernels: KERNELS,
     run: |setup| run(setup, Wiring::Auto),
@@ -40,6 +41,7 @@ pub(crate) const AUTO: Scene = Scene {
 pub(crate) const MANUAL: Scene = Scene {
     name: "paged_attention_manual",
     about: "the same attention, tiles are manual scopes",
+    level: 2,
     tolerance: 1e-5,
     kernels: KERNELS,
     run: |setup| run(setup, if setup.frayed { Wiring::Frayed } else { Wiring::Manual }),

@@ -31,6 +31,7 @@ const CHAINS: u64 = 4;
 pub(crate) const SCENE: Scene = Scene {
     name: "ring_pressure",
     about: "thousands of tasks through windows of four slots, integers that must be exact",
+    level: 2,
     tolerance: 0.0,
     kernels: &["step", "make", "join", "overwrite", "fold"],
     run,

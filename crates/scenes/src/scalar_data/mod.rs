@@ -21,6 +21,7 @@ use kernels::Kernels;
 pub(crate) const SCENE: Scene = Scene {
     name: "scalar_data",
     about: "elements read and written while submitting, computed trip counts, predicates",
+    level: 2,
     tolerance: 1e-6,
     kernels: &["grind", "count", "step", "newton", "copy", "fill", "flags", "mark"],
     run,

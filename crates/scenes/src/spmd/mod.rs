@@ -26,6 +26,7 @@ pub(crate) const SIDE: u32 = 32;
 pub(crate) const SCENE: Scene = Scene {
     name: "spmd",
     about: "many blocks, clusters that meet at barriers, cohorts that start together",
+    level: 2,
     tolerance: 1e-5,
     kernels: &["ramp", "cluster_cube", "cluster_vector", "share"],
     run,

@@ -22,6 +22,7 @@ const SHAPE: [u32; 2] = [128, 128];
 pub(crate) const SCENE: Scene = Scene {
     name: "vector",
     about: "(a+b+1)(a+b+2)+(a+b), a nested scope, every element 47",
+    level: 2,
     tolerance: 1e-6,
     kernels: &["add", "add_scalar", "multiply"],
     run,

@@ -19,13 +19,13 @@ pub(crate) struct Args {
     /// Say what there is, and run nothing.
     #[arg(long)]
     pub(crate) list: bool,
-    /// Run the simulator one thing at a time, in the order that this number draws.
+    /// Run each simulated chip one thing at a time, in the order that this number draws.
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
     /// Run under each of these seeds, up to the first that fails.
     #[arg(long, value_name = "A..B", value_parser = range, conflicts_with = "seed")]
     seeds: Option<Range<u64>>,
-    /// Write what happens in each scene to a file of its own in this folder: <scene>-<platform>.trace.
+    /// Write what happens in each scene on a chip to a file of its own in this folder: <scene>-<platform>.trace.
     #[arg(long, value_name = "DIR")]
     pub(crate) trace: Option<PathBuf>,
     /// Fail a scene if two of its tasks touch the same bytes and nothing orders them; one thing at a time, with seed 0
@@ -73,7 +73,12 @@ impl Args {
         let check = if self.check_races { " --check-races" } else { "" };
         let again =
             format!("cargo xtask sim-test --scene {} --platform {}{size}{check}", row.scene, row.platform);
+        let level =
+            select(std::slice::from_ref(&row.scene)).ok().and_then(|found| Some(found.first()?.level));
         match row.seed {
+            Some(seed) if level > Some(2) => format!(
+                "the same on each chip, but not from chip to chip, which no seed orders: {again} --seed {seed}"
+            ),
             Some(seed) => format!("the same again, with what happened: {again} --seed {seed} --trace traces"),
             None => format!(
                 "no seed drew the order of this run, so it may go well the next time; to look for a seed that fails: \

@@ -23,9 +23,12 @@ use tracing_subscriber::prelude::*;
 fn main() -> ExitCode {
     let args = Args::parse();
     // What takes long, and why, is told as a warning. Some scenes fill their rings on purpose: how far is told only if
-    // it is asked for.
+    // it is asked for. One loses a chip on purpose: that a child has ended is in the error of its run.
     let sizes = if args.usage { LevelFilter::WARN } else { LevelFilter::OFF };
-    let told = Targets::new().with_default(LevelFilter::WARN).with_target("prewire_chip::sizes", sizes);
+    let told = Targets::new()
+        .with_default(LevelFilter::WARN)
+        .with_target("prewire_chip::sizes", sizes)
+        .with_target("prewire_worker::family::deaths", LevelFilter::ERROR);
     tracing_subscriber::registry().with(fmt::layer().with_writer(stderr).with_filter(told)).init();
     let (scenes, platforms) = match args.choose() {
         Ok(choice) => choice,
@@ -133,6 +136,7 @@ mod tests {
     const FAILS_UNDER_FOUR: Scene = Scene {
         name: "made_up",
         about: "",
+        level: 2,
         tolerance: 1e-3,
         kernels: &[],
         run: |setup| match setup.seed {

@@ -7,9 +7,15 @@ use prewire_scenes::{Row, Scene, platforms};
 
 /// The scenes there are.
 pub(crate) fn of_scenes(scenes: &[Scene]) -> String {
-    let mut table = plain(&["scene", "tolerance", "what it does"]);
+    let mut table = plain(&["scene", "level", "tolerance", "what it does"]);
     for scene in scenes {
-        table.add_row([scene.name.to_owned(), format!("{:.0e}", scene.tolerance), scene.about.to_owned()]);
+        let level = scene.level.to_string();
+        table.add_row([
+            scene.name.to_owned(),
+            level,
+            format!("{:.0e}", scene.tolerance),
+            scene.about.to_owned(),
+        ]);
     }
     let names: Vec<_> = platforms().iter().map(|platform| platform.name).collect();
     format!("{}\nplatforms: {}", table.trim_fmt(), names.join(", "))
@@ -17,16 +23,26 @@ pub(crate) fn of_scenes(scenes: &[Scene]) -> String {
 
 /// How the scenes went.
 pub(crate) fn of_rows(rows: &[Row]) -> String {
-    let mut table =
-        plain(&["scene", "platform", "tasks", "threads", "wall", "worst error (tolerance)", "result"]);
+    let mut table = plain(&[
+        "scene",
+        "platform",
+        "tasks",
+        "threads",
+        "children",
+        "wall",
+        "worst error (tolerance)",
+        "result",
+    ]);
     for row in rows {
         let threads = if row.threads == 0 { "-".to_owned() } else { row.threads.to_string() };
+        let children = row.inside.map_or_else(|| "-".to_owned(), |inside| inside.to_string());
         let error = row.max_error.map_or_else(|| "-".to_owned(), |error| format!("{error:.1e}"));
         table.add_row([
             Cell::new(&row.scene),
             Cell::new(&row.platform),
             Cell::new(row.tasks).set_alignment(CellAlignment::Right),
             Cell::new(threads).set_alignment(CellAlignment::Right),
+            Cell::new(children),
             Cell::new(format!("{:.1} ms", row.wall_ms)).set_alignment(CellAlignment::Right),
             Cell::new(format!("{error} ({:.0e})", row.tolerance)).set_alignment(CellAlignment::Right),
             Cell::new(if row.ok { "ok" } else { "WRONG" }),
