@@ -238,17 +238,15 @@ impl Inner {
             wall: start.elapsed(),
             usage: orchestrator.usage(),
         };
+        // Where the worker is lost, what there was to say was told to whoever has the handle; what the run was to do was not
+        // done.
         let cause = self.end().or_else(|| self.engine.lost().map(|why| self.lost(why)));
         drop(inside);
         drop(conductor);
         match (result, cause) {
             (Err(panic), _) => Err(panic),
             (Ok(_), Some(cause)) => Ok(Err(cause)),
-            (Ok(_), None) => Ok(match self.engine.lost() {
-                // What there was to say was told to whoever has the handle; what the run was to do was not done.
-                Some(why) => Err(self.lost(why)),
-                None => Ok(report),
-            }),
+            (Ok(_), None) => Ok(Ok(report)),
         }
     }
 
