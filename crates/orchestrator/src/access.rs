@@ -5,9 +5,9 @@ use prewire_platform::{Awaited, Poll, Wait, WaitEnd};
 use prewire_tensormap::{Access, Region};
 
 use crate::error::SubmitError;
+use crate::infer::life;
 use crate::orchestrator::Orchestrator;
 use crate::scope::ScopeKey;
-use crate::submit::life;
 
 impl Orchestrator {
     /// Waits until the host may access `tensor` as `access` says: for a read, until everything that writes it is

@@ -22,6 +22,7 @@ extern crate alloc;
 mod access;
 mod args;
 mod error;
+mod infer;
 mod orchestrator;
 mod record;
 mod recorded;
@@ -30,7 +31,8 @@ mod submit;
 
 pub use args::{Arg, Args, Predicate};
 pub use error::{Oldest, SubmitError};
+pub use infer::{asks, tells};
 pub use orchestrator::{Capacity, Orchestrator, Setup};
 pub use record::{ArgTensor, Record};
 pub use scope::ScopeKey;
-pub use submit::{Submitted, asks, tells};
+pub use submit::Submitted;

@@ -3,14 +3,15 @@
 use core::cell::Cell;
 use core::panic::Location;
 
-use prewire_abi::{ChipTensor, EdgeKind, ScopeMode, Shape, TaskId, TensorArgType};
+use prewire_abi::{ChipTensor, EdgeKind, Shape, TaskId, TensorArgType};
 use prewire_platform::{Awaited, Poll, Wait, WaitEnd};
 use prewire_ring::{Allocator, Attrs, Blocked, Cold, InUse, Need, Placed, Shortage};
-use prewire_tensormap::{Access, Hazards, Life, Region};
+use prewire_tensormap::{Life, Region};
 
 use crate::args::{Arg, Args};
 use crate::error::{Oldest, SubmitError, knob};
-use crate::orchestrator::{Orchestrator, is_submitted};
+use crate::infer::life;
+use crate::orchestrator::Orchestrator;
 use crate::record::{self, Writer};
 use crate::scope::ScopeKey;
 
@@ -31,31 +32,6 @@ struct Taken {
     in_use: InUse,
     /// Entries of the tensor map.
     entries: u32,
-}
-
-/// What the tensor map wants to know of a task.
-pub(crate) fn life(allocator: &Allocator, id: TaskId) -> Life {
-    match allocator.retired(id) {
-        None => Life::Live,
-        Some(false) => Life::Retired,
-        Some(true) => Life::Failed,
-    }
-}
-
-/// What a tag tells the tensor map of memory that exists: nothing for what makes no edges.
-#[must_use]
-pub const fn tells(tag: TensorArgType) -> Option<Access> {
-    match tag {
-        TensorArgType::Input => Some(Access::Read),
-        TensorArgType::InOut | TensorArgType::OutputExisting | TensorArgType::Output => Some(Access::Write),
-        TensorArgType::NoDep => None,
-    }
-}
-
-/// What a tag asks the tensor map for. Where a write waits for nothing, what is read and written is asked for as a read.
-#[must_use]
-pub fn asks(tag: TensorArgType, hazards: Hazards) -> Option<Access> {
-    if hazards == Hazards::Raw && tag == TensorArgType::InOut { Some(Access::Read) } else { tells(tag) }
 }
 
 const fn writes(arg: &Arg) -> bool {
@@ -220,71 +196,6 @@ impl Orchestrator {
         Ok(())
     }
 
-    /// Step 2: the distinct producers, with the kinds of their edges.
-    fn collect(&mut self, args: &Args) -> Result<(), SubmitError> {
-        self.edges.clear();
-        let (edges, allocator, map) = (&mut self.edges, &self.allocator, &mut self.map);
-        let first = &self.first;
-        let mut add = |id: TaskId, kind: EdgeKind| {
-            // A retired producer is done; one that failed still poisons, and so stays an edge.
-            if allocator.retired(id) == Some(false) {
-                return;
-            }
-            // Few are compared in place; many are sorted at the end.
-            if edges.len() < 16
-                && let Some(edge) = edges.iter_mut().find(|edge| edge.0 == id)
-            {
-                edge.1 |= kind;
-                return;
-            }
-            edges.push((id, kind));
-        };
-        for &(id, kind) in &args.after {
-            add(id, kind);
-        }
-        let infer = self.scopes.mode() == ScopeMode::Auto;
-        let hazards = self.hazards;
-        let existing = args.tensors.iter().filter_map(|arg| match arg {
-            Arg::Existing { tensor, tag, .. } => Some((tensor, asks(*tag, hazards))),
-            Arg::Create(_) => None,
-        });
-        let reads = args.reads.iter().map(|(tensor, _)| (tensor, Some(Access::Read)));
-        for (tensor, access) in existing.chain(reads) {
-            let owner = tensor.owner_task_id();
-            // Memory may outlive the run of its creator: then there is nobody to wait for.
-            if owner.is_valid() && is_submitted(allocator, first, owner) {
-                add(owner, EdgeKind::BOTH);
-            }
-            if let Some(access) = access
-                && infer
-                && !tensor.is_manual_dep()
-            {
-                let region = Region::from(tensor);
-                map.find(&region, access, &|id| life(allocator, id), &mut |id| add(id, EdgeKind::WAIT));
-            }
-        }
-        if self.edges.len() >= 16 {
-            self.edges.sort_unstable_by_key(|edge| edge.0.raw());
-            self.edges.dedup_by(|later, kept| {
-                let same = later.0 == kept.0;
-                if same {
-                    kept.1 |= later.1;
-                }
-                same
-            });
-        }
-        Ok(())
-    }
-
-    /// How many accesses the tensor map is to remember.
-    fn entries(&self, args: &Args) -> u32 {
-        if self.scopes.mode() != ScopeMode::Auto {
-            return 0;
-        }
-        let makes_edges = |arg: &&Arg| matches!(arg, Arg::Existing { tag, .. } if tells(*tag).is_some());
-        (args.tensors.iter().filter(makes_edges).count() + args.reads.len()) as u32
-    }
-
     fn need(&self, args: &Args) -> Need {
         let heap = self.outputs.iter().fold(0u64, |sum, made| sum.saturating_add(slab(made.buffer_size())));
         Need { heap, deps: self.edges.len() as u32, args: record::words(args) }
@@ -444,27 +355,6 @@ impl Orchestrator {
         self.allocator.note(ring, need, in_use);
         self.recorded.note(ring, *entries, self.map.len());
         self.allocator.commit_at(ring, need, cold, site)
-    }
-
-    /// What the task reads and writes, for those that come after it.
-    fn record_accesses(&mut self, placed: &Placed, args: &Args) {
-        if self.scopes.mode() != ScopeMode::Auto {
-            return;
-        }
-        let allocator = &self.allocator;
-        let existing = args.tensors.iter().filter_map(|arg| match arg {
-            Arg::Existing { tensor, tag, .. } => Some((tensor, tells(*tag)?)),
-            Arg::Create(_) => None,
-        });
-        let reads = args.reads.iter().map(|(tensor, _)| (tensor, Access::Read));
-        for (tensor, access) in existing.chain(reads) {
-            if tensor.is_manual_dep() {
-                continue;
-            }
-            let recorded =
-                self.map.record(&Region::from(tensor), access, placed.id, &|id| life(allocator, id));
-            debug_assert!(recorded.is_ok(), "room was reserved");
-        }
     }
 
     /// Stores the arguments, and gives the outputs their memory.

@@ -55,6 +55,7 @@ mod sizes;
 mod slot;
 mod table;
 mod usage;
+mod wire;
 
 pub use allocator::{Allocator, Blocked, Need, Placed, Shortage};
 pub use claim::{Bytes, Claim};
