@@ -21,11 +21,13 @@ extern crate alloc;
 
 mod access;
 mod args;
+mod check;
 mod error;
 mod infer;
 mod orchestrator;
 mod record;
 mod recorded;
+mod room;
 mod scope;
 mod submit;
 
