@@ -10,7 +10,7 @@ use prewire_orchestrator::{Predicate, Record};
 use prewire_os::Event;
 use prewire_platform::{ChipSpec, Core, DeviceMemory, Host, LaneId, Work};
 use prewire_ring::{Ready, Rings, SlotRef};
-use prewire_runs::{Cause, Control, contained, message};
+use prewire_runs::{Cause, Control, Runner, contained, message};
 use prewire_scheduler::{Env, Progress, Scheduler};
 use prewire_sim::{Mode, Sim};
 
@@ -209,38 +209,12 @@ impl Engine {
         self.cause.note(error);
     }
 
-    /// The root cause of the run that has ended, if it failed. The next run starts without one.
-    pub(crate) fn take_cause(&self) -> Option<Error> {
-        let mut cause = self.cause.take();
-        if let Some(Error::Task(failure)) = &mut cause {
-            failure.skipped = self.rings.failures().saturating_sub(1);
-        }
-        cause
-    }
-
-    /// What the run's root cause says so far, if there is one.
-    pub(crate) fn cause_so_far(&self) -> Option<Arc<str>> {
-        self.cause.so_far()
-    }
-
     /// Ends the run of `control` because it exceeded a limit of time. Kernels that run are given `patience`.
     pub(crate) fn end_overdue(&self, control: &Control, patience: Duration, reason: StallReason) {
         let report = StallReport::of(self, reason);
         control.lose_patience(patience);
         self.note_cause(Error::Stalled(report));
         self.end_run();
-    }
-
-    /// Ends the run: what is not running yet completes without running. From any thread.
-    pub(crate) fn end_run(&self) {
-        self.rings.end();
-        // A seeded simulation does nothing by itself, and nothing on any other thread: whoever steps it sees the end.
-        if self.mode == Mode::Pool {
-            for domain in 0..self.spec.domains {
-                self.poll(domain);
-            }
-        }
-        self.progress.notify_all();
     }
 
     /// Fails the task of `work`, which `lane` ran, or which was never dispatched.
@@ -288,6 +262,34 @@ impl Engine {
             self.fail(Some(lane), work, error);
         }
         ctx.leave();
+    }
+}
+
+impl Runner for Engine {
+    type Error = Error;
+
+    fn cause(&self) -> &Cause<Error> {
+        &self.cause
+    }
+
+    fn take_cause(&self) -> Option<Error> {
+        let mut cause = self.cause.take();
+        if let Some(Error::Task(failure)) = &mut cause {
+            failure.skipped = self.rings.failures().saturating_sub(1);
+        }
+        cause
+    }
+
+    /// What is not running yet completes without running. From any thread.
+    fn end_run(&self) {
+        self.rings.end();
+        // A seeded simulation does nothing by itself, and nothing on any other thread: whoever steps it sees the end.
+        if self.mode == Mode::Pool {
+            for domain in 0..self.spec.domains {
+                self.poll(domain);
+            }
+        }
+        self.progress.notify_all();
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use prewire_abi::{DataType, ScopeMode, TensorCreateInfo};
 use prewire_orchestrator::{Arg, Args, Orchestrator, SubmitError};
 use prewire_platform::DeviceMemory;
+use prewire_runs::Runner;
 use prewire_tensormap::Access;
 
 use crate::element::Element;

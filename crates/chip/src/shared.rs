@@ -1,18 +1,15 @@
-//! A run from its turn to its end, and how it is ended from outside.
-//!
-//! Whoever ends a run holds `current`, and so does the run when it begins and ends: no end is meant for one run and hits
-//! another.
+//! A run of a chip, from its turn to its end, and what its owner and its limits do to it meanwhile.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use prewire_abi::ScopeMode;
 use prewire_orchestrator::{Args, Orchestrator};
 use prewire_os::clock;
-use prewire_runs::{Launcher, News, message};
+use prewire_runs::{Current, Launcher, News, Runner, message};
 use prewire_sim::{Mode, Sim};
-use prewire_sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use prewire_sync::atomic::{AtomicU64, Ordering};
 
 use crate::buffer::Kept;
 use crate::chip::RunReport;
@@ -55,10 +52,7 @@ pub(crate) struct Shared {
     pub(crate) launcher: Launcher<RunReport, Error>,
     /// Where everybody waits who waits for runs.
     pub(crate) news: Arc<News>,
-    /// The run that goes on. Held while it is begun or ended, from inside or outside.
-    current: Mutex<Option<Arc<Launched>>>,
-    /// The chip is being dropped. Written by the drop.
-    closing: AtomicBool,
+    current: Current<RunReport, Error>,
     mode: Mode,
 }
 
@@ -85,8 +79,7 @@ impl Shared {
             launcher: Launcher::default(),
             news,
             limits,
-            current: Mutex::new(None),
-            closing: AtomicBool::new(false),
+            current: Current::default(),
             mode,
         }
     }
@@ -125,7 +118,7 @@ impl Shared {
 
     /// Ends the run that goes on if it is overdue, and gives it up if that is of no use. How long nothing of this is due.
     pub(crate) fn watch(&self) -> Option<Duration> {
-        let current = self.current();
+        let current = self.current.lock();
         let Launched { site, control, .. } = &**current.as_ref()?;
         let now = clock::monotonic();
         let Some(give_up) = control.give_up() else {
@@ -236,7 +229,7 @@ impl Shared {
         };
         tight.look(&report.usage);
         self.engine.note_races();
-        let cause = self.end();
+        let cause = self.current.end(&*self.engine);
         if let Some(recorder) = self.engine.recorder() {
             recorder.finish(&self.engine, cause.is_none() && result.is_ok(), orchestrator.tasks());
         }
@@ -256,67 +249,27 @@ impl Shared {
         }
     }
 
-    fn current(&self) -> MutexGuard<'_, Option<Arc<Launched>>> {
-        self.current.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// The run begins: from here on it can be ended from outside.
     fn begin(&self, launched: &Arc<Launched>) {
-        drop(self.engine.take_cause());
-        let mut current = self.current();
-        *current = Some(Arc::clone(launched));
-        if launched.control.is_cancelled() || self.closing.load(Ordering::Relaxed) {
-            self.end_cancelled();
-        }
-        drop(current);
+        self.current.begin(launched, &*self.engine);
         if launched.control.deadline().is_some() {
             self.news.tell_times();
         }
     }
 
-    /// The run is over: its root cause, if it failed.
-    fn end(&self) -> Option<Error> {
-        let launched = self.current().take();
-        let cause = self.engine.take_cause();
-        if let (Some(launched), Some(cause)) = (launched, &cause) {
-            launched.note_cause(cause);
-        }
-        cause
-    }
-
-    /// Ends the current run as cancelled. `current` is locked, so that no other run begins or ends meanwhile.
-    fn end_cancelled(&self) {
-        self.engine.note_cause(Error::Cancelled);
-        self.engine.end_run();
-    }
-
     /// Ends the run, or keeps it from doing anything when its turn comes.
     pub(crate) fn cancel(&self, launched: &Arc<Launched>) {
-        let current = self.current();
-        launched.control.cancel();
-        if current.as_ref().is_some_and(|current| Arc::ptr_eq(current, launched)) {
-            self.end_cancelled();
-        }
+        self.current.cancel(launched, &*self.engine);
     }
 
     /// Has the run note what its root cause says so far, if it goes on.
     pub(crate) fn cause_of(&self, launched: &Arc<Launched>) {
-        let current = self.current();
-        if current.as_ref().is_some_and(|current| Arc::ptr_eq(current, launched)) {
-            let text = self.engine.cause_so_far();
-            text.iter().for_each(|text| launched.note_text(text));
-        }
+        self.current.note_cause(launched, &*self.engine);
     }
 
     /// Ends the run that goes on and those that wait for their turn, and gives kernels `patience` from now on.
     pub(crate) fn close(&self) {
-        let current = self.current();
-        self.closing.store(true, Ordering::Relaxed);
-        if let Some(launched) = &*current {
-            launched.control.lose_patience(self.limits.patience);
-            self.end_cancelled();
-        }
-        drop(current);
+        self.current.close(self.limits.patience, &*self.engine);
         self.launcher.drain(|| Error::Cancelled);
         self.launcher.close();
     }

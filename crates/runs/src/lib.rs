@@ -11,6 +11,7 @@
 mod cause;
 mod contain;
 mod control;
+mod current;
 mod launched;
 mod launcher;
 mod turn;
@@ -18,6 +19,7 @@ mod turn;
 pub use cause::Cause;
 pub use contain::{contained, message, text};
 pub use control::{Control, News};
+pub use current::{Current, Runner};
 pub use launched::Launched;
 pub use launcher::{Job, Launcher};
 pub use turn::{Held, Turn};

@@ -7,7 +7,7 @@ use prewire_mailbox::{Attend, Wake};
 use prewire_orchestrator::Record;
 use prewire_platform::LaneId;
 use prewire_ring::{Ready, Rings, SlotRef};
-use prewire_runs::Cause;
+use prewire_runs::{Cause, Runner};
 use prewire_scheduler::{Env, NodePlacement, NodeSpec, Scheduler};
 use prewire_sync::Spinning;
 use prewire_sync::atomic::{AtomicU32, Ordering};
@@ -156,35 +156,14 @@ impl Engine {
         self.family.nudge();
     }
 
-    /// A run begins; what is left of the cause of the one before.
-    pub(crate) fn begin(&self, run: u64) -> Option<Error> {
+    /// A run begins.
+    pub(crate) fn begin(&self, run: u64) {
         self.children.begin(run);
-        self.cause.take()
     }
 
     /// Keeps `error` if it is the first of the run.
     pub(crate) fn note_cause(&self, error: Error) {
         self.cause.note(error);
-    }
-
-    /// The root cause of the run that has ended, if it failed.
-    pub(crate) fn take_cause(&self) -> Option<Error> {
-        let mut cause = self.cause.take();
-        if let Some(Error::Task(failure)) = &mut cause {
-            failure.skipped = self.rings.failures().saturating_sub(1);
-        }
-        cause
-    }
-
-    pub(crate) fn cause_so_far(&self) -> Option<Arc<str>> {
-        self.cause.so_far()
-    }
-
-    /// Ends the run: what has not begun completes without running. From any thread.
-    pub(crate) fn end_run(&self) {
-        self.rings.end();
-        let _ = self.scheduler.poll(0, self);
-        self.stir();
     }
 
     /// Kills the processes of children that run something, as it has taken longer than `allowed`: how many.
@@ -232,6 +211,29 @@ impl Attending<'_> {
         }
         self.seen = engine.stirred();
         in_time
+    }
+}
+
+impl Runner for Engine {
+    type Error = Error;
+
+    fn cause(&self) -> &Cause<Error> {
+        &self.cause
+    }
+
+    fn take_cause(&self) -> Option<Error> {
+        let mut cause = self.cause.take();
+        if let Some(Error::Task(failure)) = &mut cause {
+            failure.skipped = self.rings.failures().saturating_sub(1);
+        }
+        cause
+    }
+
+    /// What has not begun completes without running. From any thread.
+    fn end_run(&self) {
+        self.rings.end();
+        let _ = self.scheduler.poll(0, self);
+        self.stir();
     }
 }
 

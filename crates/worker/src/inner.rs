@@ -1,7 +1,4 @@
-//! A worker at work: its runs, from their turn to their end, and how they are ended from outside.
-//!
-//! Whoever ends a run holds `current`, and so does the run when it begins and ends: no end is meant for one run and hits
-//! another.
+//! A worker at work: its runs, from their turn to their end, and what its owner and their limits do to them meanwhile.
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
@@ -13,8 +10,8 @@ use prewire_chip::Store;
 use prewire_orchestrator::Orchestrator;
 use prewire_os::clock;
 use prewire_platform::MemoryError;
-use prewire_runs::{Held, Launcher, News, Turn, contained, message};
-use prewire_sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use prewire_runs::{Current, Held, Launcher, News, Runner, Turn, contained, message};
+use prewire_sync::atomic::{AtomicU64, Ordering};
 
 use crate::devices::Devices;
 use crate::engine::Engine;
@@ -78,12 +75,10 @@ pub(crate) struct Inner {
     turn: Turn<Conductor>,
     launcher: Launcher<RunReport, Error>,
     news: Arc<News>,
-    /// The run that goes on.
-    current: Mutex<Option<Arc<Launched>>>,
-    /// Until when a child may take to die that was killed after the run was to be given up. Locked with `current`.
+    current: Current<RunReport, Error>,
+    /// Until when a child may take to die that was killed after the run was to be given up. Written by whoever holds
+    /// `current`, and before a run begins.
     dying: Mutex<Option<Duration>>,
-    /// Set once by whoever closes the worker.
-    closing: AtomicBool,
 }
 
 impl Inner {
@@ -104,9 +99,8 @@ impl Inner {
             turn: Turn::new(conductor, Arc::clone(&news)),
             launcher: Launcher::default(),
             news,
-            current: Mutex::new(None),
+            current: Current::default(),
             dying: Mutex::new(None),
-            closing: AtomicBool::new(false),
         }
     }
 
@@ -240,7 +234,7 @@ impl Inner {
         };
         // Where the worker is lost, what there was to say was told to whoever has the handle; what the run was to do was not
         // done.
-        let cause = self.end().or_else(|| self.engine.lost().map(|why| self.lost(why)));
+        let cause = self.current.end(&*self.engine).or_else(|| self.engine.lost().map(|why| self.lost(why)));
         drop(inside);
         drop(conductor);
         match (result, cause) {
@@ -250,61 +244,28 @@ impl Inner {
         }
     }
 
-    fn current(&self) -> MutexGuard<'_, Option<Arc<Launched>>> {
-        self.current.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn dying(&self) -> MutexGuard<'_, Option<Duration>> {
         self.dying.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The run begins: from here on it can be ended from outside.
     fn begin(&self, launched: &Arc<Launched>, run: u64) {
-        drop(self.engine.begin(run));
-        let mut current = self.current();
-        *current = Some(Arc::clone(launched));
+        self.engine.begin(run);
         *self.dying() = None;
-        if launched.control.is_cancelled() || self.closing.load(Ordering::Relaxed) {
-            self.end_cancelled();
-        }
-        drop(current);
+        self.current.begin(launched, &*self.engine);
         if launched.control.deadline().is_some() {
             self.engine.times_changed();
         }
     }
 
-    /// The run is over: its root cause, if it failed.
-    fn end(&self) -> Option<Error> {
-        let launched = self.current().take();
-        let cause = self.engine.take_cause();
-        if let (Some(launched), Some(cause)) = (launched, &cause) {
-            launched.note_cause(cause);
-        }
-        cause
-    }
-
-    /// Ends the current run as cancelled. `current` is locked, so that no other run begins or ends meanwhile.
-    fn end_cancelled(&self) {
-        self.engine.note_cause(Error::Cancelled);
-        self.engine.end_run();
-    }
-
     /// Ends the run, or keeps it from doing anything when its turn comes.
     pub(crate) fn cancel(&self, launched: &Arc<Launched>) {
-        let current = self.current();
-        launched.control.cancel();
-        if current.as_ref().is_some_and(|current| Arc::ptr_eq(current, launched)) {
-            self.end_cancelled();
-        }
+        self.current.cancel(launched, &*self.engine);
     }
 
     /// Has the run note what its root cause says so far, if it goes on.
     pub(crate) fn cause_of(&self, launched: &Arc<Launched>) {
-        let current = self.current();
-        if current.as_ref().is_some_and(|current| Arc::ptr_eq(current, launched)) {
-            let text = self.engine.cause_so_far();
-            text.iter().for_each(|text| launched.note_text(text));
-        }
+        self.current.note_cause(launched, &*self.engine);
     }
 
     /// What is told of this worker's shared memory.
@@ -329,7 +290,7 @@ impl Inner {
     /// Sees to the limits of the run that goes on, whatever its orchestration does: called by the progress thread, and
     /// returns when it wants to be called again, on the monotonic clock.
     pub(crate) fn watch(&self) -> Option<Duration> {
-        let current = self.current();
+        let current = self.current.lock();
         let launched = current.as_ref()?;
         let control = &launched.control;
         let now = clock::monotonic();
@@ -376,14 +337,8 @@ impl Inner {
 
     /// Ends the run that goes on and those that wait for their turn.
     pub(crate) fn close(&self) {
-        let current = self.current();
-        self.closing.store(true, Ordering::Relaxed);
-        if let Some(launched) = &*current {
-            launched.control.lose_patience(self.settings.close_limit);
-            self.engine.times_changed();
-            self.end_cancelled();
-        }
-        drop(current);
+        self.current.close(self.settings.close_limit, &*self.engine);
+        self.engine.times_changed();
         self.launcher.drain(|| Error::Cancelled);
         self.launcher.close();
         self.turn.lose("it was closed".into());

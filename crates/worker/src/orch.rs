@@ -7,6 +7,7 @@ use prewire_abi::{DataType, ScopeMode, TensorCreateInfo};
 use prewire_chip::{AsTensor, Element, Origin, Refusal, Refused, Span, Store, Tensor};
 use prewire_orchestrator::{Arg, Args as EngineArgs, Orchestrator};
 use prewire_platform::{DeviceMemory, MemoryError};
+use prewire_runs::Runner;
 use prewire_tensormap::Access;
 
 use crate::callable::Callable;
