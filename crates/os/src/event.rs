@@ -12,7 +12,8 @@ use prewire_sync::mutant;
 ///
 /// A waiter announces itself with [`prepare`](Event::prepare), looks at its condition once more, and parks with
 /// [`wait`](Event::wait). A notifier first makes the condition true, then notifies. As long as nobody waits, a
-/// notification is a fence and one load.
+/// notification is a fence and one load; as long as those that wait have all been woken and have not got to run yet, it is
+/// one load more. So whoever notifies again and again asks the kernel once for each time that somebody parks.
 ///
 /// ```
 /// use prewire_os::Event;
@@ -35,15 +36,17 @@ use prewire_sync::mutant;
 ///
 /// # No wake-up is lost
 ///
-/// The waiter (1) adds itself to `sleepers`, (2) reads `epoch`, (3) passes a `SeqCst` fence, (4) reads the condition
-/// and, if it does not hold, (5) parks while `epoch` still has the value of (2). The notifier (a) writes the
-/// condition, (b) passes a `SeqCst` fence, (c) reads `sleepers` and, if it is not 0, (d) changes `epoch` and (e) wakes.
-/// The two fences have an order.
+/// The waiter (1) adds itself to `sleepers`, (2) arms `epoch` and takes its value, (3) passes a `SeqCst` fence, (4) reads
+/// the condition and, if it does not hold, (5) parks while `epoch` still has the value of (2). The notifier (a) writes
+/// the condition, (b) passes a `SeqCst` fence, (c) reads `sleepers` and, to wake all, whether `epoch` is armed and, if so,
+/// (d) changes `epoch`, which disarms it if all are woken, and (e) wakes. The two fences have an order.
 ///
 /// - (b) before (3): the read (4) sees the write (a). The waiter does not park.
-/// - (3) before (b): the read (c) sees the addition (1), so (d) and (e) happen. The read (2) came before the fence
-///   (3), the write (d) after the fence (b), so (2) read a value from before (d). The kernel compares and parks under
-///   one lock: either (5) finds `epoch` changed and does not park, or it was parked before (e), which wakes it.
+/// - (3) before (b): the reads (c) see the addition (1) and what (2) wrote, or something later. If they find `epoch`
+///   disarmed, another notifier has changed it after (2), and wakes all: it does (e) for both. Else (d) and (e) happen.
+///   The step (2) came before the fence (3), the write (d) after the fence (b), so (2) took a value from before (d). The
+///   kernel compares and parks under one lock: either (5) finds `epoch` changed and does not park, or it was parked
+///   before (e), which wakes it.
 ///
 /// A thread that returned from `wait` has not looked yet: it must look again, and before it parks again it must
 /// `prepare` again and look after that, as the loop above does.
@@ -56,7 +59,7 @@ use prewire_sync::mutant;
 /// [`forget_waiters`](Event::forget_waiters).
 #[repr(C)]
 pub struct Event<S = Private> {
-    /// Changed by notifiers that saw a sleeper.
+    /// Armed by waiters, changed by notifiers that saw a sleeper.
     epoch: Parking<S>,
     /// How many threads are between `prepare` and the end of `wait`. Written by the waiters, read by the notifiers.
     sleepers: AtomicU32,
@@ -102,7 +105,7 @@ impl<S: Scope> Event<S> {
     /// Announces that this thread is about to wait. Look at the condition after this, then [`wait`](Event::wait).
     pub fn prepare(&self) -> Key<'_, S> {
         self.sleepers.fetch_add(1, Ordering::Relaxed);
-        let epoch = self.epoch.value();
+        let epoch = self.epoch.arm();
         // ORDERING: SeqCst, "event-announce"; pairs with the fence in notify. Puts the announcement before the
         // caller's look at its condition.
         // MUTANT "event-prepare-fence": the announcement may come after the look.
@@ -128,10 +131,10 @@ impl<S: Scope> Event<S> {
         self.notify(1)
     }
 
-    /// Wakes all waiters.
+    /// Wakes all waiters: whether there was one that had not been woken by such a call already.
     #[inline]
-    pub fn notify_all(&self) {
-        self.notify(u32::MAX);
+    pub fn notify_all(&self) -> bool {
+        self.notify(u32::MAX)
     }
 
     #[inline]
@@ -142,7 +145,8 @@ impl<S: Scope> Event<S> {
         if !mutant::skips("event-notify-fence") {
             fence(Ordering::SeqCst);
         }
-        let waited = self.sleepers.load(Ordering::Relaxed) != 0;
+        let waited =
+            self.sleepers.load(Ordering::Relaxed) != 0 && (how_many != u32::MAX || self.epoch.is_armed());
         if waited {
             self.epoch.unpark(how_many);
         }

@@ -14,12 +14,15 @@ use loom::sync as model;
 #[cfg(prewire_shuttle)]
 use shuttle::sync as model;
 
-/// The word, for threads within `S`. Changed by [`unpark`](Parking::unpark) only. Outside of models it is four bytes,
-/// and zero is a fresh one.
+/// The low bit of the word: somebody has prepared to park since all were woken last.
+const ARMED: u32 = 1;
+
+/// The word, for threads within `S`. Its low bit is set by [`arm`](Parking::arm); beyond that it is changed by
+/// [`unpark`](Parking::unpark) only, and only grows. Outside of models it is four bytes, and zero is a fresh one.
 #[derive(Debug)]
 #[repr(C)]
 pub(crate) struct Parking<S> {
-    /// Written by whoever unparks.
+    /// Written by whoever unparks, and by whoever is about to park.
     epoch: AtomicU32,
     #[cfg(any(prewire_loom, prewire_shuttle))]
     lock: model::Mutex<()>,
@@ -45,14 +48,31 @@ impl<S: Scope> Parking<S> {
         self.epoch.load(Ordering::Relaxed)
     }
 
-    /// Makes those that parked on the value before, or are about to, go on.
-    fn change(&self) {
+    /// Says that somebody is about to park, and returns the value to park on.
+    pub(crate) fn arm(&self) -> u32 {
+        // MUTANT "event-no-arm": nobody hears that somebody is about to park.
+        if mutant::skips("event-no-arm") {
+            return self.value();
+        }
+        self.epoch.fetch_or(ARMED, Ordering::Relaxed) | ARMED
+    }
+
+    /// Whether somebody has prepared to park since all were woken last.
+    pub(crate) fn is_armed(&self) -> bool {
+        self.value() & ARMED != 0
+    }
+
+    /// Makes those that parked on the value before, or are about to, go on. Whoever wakes all of them disarms; whoever
+    /// wakes some does not.
+    fn change(&self, how_many: u32) {
         // MUTANT "event-no-epoch": who is about to park on the value before does so.
         if mutant::skips("event-no-epoch") {
             return;
         }
+        // Two that wake all at once may arm it again: that costs a call to the kernel some time, and no wake-up.
+        let by = if how_many == u32::MAX { ARMED } else { 2 * ARMED };
         // ORDERING: Release, "event-wake"; pairs with the load in park.
-        self.epoch.fetch_add(1, Ordering::Release);
+        self.epoch.fetch_add(by, Ordering::Release);
     }
 }
 
@@ -77,7 +97,7 @@ impl<S: Scope> Parking<S> {
     /// Changes the word and wakes up to `how_many` threads.
     #[cold]
     pub(crate) fn unpark(&self, how_many: u32) {
-        self.change();
+        self.change(how_many);
         // The kernel takes a signed count. Waking cannot fail on a word that is mapped here, and there would be nobody to
         // tell.
         let most = how_many.min(i32::MAX as u32);
@@ -109,7 +129,7 @@ impl<S: Scope> Parking<S> {
     #[expect(clippy::unwrap_used, reason = "a model that panics has failed already")]
     pub(crate) fn unpark(&self, how_many: u32) {
         let held = self.lock.lock().unwrap();
-        self.change();
+        self.change(how_many);
         drop(held);
         if how_many == 1 { self.changed.notify_one() } else { self.changed.notify_all() }
     }

@@ -48,6 +48,18 @@ fn notify_all_wakes_everybody() {
 }
 
 #[test]
+fn all_are_woken_once_for_each_time_that_somebody_prepares() {
+    let event = Event::new();
+    assert!(!event.notify_all(), "nobody waits");
+    let key = event.prepare();
+    assert!(event.notify_all(), "one is to be woken");
+    assert!(!event.notify_all(), "that one has been woken, and has not got to run yet");
+    let later = event.prepare();
+    assert!(event.notify_all(), "another one has come since");
+    assert!(event.wait(key, None) && event.wait(later, None), "both were notified before they parked");
+}
+
+#[test]
 fn a_wait_that_nobody_ends_times_out_and_burns_nothing() {
     let event = Event::new();
     let (wall, cpu) = (clock::monotonic(), clock::thread_cpu());

@@ -32,7 +32,7 @@ fn no_wake_up_is_lost() {
 
 /// One notification to all ends the waits of two threads that park at that moment, whichever of them was there first.
 ///
-/// Catches `event-prepare-fence`, `event-notify-fence`, `event-late-epoch`, `event-no-epoch`.
+/// Catches `event-prepare-fence`, `event-notify-fence`, `event-late-epoch`, `event-no-epoch`, `event-no-arm`.
 #[test]
 fn one_notification_ends_both_waits() {
     loom::model(|| {
@@ -60,5 +60,32 @@ fn one_notification_ends_both_waits() {
         wait(shared);
         other.join().unwrap();
         notifier.join().unwrap();
+    });
+}
+
+/// Two threads notify a third of two things, one each; the second may find that it has been woken already and has not
+/// run. It sees both.
+///
+/// Catches `event-prepare-fence`, `event-notify-fence`, `event-late-epoch`, `event-no-epoch`, `event-no-arm`.
+#[test]
+fn who_finds_it_woken_already_is_heard_too() {
+    loom::model(|| {
+        let shared = Arc::new((Event::new(), [AtomicBool::new(false), AtomicBool::new(false)]));
+        let notifiers = [0, 1].map(|which| {
+            let shared = shared.clone();
+            loom::thread::spawn(move || {
+                shared.1[which].store(true, Ordering::Relaxed);
+                shared.0.notify_all();
+            })
+        });
+        let (event, flags) = &*shared;
+        let both = || flags.iter().all(|flag| flag.load(Ordering::Relaxed));
+        while !both() {
+            let key = event.prepare();
+            if !both() {
+                event.wait(key, None);
+            }
+        }
+        notifiers.into_iter().for_each(|notifier| notifier.join().unwrap());
     });
 }
