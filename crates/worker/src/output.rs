@@ -57,8 +57,9 @@ impl Output {
         Self::default()
     }
 
-    /// To `sink`, which is called on the worker's own thread and must not wait for it. It gets the lines of children of
-    /// children too, labelled by them.
+    /// To `sink`, which is called line by line on a thread of its own; it must not close the worker. It gets the lines of
+    /// children of children too, labelled by them. While it waits, children go on until their pipes are full, and everything
+    /// else goes on as ever. What it has not taken by the [close limit](crate::Builder::close_limit) is not waited for.
     #[must_use]
     pub fn sink(sink: impl Fn(&Line<'_>) + Send + Sync + 'static) -> Self {
         Self(Some(Arc::new(sink)))

@@ -99,7 +99,7 @@ impl Progress {
         let left = self.closing.is_some() && exit.map_or(words.is_none(), Exit::is_success);
         let mut last_words = words.unwrap_or_default();
         if let Some(relay) = &mut member.relay {
-            relay.finish(pid.unwrap_or(0), &family.plan.output);
+            relay.finish(pid.unwrap_or(0), &mut |line| self.writer.say(line));
             last_words = relay.last_words();
         }
         let end = family.end(child);

@@ -12,6 +12,7 @@ mod message;
 mod progress;
 mod relay;
 mod request;
+mod writer;
 mod zygote;
 
 use std::sync::mpsc::{self, RecvError};

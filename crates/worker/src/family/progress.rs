@@ -16,6 +16,8 @@ use prewire_sync::atomic::Ordering;
 use super::closing::{Closing, Farewell};
 use super::member::{Key, Member, State};
 use super::message::{Ask, Tell};
+use super::relay::Relay;
+use super::writer::Writer;
 use super::zygote::{Heard, Zygote};
 use super::{Crew, Family, lock};
 use crate::children::Children;
@@ -54,6 +56,10 @@ pub(super) struct Progress {
     /// How often the orchestration had looked after the children at the last look.
     polls: u32,
     pub(super) closing: Option<Closing>,
+    /// Hands on what children write.
+    pub(super) writer: Writer,
+    /// What children write stays in their pipes, until there is room for it.
+    muted: bool,
 }
 
 impl Progress {
@@ -79,6 +85,8 @@ impl Progress {
         });
         match watched {
             Ok(set) => Ok(Self {
+                writer: Writer::new(&family.plan),
+                muted: false,
                 family,
                 host,
                 set,
@@ -118,7 +126,13 @@ impl Progress {
         loop {
             self.step();
             if let Some(farewell) = self.farewell() {
+                if !self.writer.finish(self.plan().settings.close_limit) {
+                    tracing::warn!(worker = %self.plan().path, "nobody reads what its children have written");
+                }
                 return farewell;
+            }
+            if self.muted && self.writer.has_room() {
+                self.unmute();
             }
             self.sleep(&mut ready);
             // What the zygote says comes before what happened to processes that it speaks of.
@@ -162,6 +176,7 @@ impl Progress {
             Key::Bell => drop(self.plan().bell.clear()),
             Key::Says => self.hear_zygote(),
             Key::Ends => self.zygote_ended(),
+            Key::Writes(..) if self.writer.is_full() => self.mute(),
             Key::Writes(child, which) => {
                 let member = &mut self.members[child];
                 // Before its number is known its lines wait.
@@ -169,11 +184,36 @@ impl Progress {
                     && let pid = member.pid()
                     && let Some(relay) = &mut member.relay
                 {
-                    relay.pump(which, pid, &self.family.plan.output);
+                    relay.pump(which, pid, &mut |line| self.writer.say(line));
                 }
             }
             Key::Dies(child) => self.process_ended(child),
         }
+    }
+
+    /// Leaves what children write in their pipes: whoever reads it is slower than they are.
+    fn mute(&mut self) {
+        if !std::mem::replace(&mut self.muted, true) {
+            self.relays().try_for_each(|(_, relay)| relay.unwatch(&self.set)).unwrap_or_else(|error| {
+                tracing::warn!(%error, "what children write is read although nobody takes it");
+            });
+        }
+    }
+
+    /// Goes on reading what children write.
+    fn unmute(&mut self) {
+        self.muted = false;
+        let watch = |(child, relay): (usize, &Relay)| relay.watch(&self.set, Key::Writes(child, 0).number());
+        let watched = self.relays().try_for_each(watch);
+        if let Err(error) = watched {
+            self.host.engine.lose(&format!("what its children write cannot be read: {error}"));
+            self.begin_closing();
+        }
+    }
+
+    fn relays(&self) -> impl Iterator<Item = (usize, &Relay)> {
+        let relays = self.members.iter().map(|member| member.relay.as_ref());
+        relays.enumerate().filter_map(|(child, relay)| Some((child, relay?)))
     }
 
     /// What the zygote has said so far.

@@ -9,7 +9,7 @@ use std::os::fd::OwnedFd;
 
 use prewire_os::{Pipe, WaitSet};
 
-use crate::output::{Line, Output, Stream};
+use crate::output::{Line, Stream};
 
 /// A longer line is handed on in pieces of this many bytes.
 const LINE: usize = 16 << 10;
@@ -17,6 +17,9 @@ const LINE: usize = 16 << 10;
 const TURN: usize = 64 << 10;
 /// How many lines are kept as the last words of a child, and how many bytes of each.
 const WORDS: (usize, usize) = (6, 400);
+
+/// Who gets the lines.
+pub(super) type To<'t> = &'t mut dyn FnMut(&Line<'_>);
 
 /// The two ends to which a child writes.
 #[derive(Debug)]
@@ -70,8 +73,13 @@ impl Relay {
         self.spouts.iter().zip(key..).try_for_each(|(spout, key)| set.add(&spout.pipe, key))
     }
 
+    /// Waits for output no more, until it is watched again.
+    pub(super) fn unwatch(&self, set: &WaitSet) -> io::Result<()> {
+        self.spouts.iter().try_for_each(|spout| set.remove(&spout.pipe))
+    }
+
     /// Hands on what is there of stream `which`: a turn of it, of the process `pid`.
-    pub(super) fn pump(&mut self, which: usize, pid: u32, output: &Output) {
+    pub(super) fn pump(&mut self, which: usize, pid: u32, to: To<'_>) {
         let Self { path, spouts, words } = self;
         let spout = &mut spouts[which];
         let mut bytes = [0; 8 << 10];
@@ -80,19 +88,19 @@ impl Relay {
             && let Ok(Some(count @ 1..)) = spout.pipe.read(&mut bytes)
         {
             left = left.saturating_sub(count);
-            spout.take(&bytes[..count], &mut |stream, text| tell(path, words, stream, pid, text, output));
+            spout.take(&bytes[..count], &mut |stream, text| tell(path, words, stream, pid, text, to));
         }
     }
 
     /// The process is dead: hands on all that it wrote, ended lines or not.
-    pub(super) fn finish(&mut self, pid: u32, output: &Output) {
+    pub(super) fn finish(&mut self, pid: u32, to: To<'_>) {
         for which in 0..2 {
             // A pipe holds less than this, and nobody writes to it any more.
-            (0..16).for_each(|_| self.pump(which, pid, output));
+            (0..16).for_each(|_| self.pump(which, pid, to));
             let Self { path, spouts, words } = self;
             let rest = std::mem::take(&mut spouts[which].partial);
             if !rest.is_empty() {
-                tell(path, words, spouts[which].stream, pid, &String::from_utf8_lossy(&rest), output);
+                tell(path, words, spouts[which].stream, pid, &String::from_utf8_lossy(&rest), to);
             }
         }
     }
@@ -121,7 +129,7 @@ impl Spout {
 }
 
 /// Hands on one line.
-fn tell(path: &str, words: &mut VecDeque<String>, stream: Stream, pid: u32, text: &str, output: &Output) {
+fn tell(path: &str, words: &mut VecDeque<String>, stream: Stream, pid: u32, text: &str, to: To<'_>) {
     let line = labelled(path, text, stream);
     if stream == Stream::Stderr && line.is_none() && says_something(text.trim()) {
         if words.len() == WORDS.0 {
@@ -129,9 +137,7 @@ fn tell(path: &str, words: &mut VecDeque<String>, stream: Stream, pid: u32, text
         }
         words.push_back(text[..text.floor_char_boundary(WORDS.1)].trim().to_owned());
     }
-    let line = line.unwrap_or(Line { worker: path, pid, stream, text });
-    // A stream of this process that nobody reads any more is no reason to stop.
-    prewire_runs::contained(|| output.write(&line));
+    to(&line.unwrap_or(Line { worker: path, pid, stream, text }));
 }
 
 /// Whether a line is a last word: not those of a backtrace, behind which what was said before it would be lost.
@@ -171,13 +177,13 @@ mod tests {
 
     type Heard = Arc<Mutex<Vec<(String, u32, String)>>>;
 
-    fn listener() -> (Heard, Output) {
+    fn listener() -> (Heard, impl FnMut(&Line<'_>)) {
         let heard = Heard::default();
         let to = Arc::clone(&heard);
-        let sink = move |line: &Line<'_>| {
+        let hear = move |line: &Line<'_>| {
             to.lock().unwrap().push((line.worker.to_owned(), line.pid, line.text.to_owned()));
         };
-        (heard, Output::sink(sink))
+        (heard, hear)
     }
 
     fn texts(heard: &Heard) -> Vec<String> {
@@ -186,42 +192,42 @@ mod tests {
 
     #[test]
     fn lines_come_whole_and_the_last_without_its_end() {
-        let (heard, output) = listener();
+        let (heard, mut to) = listener();
         let mut relay = Relay::new("node/sub0".into()).unwrap();
         let mut out = File::from(relay.voice().unwrap().stdout);
         out.write_all(b"one\ntw").unwrap();
-        relay.pump(0, 7, &output);
+        relay.pump(0, 7, &mut to);
         assert_eq!(heard.lock().unwrap().drain(..).next(), Some(("node/sub0".into(), 7, "one".into())));
         out.write_all(b"o\n\nthr\xffee").unwrap();
-        relay.pump(0, 7, &output);
+        relay.pump(0, 7, &mut to);
         assert_eq!(texts(&heard), ["two", ""]);
-        relay.finish(7, &output);
+        relay.finish(7, &mut to);
         assert_eq!(texts(&heard), ["thr\u{fffd}ee"]);
-        relay.finish(7, &output);
+        relay.finish(7, &mut to);
         assert_eq!(texts(&heard), [""; 0]);
     }
 
     #[test]
     fn a_line_without_end_is_handed_on_in_pieces() {
-        let (heard, output) = listener();
+        let (heard, mut to) = listener();
         let mut relay = Relay::new("node/sub0".into()).unwrap();
         let mut out = File::from(relay.voice().unwrap().stdout);
         out.write_all(&[b'x'; 40 << 10]).unwrap();
-        relay.pump(0, 7, &output);
+        relay.pump(0, 7, &mut to);
         assert!(relay.spouts[0].partial.len() < LINE);
-        relay.finish(7, &output);
+        relay.finish(7, &mut to);
         let texts = texts(&heard);
         assert!(texts.len() >= 3 && texts.concat() == "x".repeat(40 << 10), "{}", texts.len());
     }
 
     #[test]
     fn what_a_child_of_the_child_wrote_keeps_its_label() {
-        let (heard, output) = listener();
+        let (heard, mut to) = listener();
         let mut relay = Relay::new("net/worker0".into()).unwrap();
         let mut out = File::from(relay.voice().unwrap().stdout);
         out.write_all(b"[net/worker0/sub1 88] [x] hello\n[net/worker01 88] no\n[net/worker0/sub1 x] no\n")
             .unwrap();
-        relay.pump(0, 7, &output);
+        relay.pump(0, 7, &mut to);
         let heard = heard.lock().unwrap();
         assert_eq!(heard[0], ("net/worker0/sub1".into(), 88, "[x] hello".into()));
         assert_eq!(heard[1], ("net/worker0".into(), 7, "[net/worker01 88] no".into()));
@@ -230,26 +236,16 @@ mod tests {
 
     #[test]
     fn the_last_words_are_few_and_of_stderr() {
-        let (_, output) = listener();
+        let (_, mut to) = listener();
         let mut relay = Relay::new("node/sub0".into()).unwrap();
         let voice = relay.voice().unwrap();
         let (mut out, mut err) = (File::from(voice.stdout), File::from(voice.stderr));
         writeln!(out, "not this").unwrap();
         (0..20).for_each(|i| writeln!(err, "line {i}").unwrap());
         writeln!(err, "{}", "y".repeat(9000)).unwrap();
-        relay.finish(7, &output);
+        relay.finish(7, &mut to);
         let words = relay.last_words();
         assert!(words.starts_with("line 15 | line 16") && words.len() < 600, "{words}");
         assert_eq!(relay.last_words(), "");
-    }
-
-    #[test]
-    fn a_sink_that_panics_stops_nothing() {
-        let output = Output::sink(|_| panic!("no"));
-        let mut relay = Relay::new("node/sub0".into()).unwrap();
-        let mut err = File::from(relay.voice().unwrap().stderr);
-        err.write_all(b"a\nb\n").unwrap();
-        relay.pump(1, 7, &output);
-        assert_eq!(relay.last_words(), "a | b");
     }
 }

@@ -188,6 +188,7 @@ cases! {
     output::lines_of_all_levels_keep_their_labels,
     output::a_line_without_end_comes_at_death,
     output::a_flood_is_neither_lost_nor_does_it_hold_up_others,
+    output::nothing_but_output_waits_for_who_reads_it,
     exec::threads_may_run_when_a_tree_is_executed,
     exec::a_child_of_an_executed_tree_is_replaced,
     exec::another_tree_is_refused,

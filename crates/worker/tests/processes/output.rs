@@ -1,8 +1,10 @@
 //! What children write, and with whose name it comes.
 
 use std::io::Write;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use prewire_worker::{Callable, Stream, Worker};
+use prewire_worker::{Callable, Output, Stream, Worker};
 
 use super::{Heard, count, replaced_by, until};
 
@@ -69,6 +71,42 @@ pub(crate) fn a_line_without_end_comes_at_death() {
     replaced_by(&node, 0, old);
     node.close().unwrap();
     assert_eq!(heard.all(), [""; 0], "nothing was said twice");
+}
+
+pub(crate) fn nothing_but_output_waits_for_who_reads_it() {
+    let (heard, gate) = (Heard::default(), Arc::new(Mutex::new(())));
+    let (to, closed) = (heard.clone(), Arc::clone(&gate));
+    let sink = Output::sink(move |line| {
+        drop(closed.lock().unwrap());
+        to.0.lock().unwrap().push((line.worker.to_owned(), line.pid, line.stream, line.text.to_owned()));
+    });
+    // Far more than what waits and two pipes hold, so that the child is held up until the end.
+    let floods = Callable::host_function("floods", |_| {
+        (0..20_000).for_each(|i| println!("line {i:06} of a flood that holds up nobody but its own writer"));
+        Ok(())
+    });
+    let dies = Callable::host_function("dies", |_| std::process::exit(4));
+    let tree = Worker::node().subs(2).callable(&floods).callable(&dies).callable(&count()).output(sink);
+    let node = tree.start().unwrap();
+    let unread = gate.lock().unwrap();
+    let error = node.run(|orch| {
+        orch.submit(&floods).go()?;
+        orch.deadline(Duration::from_millis(300));
+        orch.submit(&dies).go().map(drop)
+    });
+    // A death is told, and the deadline ends what is held up, while nobody reads.
+    let error = error.unwrap_err().to_string();
+    assert!(error.contains("exited with code 4"), "{error}");
+    drop(unread);
+    let x = node.zeros::<f32>(&[4]).unwrap();
+    node.run(|orch| orch.submit(&count()).inout(&x).go().map(drop)).unwrap();
+    node.close().unwrap();
+    let lines = heard.all();
+    let flood: Vec<_> = lines.iter().filter(|line| line.starts_with("line ")).collect();
+    assert!((1000..20_000).contains(&flood.len()), "{} lines: it was not held up", flood.len());
+    assert!(
+        flood.iter().enumerate().all(|(i, line)| line.contains(&format!("{i:06}")) || i + 1 == flood.len())
+    );
 }
 
 pub(crate) fn a_flood_is_neither_lost_nor_does_it_hold_up_others() {
