@@ -7,6 +7,8 @@
 
 extern crate alloc;
 
+pub mod taskbench;
+
 use alloc::sync::Arc;
 use core::panic::Location;
 

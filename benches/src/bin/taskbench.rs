@@ -1,0 +1,30 @@
+//! Task Bench on prewire or rayon, as `cargo xtask bench versus` asks for it: `taskbench RUNTIME key=value...`.
+#![forbid(unsafe_code)]
+
+use anyhow::{Context, Result, bail};
+use prewire::prelude::*;
+use prewire_benches::taskbench::{Asked, OnChip, OnRayon, Way};
+use std::sync::Arc;
+
+fn main() -> Result<()> {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let (runtime, words) = words.split_first().context("which runtime? prewire, rayon or rayon-steps")?;
+    let asked = Asked::parse(words.iter().map(String::as_str)).map_err(anyhow::Error::msg)?;
+    let measured = match runtime.as_str() {
+        "prewire" => {
+            let builder = Chip::sim(a2a3()).clusters(8).domains(1).threads(asked.workers);
+            let mut chip = OnChip::new(builder, asked.width, asked.fields)?;
+            asked.measure(|graph, iterations| {
+                chip.run(&Arc::new(graph.clone()), asked.kernel, iterations, asked.fault)
+            })?
+        }
+        "rayon" | "rayon-steps" => {
+            let way = if runtime == "rayon" { Way::Counts } else { Way::Steps };
+            let mut pool = OnRayon::new(asked.workers, way)?;
+            asked.measure(|graph, iterations| pool.run(graph, asked.kernel, iterations, asked.fault))?
+        }
+        other => bail!("there is no runtime {other:?}; there are prewire, rayon and rayon-steps"),
+    };
+    measured.iter().for_each(|one| println!("{one}"));
+    Ok(())
+}
