@@ -18,7 +18,7 @@ use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::orch::{Orch, Scratch};
 use crate::run::{Launched, RunReport};
-use crate::tree::Settings;
+use crate::settings::Settings;
 use crate::waiter::Waiter;
 
 /// How long an orchestration is given to come back after its run was ended, before the worker is given up.

@@ -52,6 +52,7 @@ mod plan;
 mod portable;
 mod run;
 mod serve;
+mod settings;
 mod start;
 mod submit;
 mod tree;

@@ -10,8 +10,9 @@ use prewire_platform::LaneId;
 use crate::callable::Catalog;
 use crate::fault::Fault;
 use crate::output::Output;
+use crate::settings::Settings;
 use crate::start::Prepared;
-use crate::tree::{Child, Role, Settings};
+use crate::tree::{Child, Role};
 
 /// A worker, described to itself and its children.
 #[derive(Debug)]

@@ -10,6 +10,7 @@ use crate::callable::Callable;
 use crate::error::{Error, Result};
 use crate::fault::Fault;
 use crate::output::Output;
+use crate::settings::Settings;
 use crate::worker::Worker;
 
 /// How many children a worker can have.
@@ -52,27 +53,6 @@ pub(crate) struct Child {
     pub(crate) name: String,
     pub(crate) role: Role,
     pub(crate) mode: Mode,
-}
-
-/// What is set for a worker as a whole.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Settings {
-    pub(crate) rings: RingSizes,
-    pub(crate) hazards: Hazards,
-    /// Bytes for buffers.
-    pub(crate) memory: u64,
-    /// Bytes of device memory for buffers on each chip; none: what the chip has.
-    pub(crate) device_quota: Option<u64>,
-    /// What children write of what they log, where the program has not set up anything.
-    pub(crate) events: Level,
-    /// A run, from its start.
-    pub(crate) deadline: Option<Duration>,
-    /// How long a child may take to come to serve.
-    pub(crate) start_limit: Duration,
-    /// How long children may take to leave.
-    pub(crate) close_limit: Duration,
-    /// How often in a row a child is replaced that has completed nothing in between.
-    pub(crate) replacements: u32,
 }
 
 /// Describes a worker and everything below it. Made by [`Worker::node`] and [`Worker::network`].
@@ -144,17 +124,7 @@ impl Builder {
             name: None,
             children: Vec::new(),
             callables: Vec::new(),
-            settings: Settings {
-                rings: RingSizes::default(),
-                hazards: Hazards::All,
-                memory: 64 << 30,
-                device_quota: None,
-                events: Level::WARN,
-                deadline: None,
-                start_limit: Duration::from_secs(60),
-                close_limit: Duration::from_secs(5),
-                replacements: 3,
-            },
+            settings: Settings::default(),
             output: Output::default(),
             faults: Vec::new(),
             exec: None,
@@ -310,6 +280,13 @@ impl Builder {
     /// How long children are given to leave before they are killed: 5 seconds unless said.
     pub fn close_limit(mut self, limit: Duration) -> Self {
         self.settings.close_limit = limit;
+        self
+    }
+
+    /// How long the members of a group may go on once one of them has failed, as they may wait for it in memory of their
+    /// own: 10 seconds unless said. Then their processes are killed and replaced. A child in a thread cannot be killed.
+    pub fn group_limit(mut self, limit: Duration) -> Self {
+        self.settings.group_limit = limit;
         self
     }
 

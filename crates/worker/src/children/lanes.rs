@@ -34,6 +34,7 @@ impl Children {
             reason,
         })));
         state.fail();
+        self.note_broken(slot);
     }
 
     /// Puts a dispatch into its frame.
@@ -168,7 +169,7 @@ impl Children {
 impl Lanes for Children {
     fn dispatch(&self, lane: LaneId, token: Token, work: Work) {
         let mut state = self.get(lane).state();
-        let mut handed = Handed { token, work, stage: Stage::Waits, since: Duration::ZERO };
+        let mut handed = Handed { token, work, stage: Stage::Waits, since: Duration::ZERO, bereft: None };
         if let Err(other) = self.is_free(lane, token, work) {
             let why = format!(
                 "it uses memory that task {other} uses at the same time, and one of the two writes; add an edge between \

@@ -4,6 +4,7 @@
 //! child that dies loses what it was running; what it had not taken yet stays in the seat and is posted to its
 //! replacement.
 
+mod groups;
 mod lanes;
 mod life;
 mod seat;
@@ -45,6 +46,9 @@ pub(crate) struct Children {
     pub(super) completed: AtomicU64,
     /// A child that was parked has been given something. Set by the poller, cleared by the thread that attends.
     pub(super) woke: AtomicBool,
+    /// A group has failed whose other members may still run. Set by whoever fails a member, cleared by the progress thread
+    /// before it looks.
+    pub(super) broken: AtomicBool,
 }
 
 impl fmt::Debug for Children {
@@ -90,6 +94,7 @@ impl Children {
             due: AtomicU64::new(0),
             completed: AtomicU64::new(0),
             woke: AtomicBool::new(false),
+            broken: AtomicBool::new(false),
         }
     }
 

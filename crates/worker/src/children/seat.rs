@@ -18,6 +18,8 @@ pub(super) struct Handed {
     pub(super) stage: Stage,
     /// When it was posted, on a clock that is some milliseconds behind.
     pub(super) since: Duration,
+    /// Another member of its group has failed: until when it may go on.
+    pub(super) bereft: Option<Duration>,
 }
 
 /// How far a dispatch is.

@@ -13,7 +13,8 @@ use super::message::Ask;
 use super::progress::Progress;
 use super::zygote::LEAVE;
 use crate::error::{Error, Result};
-use crate::tree::{Child, Role, Settings};
+use crate::settings::Settings;
+use crate::tree::{Child, Role};
 
 /// How far it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

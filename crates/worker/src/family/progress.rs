@@ -56,6 +56,8 @@ pub(super) struct Progress {
     /// How often the orchestration had looked after the children at the last look.
     polls: u32,
     pub(super) closing: Option<Closing>,
+    /// When to look again at groups of which a member has failed.
+    groups_due: Option<Duration>,
     /// Hands on what children write.
     pub(super) writer: Writer,
     /// What children write stays in their pipes, until there is room for it.
@@ -97,6 +99,7 @@ impl Progress {
                 launching: Some(launching),
                 polls: 0,
                 closing: None,
+                groups_due: None,
             }),
             Err(error) => Err((crew, Error::system("a descriptor could not be had")(error))),
         }
@@ -148,7 +151,8 @@ impl Progress {
     /// Sleeps until there is something to do.
     fn sleep(&mut self, ready: &mut Vec<u64>) {
         let due = self.members.iter().filter_map(|member| member.due);
-        let due = due.chain(self.closing.as_ref().map(Closing::due)).chain(self.host.watch()).min();
+        let due = due.chain(self.closing.as_ref().map(Closing::due)).chain(self.host.watch());
+        let due = due.chain(self.groups_due).min();
         let block = self.family.plan.area.block();
         let left = due.map(|due| due.saturating_sub(clock::monotonic()));
         let polls = self.host.engine.polls();
@@ -356,6 +360,8 @@ impl Progress {
                 _ => {}
             }
         }
+        let limit = self.plan().settings.group_limit;
+        self.groups_due = self.children().end_broken_groups(now, limit, |child| self.family.kill(child));
         self.go_on_closing(now);
     }
 

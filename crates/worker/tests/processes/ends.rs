@@ -1,6 +1,8 @@
 //! Chips, members of groups and workers between that end at every point of their life: what the run says, what goes on, and
 //! that the next run is clean. Where the outcome of a task was told before its child ended, the task has succeeded.
 
+use std::time::Duration;
+
 use prewire_chip::{Chip, ChipBuilder, Core};
 use prewire_test_support::Held;
 use prewire_worker::{Act, Args, Builder, Callable, Error, Fault, Point, Reason, Worker};
@@ -137,6 +139,41 @@ pub(crate) fn a_member_that_ends_fails_its_group_once() {
         assert_works(&node, 2);
         node.close().unwrap();
     }
+}
+
+pub(crate) fn members_that_wait_for_one_that_is_gone_are_ended() {
+    // As in a collective: each waits for the others in memory that they share, of which nobody else knows.
+    let meets = Callable::chip_program("meets", |_| {
+        Ok(|_: &mut prewire_chip::Orch<'_>, args: &Args<'_>| {
+            if args.scalar::<u32>(0)? == 1 {
+                std::process::exit(7);
+            }
+            loop {
+                std::thread::yield_now();
+            }
+        })
+    });
+    let works = on_a_chip();
+    let tree = Worker::node().chips(3, chip()).callable(&meets).callable(&works);
+    let node = tree.group_limit(Duration::from_millis(100)).start().unwrap();
+    let before = node.processes();
+    let result = node.run(|orch| {
+        let group =
+            (0..3u32).fold(orch.group(&meets), |group, at| group.member(&format!("chip{at}")).scalar(at));
+        group.go().map(drop)
+    });
+    // No deadline ends this run. What went wrong first is told, not what was done about it.
+    let Err(Error::Task(failure)) = result else { panic!("{result:?}") };
+    assert_eq!((failure.worker.as_str(), failure.member), ("node/chip1", (1, 3)), "{failure}");
+    assert!(failure.to_string().contains("exited with code 7"), "{failure}");
+    let x = node.zeros::<f32>(&[4]).unwrap();
+    node.run(|orch| {
+        (0..3).try_for_each(|at| orch.submit(&works).to(&format!("chip{at}")).inout(&x).go().map(drop))
+    })
+    .unwrap();
+    assert_eq!(node.read::<f32>(&x).unwrap(), [3.0; 4]);
+    assert!(node.processes().iter().zip(&before).all(|(now, then)| now != then), "all three were replaced");
+    node.close().unwrap();
 }
 
 pub(crate) fn a_child_that_panics_in_its_task_says_so_and_serves_on() {

@@ -162,6 +162,7 @@ cases! {
     ends::a_chip_may_end_at_every_point_in_every_way,
     ends::a_worker_between_may_end_at_every_point,
     ends::a_member_that_ends_fails_its_group_once,
+    ends::members_that_wait_for_one_that_is_gone_are_ended,
     ends::a_child_that_panics_in_its_task_says_so_and_serves_on,
     orphans::a_killed_root_leaves_nothing,
     orphans::a_killed_worker_between_leaves_nothing,
