@@ -2,7 +2,7 @@
 //! finding what a change of orchestrator, rings or scheduler costs; no core runs anything.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use prewire_abi::{ChipTensor, DataType, EdgeKind, TaskId, TensorArgType, TensorCreateInfo};
+use prewire_abi::{DataType, EdgeKind, TaskId, TensorArgType, ValidTensor};
 use prewire_benches::Engine;
 use prewire_orchestrator::{Arg, ScopeKey};
 use prewire_ring::RingSizes;
@@ -10,12 +10,12 @@ use prewire_tensormap::Hazards;
 
 const TASKS: u64 = 4096;
 
-fn tensor(at: u64) -> ChipTensor {
-    ChipTensor::contiguous(0x10_0000 + at * 4096, &[16, 16], DataType::F32).expect("a small tensor")
+fn tensor(at: u64) -> ValidTensor {
+    ValidTensor::contiguous(0x10_0000 + at * 4096, &[16, 16], DataType::F32).expect("a small tensor")
 }
 
 fn arg(at: u64, tag: TensorArgType) -> Arg {
-    Arg::Existing { tensor: tensor(at), tag, scope: ScopeKey::NONE }
+    Arg::existing(tensor(at), tag, ScopeKey::NONE)
 }
 
 /// The whole life of tasks: submit, dispatch, complete, reclaim.
@@ -41,7 +41,7 @@ fn life(c: &mut Criterion) {
                     let mut last: Option<TaskId> = None;
                     for _ in 0..TASKS {
                         e.args.clear();
-                        e.args.after.extend(last.map(|id| (id, EdgeKind::WAIT)));
+                        last.iter().for_each(|&id| e.args.after(id, EdgeKind::WAIT));
                         last = Some(e.submit().0);
                     }
                 });
@@ -53,7 +53,7 @@ fn life(c: &mut Criterion) {
                     let mut last = Vec::with_capacity(TASKS as usize);
                     for i in 0..TASKS as usize {
                         e.args.clear();
-                        e.args.after.extend(last.iter().rev().take(4).map(|&id| (id, EdgeKind::WAIT)));
+                        last.iter().rev().take(4).for_each(|&id| e.args.after(id, EdgeKind::WAIT));
                         let (id, _) = e.submit();
                         last.push(id);
                         debug_assert_eq!(last.len(), i + 1);
@@ -72,9 +72,8 @@ fn life(c: &mut Criterion) {
                             e.open();
                         }
                         e.args.clear();
-                        e.args.tensors.extend((0..4).map(|k| arg((i + k * 7) % 64, TensorArgType::Input)));
-                        let info = TensorCreateInfo::new(&[16, 16], DataType::F32).expect("a small tensor");
-                        e.args.tensors.push(Arg::Create(info));
+                        (0..4).for_each(|k| e.args.push(&arg((i + k * 7) % 64, TensorArgType::Input)));
+                        e.args.push(&Arg::output(&[16, 16], DataType::F32).expect("a small tensor"));
                         e.submit();
                     }
                     e.close();
@@ -98,8 +97,7 @@ fn scope_end(c: &mut Criterion) {
                         e.open();
                         for _ in 0..tasks {
                             e.args.clear();
-                            let info = TensorCreateInfo::new(&[8], DataType::F32).expect("a small tensor");
-                            e.args.tensors.push(Arg::Create(info));
+                            e.args.push(&Arg::output(&[8], DataType::F32).expect("a small tensor"));
                             e.submit();
                         }
                         let start = std::time::Instant::now();

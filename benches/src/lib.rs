@@ -159,12 +159,12 @@ impl Engine {
     /// # Panics
     ///
     /// If it is refused.
-    pub fn submit(&mut self) -> (prewire_abi::TaskId, Option<prewire_abi::ChipTensor>) {
+    pub fn submit(&mut self) -> (prewire_abi::TaskId, Option<prewire_abi::ValidTensor>) {
         let submitted = self
             .orchestrator
-            .submit(&mut Poller(&self.scheduler), vector_task(), &self.args, Location::caller())
+            .submit(&mut Poller(&self.scheduler), vector_task(), &mut self.args, Location::caller())
             .expect("the task is legal");
-        (submitted.id, submitted.outputs.first().copied())
+        (submitted.id, self.args.outputs().next().copied())
     }
 
     /// Polls the scheduler once.

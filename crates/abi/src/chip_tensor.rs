@@ -359,6 +359,30 @@ impl ChipTensor {
         self.check_bounds(dtype, extent)
     }
 
+    pub(crate) const fn shapes(&self) -> &[u32; MAX_TENSOR_DIMS] {
+        &self.shapes
+    }
+
+    pub(crate) const fn all_strides(&self) -> &[u32; MAX_TENSOR_DIMS] {
+        &self.strides
+    }
+
+    /// Without what stands past the dimensions, which no view of a valid tensor looks at.
+    #[inline]
+    pub(crate) fn without_rest(mut self) -> Self {
+        let ndims = self.ndims();
+        self.shapes[ndims..].fill(0);
+        self.strides[ndims..].fill(0);
+        self
+    }
+
+    /// Moves it to a buffer at `addr` that `task` owns.
+    #[inline]
+    pub(crate) fn place(&mut self, addr: u64, task: TaskId) {
+        self.buffer_addr = addr;
+        self.owner_task_id = task;
+    }
+
     #[inline]
     fn check_bounds(&self, dtype: DataType, extent: u64) -> Result<(), TensorError> {
         if extent == 0 {

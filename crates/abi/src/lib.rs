@@ -81,6 +81,7 @@ mod task_args;
 mod task_id;
 mod tensor;
 mod tensor_error;
+mod valid;
 mod view_error;
 
 pub use args_error::ArgsError;
@@ -109,4 +110,5 @@ pub use task_args::TaskArgs;
 pub use task_id::TaskId;
 pub use tensor::Tensor;
 pub use tensor_error::TensorError;
+pub use valid::ValidTensor;
 pub use view_error::ViewError;

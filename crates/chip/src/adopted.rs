@@ -5,7 +5,7 @@
 
 use std::sync::{Arc, PoisonError, RwLock, Weak};
 
-use prewire_abi::{AddressSpace, BackendKind, ChipTensor, DataType, TensorError};
+use prewire_abi::{AddressSpace, BackendKind, ChipTensor, DataType, TaskId, TensorError, ValidTensor};
 use prewire_sim::Sim;
 use prewire_sync::atomic::{AtomicUsize, Ordering};
 
@@ -123,12 +123,12 @@ impl Adopted {
     /// Not a shape, or one without elements; not inside the memory; not at a multiple of the element size; or bytes
     /// of another buffer in use that does not begin and end at the same places.
     pub fn tensor(&self, start: u64, shape: &[u32], dtype: DataType) -> Result<Buffer> {
-        let inner = ChipTensor::contiguous(0, shape, dtype)?;
+        let mut inner = ValidTensor::contiguous(0, shape, dtype)?;
         if let Some(dim) = shape.iter().position(|&n| n == 0) {
             return Err(TensorError::Empty { dim }.into());
         }
         let (hold, addr) = self.adoption.piece(&self.buffers, start, inner.buffer_size(), dtype)?;
-        let inner = inner.with_buffer_addr(addr);
+        inner.place(addr, TaskId::INVALID);
         Ok(Buffer::new(Tensor { inner, chip: self.chip, origin: hold.origin(true) }, hold))
     }
 }
@@ -203,7 +203,7 @@ impl Chip {
         }
         let (shape, strides) = (wire.shape(), wire.strides());
         let inner = ChipTensor::in_buffer(addr, size, at / element, shape, strides, dtype)?;
-        let inner = inner.with_address_space(AddressSpace::Host);
+        let inner = ValidTensor::new(inner.with_address_space(AddressSpace::Host))?;
         Ok(Buffer::new(Tensor { inner, chip: shared.store.id(), origin: hold.origin(writable) }, hold))
     }
 }

@@ -3,7 +3,7 @@
 use std::panic::Location;
 use std::time::Duration;
 
-use prewire_abi::{DataType, ScopeMode, TensorCreateInfo};
+use prewire_abi::{DataType, ScopeMode};
 use prewire_orchestrator::{Arg, Args, Orchestrator, SubmitError};
 use prewire_platform::DeviceMemory;
 use prewire_runs::Runner;
@@ -61,20 +61,19 @@ impl<'r> Orch<'r> {
     pub fn alloc(&mut self, shape: &[u32], dtype: DataType) -> Result<Tensor> {
         let site = Location::caller();
         let refused = |why: Refusal| refused("an allocation", site, why);
-        let info = TensorCreateInfo::new(shape, dtype)
-            .map_err(|error| refused(Refusal::Tensor { arg: 0, error }))?;
+        let output = Arg::output(shape, dtype).map_err(|error| refused(Refusal::Tensor { arg: 0, error }))?;
         self.args.clear();
-        self.args.tensors.push(Arg::Create(info));
+        self.args.push(&output);
         self.waiter.about(site);
         let (chip, run) = (self.chip, self.run);
         let made = self
             .orchestrator
             .alloc(&mut self.waiter, self.args, site)
             .map_err(|error| refused(error.into()))?;
-        self.engine.races().inspect(|races| races.fresh(made.outputs));
+        self.engine.races().inspect(|races| races.fresh(self.args));
         self.engine.record(|| What::Allocated { task: made.id, site });
         let origin = Origin::Scope { run, scope: made.scope };
-        let inner = made.outputs.first().copied();
+        let inner = self.args.outputs().next().copied();
         inner
             .map(|inner| Tensor { inner, chip, origin })
             .ok_or_else(|| refused(Refusal::NotOneOutput { arg: 0, task: made.id, outputs: 0 }))

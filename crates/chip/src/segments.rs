@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use prewire_abi::{
     AccessMode, BackendKind, BufferDescriptor, BufferIdentity, ChipTensor, DataType, Tensor, TensorError,
+    ValidTensor,
 };
 
 use crate::element::Element;
@@ -183,7 +184,7 @@ impl Segments {
     /// # Errors
     ///
     /// It is not a tensor, or not one in memory that is known; or its elements cannot be where it is.
-    pub fn locate(&self, tensor: &Tensor) -> Result<(ChipTensor, bool), SharedError> {
+    pub fn locate(&self, tensor: &Tensor) -> Result<(ValidTensor, bool), SharedError> {
         let dtype = checked(tensor)?;
         let buffer = tensor.buffer();
         let found = self.find(buffer)?;
@@ -194,7 +195,7 @@ impl Segments {
         }
         let (shape, strides) = (tensor.shape(), tensor.strides());
         let here = ChipTensor::in_buffer(addr, buffer.nbytes(), at / element, shape, strides, dtype)?;
-        Ok((here, buffer.access().map_err(TensorError::from)?.can_write()))
+        Ok((ValidTensor::new(here)?, buffer.access().map_err(TensorError::from)?.can_write()))
     }
 
     /// Where the elements of a tensor are here, as elements of `T`, if they may be accessed so.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::panic::Location;
 use std::sync::Arc;
 
-use prewire_abi::{ChipTensor, DataType};
+use prewire_abi::{DataType, TaskId, ValidTensor};
 use prewire_platform::DeviceMemory;
 use prewire_sync::atomic::{AtomicU64, Ordering};
 
@@ -99,9 +99,9 @@ impl Store {
     ///
     /// The shape is not one, or memory is exhausted.
     pub fn zeros<T: Element>(&self, shape: &[u32]) -> Result<Buffer> {
-        let inner = ChipTensor::contiguous(0, shape, T::DTYPE)?;
+        let mut inner = ValidTensor::contiguous(0, shape, T::DTYPE)?;
         let (hold, addr) = self.buffers.allocate(inner.buffer_size())?;
-        let inner = inner.with_buffer_addr(addr);
+        inner.place(addr, TaskId::INVALID);
         Ok(Buffer::new(Tensor { inner, chip: self.id, origin: hold.origin(true) }, hold))
     }
 
@@ -112,7 +112,7 @@ impl Store {
     ///
     /// The shape is not one.
     pub fn buffer_at(&self, addr: u64, shape: &[u32], dtype: DataType) -> Result<Buffer> {
-        let inner = ChipTensor::contiguous(addr, shape, dtype)?;
+        let inner = ValidTensor::contiguous(addr, shape, dtype)?;
         let hold = self.buffers.own(addr);
         Ok(Buffer::new(Tensor { inner, chip: self.id, origin: hold.origin(true) }, hold))
     }

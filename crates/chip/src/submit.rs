@@ -2,7 +2,7 @@
 
 use std::panic::Location;
 
-use prewire_abi::{DataType, EdgeKind, LaneMask, PredicateOp, Shape, TensorArgType, TensorCreateInfo};
+use prewire_abi::{DataType, EdgeKind, LaneMask, PredicateOp, Shape, TensorArgType};
 use prewire_orchestrator::{Arg, Args, Predicate, SubmitError};
 use prewire_ring::{Attrs, Cold};
 
@@ -52,14 +52,14 @@ impl<'o, 'r> Submit<'o, 'r> {
 
     fn existing(self, tensor: &impl AsTensor, tag: TensorArgType) -> Self {
         self.try_to(|this| {
-            let arg = this.orch.args.tensors.len();
+            let arg = this.orch.args.tensors().len();
             let tensor = tensor.as_tensor(arg)?;
             this.orch.check(arg, tensor)?;
             if tensor.is_read_only() && tag != TensorArgType::Input {
                 return Err(Refusal::ReadOnly { arg });
             }
             let scope = tensor.scope();
-            this.orch.args.tensors.push(Arg::Existing { tensor: tensor.inner, tag, scope });
+            this.orch.args.existing(&tensor.inner, tag, scope);
             Ok(())
         })
     }
@@ -88,16 +88,16 @@ impl<'o, 'r> Submit<'o, 'r> {
     /// A tensor that the task is given memory for, good until the scope closes; see [`Task::tensor`].
     pub fn output(self, shape: &[u32], dtype: DataType) -> Self {
         self.try_to(|this| {
-            let arg = this.orch.args.tensors.len();
-            let info = TensorCreateInfo::new(shape, dtype).map_err(|error| Refusal::Tensor { arg, error })?;
-            this.orch.args.tensors.push(Arg::Create(info));
+            let arg = this.orch.args.tensors().len();
+            let output = Arg::output(shape, dtype).map_err(|error| Refusal::Tensor { arg, error })?;
+            this.orch.args.push(&output);
             Ok(())
         })
     }
 
     /// A scalar.
     pub fn scalar(self, value: impl Scalar) -> Self {
-        self.orch.args.scalars.push(value.to_bits());
+        self.orch.args.scalar(value.to_bits());
         self
     }
 
@@ -112,7 +112,7 @@ impl<'o, 'r> Submit<'o, 'r> {
             if task.run() != this.orch.run {
                 return Err(Refusal::OtherRunTask { task: task.id() });
             }
-            this.orch.args.after.push((task.id(), kind));
+            this.orch.args.after(task.id(), kind);
             Ok(())
         })
     }
@@ -133,7 +133,7 @@ impl<'o, 'r> Submit<'o, 'r> {
     /// completes without running. The task waits for what writes the tensor.
     pub fn predicate(self, tensor: &impl AsTensor, index: &[u32], op: PredicateOp, target: i64) -> Self {
         self.try_to(|this| {
-            let arg = this.orch.args.tensors.len();
+            let arg = this.orch.args.tensors().len();
             let tensor: &Tensor = tensor.as_tensor(arg)?;
             this.orch.check(arg, tensor)?;
             let dtype = tensor.dtype();
@@ -142,8 +142,8 @@ impl<'o, 'r> Submit<'o, 'r> {
                 return Err(tensor.bad_element(index, "a predicate compares integers"));
             }
             let scope = tensor.scope();
-            this.orch.args.predicate = Some(Predicate { addr, dtype, op, target });
-            this.orch.args.reads.push((tensor.inner, scope));
+            this.orch.args.predicate(Predicate { addr, dtype, op, target });
+            this.orch.args.read(&tensor.inner, scope);
             Ok(())
         })
     }
@@ -192,31 +192,27 @@ impl<'o, 'r> Submit<'o, 'r> {
         if let Some(races) = orch.engine.races() {
             let kernel = kernel.map(|kernel| std::sync::Arc::clone(&kernel.name));
             let task = Submission { id: submitted.id, kernel, site, mode };
-            races.submitted(task, orch.args, submitted.outputs);
+            races.submitted(task, orch.args);
             orch.waiter.go_on();
         }
         let origin = Origin::Scope { run, scope: submitted.scope };
-        let outputs = submitted.outputs.iter().map(|&inner| Tensor { inner, chip, origin });
+        let outputs = orch.args.outputs().map(|&inner| Tensor { inner, chip, origin });
         Ok(Task::new(submitted.id, run, outputs))
     }
 }
 
 /// Whether the arguments are those that the kernel said it takes.
 fn matches_signature(args: &Args, params: &[Param], scalars: usize) -> Result<(), Refusal> {
-    if args.tensors.len() != params.len() || args.scalars.len() != scalars {
+    if args.tensors().len() != params.len() || args.scalars().len() != scalars {
         return Err(Refusal::Count {
-            tensors: args.tensors.len(),
-            scalars: args.scalars.len(),
+            tensors: args.tensors().len(),
+            scalars: args.scalars().len(),
             takes: params.len(),
             takes_scalars: scalars,
         });
     }
-    for (arg, (tensor, &takes)) in args.tensors.iter().zip(params).enumerate() {
-        let (dtype, tag) = match tensor {
-            Arg::Existing { tensor, tag, .. } => (tensor.dtype(), *tag),
-            Arg::Create(info) => (info.dtype(), TensorArgType::Output),
-        };
-        let dtype = dtype.map_err(|error| Refusal::Tensor { arg, error })?;
+    for (arg, (passed, &takes)) in args.tensors().iter().zip(params).enumerate() {
+        let (dtype, tag) = (passed.tensor().element_type(), passed.tag());
         if dtype != takes.dtype() || !takes.accepts(tag) {
             let passed = match tag {
                 TensorArgType::Input => "input",

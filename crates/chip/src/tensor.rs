@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use prewire_abi::{ChipTensor, DataType};
+use prewire_abi::{DataType, ValidTensor};
 use prewire_orchestrator::ScopeKey;
 
 use crate::buffer::Buffer;
@@ -44,7 +44,7 @@ pub enum Origin {
 /// and is good while the scope is open in which the task was submitted. Using it later is an error at submit.
 #[derive(Clone, Copy, Debug)]
 pub struct Tensor {
-    pub(crate) inner: ChipTensor,
+    pub(crate) inner: ValidTensor,
     pub(crate) chip: u64,
     pub(crate) origin: Origin,
 }
@@ -52,13 +52,13 @@ pub struct Tensor {
 impl Tensor {
     /// A view of memory that `owner` hands out: for those who have tensors of their own, as a worker has.
     #[must_use]
-    pub const fn new(inner: ChipTensor, owner: u64, origin: Origin) -> Self {
+    pub const fn new(inner: ValidTensor, owner: u64, origin: Origin) -> Self {
         Self { inner, chip: owner, origin }
     }
 
     /// What it is, with its address.
     #[must_use]
-    pub const fn inner(&self) -> &ChipTensor {
+    pub const fn inner(&self) -> &ValidTensor {
         &self.inner
     }
 
@@ -98,8 +98,7 @@ impl Tensor {
     /// What the elements are.
     #[must_use]
     pub fn dtype(&self) -> DataType {
-        // Made by this crate, from a dtype.
-        self.inner.dtype().unwrap_or(DataType::U8)
+        self.inner.element_type()
     }
 
     /// How many elements there are.
@@ -120,7 +119,7 @@ impl Tensor {
         matches!(self.origin, Origin::Buffer { writable: false, .. } | Origin::Passed { writable: false, .. })
     }
 
-    fn with(self, inner: ChipTensor) -> Self {
+    fn with(self, inner: ValidTensor) -> Self {
         Self { inner, ..self }
     }
 

@@ -1,6 +1,6 @@
 //! Host accesses: waiting for the tasks that an element belongs to.
 
-use prewire_abi::{ChipTensor, EdgeKind};
+use prewire_abi::{EdgeKind, ValidTensor};
 use prewire_platform::{Awaited, Poll, Wait, WaitEnd};
 use prewire_tensormap::{Access, Region};
 
@@ -19,12 +19,11 @@ impl Orchestrator {
     pub fn wait_for(
         &mut self,
         wait: &mut impl Wait,
-        tensor: &ChipTensor,
+        tensor: &ValidTensor,
         scope: ScopeKey,
         access: Access,
     ) -> Result<(), SubmitError> {
         self.check_running()?;
-        tensor.validate().map_err(|error| SubmitError::Tensor { arg: 0, error })?;
         self.check_open(0, tensor, &scope)?;
         self.edges.clear();
         let owner = tensor.owner_task_id();
@@ -34,7 +33,7 @@ impl Orchestrator {
         let (edges, allocator) = (&mut self.edges, &self.allocator);
         // Whatever hazards are inferred between tasks, the host waits for what is known to write.
         for access in [Access::Read, access] {
-            self.map.find(&Region::from(tensor), access, &|id| life(allocator, id), &mut |id| {
+            self.map.find(&Region::from(tensor.get()), access, &|id| life(allocator, id), &mut |id| {
                 edges.push((id, EdgeKind::WAIT));
             });
         }

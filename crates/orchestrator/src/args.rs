@@ -1,25 +1,102 @@
-//! The arguments of a task as its submitter gives them.
+//! The arguments of a task as its submitter gives them, each checked when it is added.
+//!
+//! Invariant: what a submit has to know of all of them together is counted while they are added, so that it does not go
+//! over them for that.
 
 use alloc::vec::Vec;
 
-use prewire_abi::{ChipTensor, DataType, EdgeKind, PredicateOp, TaskId, TensorArgType, TensorCreateInfo};
+use prewire_abi::{
+    DataType, EdgeKind, PredicateOp, TaskId, TensorArgType, TensorCreateInfo, TensorError, ValidTensor,
+};
 
+use crate::infer::tells;
+use crate::record;
 use crate::scope::ScopeKey;
 
 /// One tensor argument.
 #[derive(Clone, Copy, Debug)]
-pub enum Arg {
-    /// Memory that exists.
-    Existing {
-        /// Which.
-        tensor: ChipTensor,
-        /// What the task does with it: any tag but `Output`.
-        tag: TensorArgType,
-        /// The scope that it was made in.
-        scope: ScopeKey,
-    },
+pub struct Arg {
+    tensor: ValidTensor,
+    scope: ScopeKey,
+    tag: TensorArgType,
+    /// It is to be filled before the task runs.
+    initial: bool,
+}
+
+impl Arg {
+    /// Memory that exists: what the task does with it, and the scope that it was made in. What it is said to create is
+    /// overwritten.
+    #[must_use]
+    #[inline]
+    pub fn existing(tensor: ValidTensor, tag: TensorArgType, scope: ScopeKey) -> Self {
+        let tag = existing(tag);
+        Self { tensor, scope, tag, initial: false }
+    }
+
     /// Memory that the task is to get from the heap of its ring.
-    Create(TensorCreateInfo),
+    ///
+    /// # Errors
+    ///
+    /// As [`TensorCreateInfo::materialize`].
+    pub fn create(info: &TensorCreateInfo) -> Result<Self, TensorError> {
+        let tensor = ValidTensor::new(info.materialize(0, TaskId::INVALID)?)?;
+        let initial = info.initial_value().is_some();
+        Ok(Self { tensor, scope: ScopeKey::NONE, tag: TensorArgType::Output, initial })
+    }
+
+    /// As [`create`](Arg::create), for elements of this shape and type.
+    ///
+    /// # Errors
+    ///
+    /// As [`ValidTensor::contiguous`].
+    #[inline]
+    pub fn output(shape: &[u32], dtype: DataType) -> Result<Self, TensorError> {
+        let tensor = ValidTensor::contiguous(0, shape, dtype)?;
+        Ok(Self { tensor, scope: ScopeKey::NONE, tag: TensorArgType::Output, initial: false })
+    }
+
+    /// The tensor. What is to be created has no address before the task is submitted.
+    #[must_use]
+    #[inline]
+    pub const fn tensor(&self) -> &ValidTensor {
+        &self.tensor
+    }
+
+    /// What the task does with it.
+    #[must_use]
+    #[inline]
+    pub const fn tag(&self) -> TensorArgType {
+        self.tag
+    }
+
+    /// The scope that it was made in; none for what is to be created.
+    #[must_use]
+    #[inline]
+    pub const fn scope(&self) -> &ScopeKey {
+        &self.scope
+    }
+
+    /// Whether it is to be created.
+    #[must_use]
+    #[inline]
+    pub const fn creates(&self) -> bool {
+        matches!(self.tag, TensorArgType::Output)
+    }
+
+    pub(crate) const fn has_initial_value(&self) -> bool {
+        self.initial
+    }
+
+    /// Gives it its memory.
+    #[inline]
+    pub(crate) fn place(&mut self, addr: u64, task: TaskId) {
+        self.tensor.place(addr, task);
+    }
+}
+
+/// What can be done with memory that exists.
+const fn existing(tag: TensorArgType) -> TensorArgType {
+    if matches!(tag, TensorArgType::Output) { TensorArgType::OutputExisting } else { tag }
 }
 
 /// A condition on one element, looked at when the task is ready: if it does not hold, the task completes without
@@ -36,28 +113,240 @@ pub struct Predicate {
     pub target: i64,
 }
 
+/// What the tensors of a task come to.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Sums {
+    /// Argument words.
+    pub(crate) words: u32,
+    /// Those that the tensor map hears of.
+    pub(crate) accesses: u32,
+    /// Those that exist and that the task writes.
+    pub(crate) writes: u32,
+    /// Those that a scope made.
+    pub(crate) scoped: u32,
+    /// Those that make no edges.
+    pub(crate) unordered: u32,
+    /// Those that are to be created, and how many of them filled.
+    pub(crate) outputs: u32,
+    pub(crate) initial: u32,
+    /// Bytes of the heap.
+    pub(crate) heap: u64,
+}
+
 /// The arguments of one task. Kept by the submitter and filled anew for each task, so that no submit allocates.
+///
+/// ```
+/// use prewire_abi::{DataType, TensorArgType, ValidTensor};
+/// use prewire_orchestrator::{Arg, Args, ScopeKey};
+///
+/// let mut args = Args::default();
+/// let x = ValidTensor::contiguous(0x1000, &[16], DataType::F32)?;
+/// args.existing(&x, TensorArgType::Input, ScopeKey::NONE);
+/// args.push(&Arg::output(&[16], DataType::F32)?);
+/// args.scalar(7);
+/// assert_eq!((args.tensors().len(), args.outputs().len()), (2, 1));
+/// # Ok::<(), prewire_abi::TensorError>(())
+/// ```
 #[derive(Debug, Default)]
 pub struct Args {
-    /// The tensors, numbered as kernels number them.
-    pub tensors: Vec<Arg>,
-    /// The scalars, as bits.
-    pub scalars: Vec<u64>,
-    /// Explicit producers.
-    pub after: Vec<(TaskId, EdgeKind)>,
-    /// A condition for running. The tensor it looks at is one of `reads`.
-    pub predicate: Option<Predicate>,
-    /// Memory that is read for the task by somebody else than its kernel, such as a predicate's tensor.
-    pub reads: Vec<(ChipTensor, ScopeKey)>,
+    /// Those of this task, and behind them what is left of earlier ones.
+    tensors: Vec<Arg>,
+    count: usize,
+    sums: Sums,
+    scalars: Vec<u64>,
+    after: Vec<(TaskId, EdgeKind)>,
+    predicate: Option<Predicate>,
+    reads: Vec<(ValidTensor, ScopeKey)>,
 }
 
 impl Args {
     /// Makes them empty again.
+    #[inline]
     pub fn clear(&mut self) {
-        self.tensors.clear();
+        self.count = 0;
+        self.sums = Sums::default();
         self.scalars.clear();
         self.after.clear();
         self.predicate = None;
         self.reads.clear();
+    }
+
+    /// Adds a tensor in memory that exists: as [`push`](Args::push) of [`Arg::existing`].
+    #[inline]
+    pub fn existing(&mut self, tensor: &ValidTensor, tag: TensorArgType, scope: ScopeKey) {
+        let tag = existing(tag);
+        self.sums.words += record::tensor_words(tensor);
+        self.sums.accesses += u32::from(tells(tag).is_some());
+        self.sums.writes += u32::from(tag.writes());
+        self.sums.scoped += u32::from(!scope.is_none());
+        self.sums.unordered += u32::from(matches!(tag, TensorArgType::NoDep));
+        self.add(tensor, tag, scope, false);
+    }
+
+    /// Adds a tensor. They are numbered as kernels number them, from 0 on.
+    #[inline]
+    pub fn push(&mut self, arg: &Arg) {
+        if !arg.creates() {
+            return self.existing(&arg.tensor, arg.tag, arg.scope);
+        }
+        self.sums.words += record::tensor_words(&arg.tensor);
+        self.sums.outputs += 1;
+        self.sums.initial += u32::from(arg.initial);
+        self.sums.heap = self.sums.heap.saturating_add(slab(arg.tensor.buffer_size()));
+        self.add(&arg.tensor, arg.tag, arg.scope, arg.initial);
+    }
+
+    #[inline]
+    fn add(&mut self, tensor: &ValidTensor, tag: TensorArgType, scope: ScopeKey, initial: bool) {
+        match self.tensors.get_mut(self.count) {
+            // In place: a tensor is copied once.
+            Some(arg) => {
+                arg.tensor = *tensor;
+                arg.scope = scope;
+                arg.tag = tag;
+                arg.initial = initial;
+            }
+            None => self.grow(Arg { tensor: *tensor, scope, tag, initial }),
+        }
+        self.count += 1;
+    }
+
+    #[cold]
+    fn grow(&mut self, arg: Arg) {
+        self.tensors.push(arg);
+    }
+
+    /// Adds a scalar, as bits.
+    #[inline]
+    pub fn scalar(&mut self, bits: u64) {
+        self.scalars.push(bits);
+    }
+
+    /// Adds scalars, as bits.
+    pub fn extend_scalars(&mut self, bits: &[u64]) {
+        self.scalars.extend_from_slice(bits);
+    }
+
+    /// Adds a producer that the task depends on, whatever either accesses.
+    #[inline]
+    pub fn after(&mut self, producer: TaskId, kind: EdgeKind) {
+        self.after.push((producer, kind));
+    }
+
+    /// A condition for running. The tensor it looks at is one of those that are [read](Args::read).
+    pub fn predicate(&mut self, predicate: Predicate) {
+        self.predicate = Some(predicate);
+    }
+
+    /// Adds memory that is read for the task by somebody else than its kernel, such as a predicate's tensor.
+    pub fn read(&mut self, tensor: &ValidTensor, scope: ScopeKey) {
+        self.reads.push((*tensor, scope));
+    }
+
+    /// The tensors. Once the task is submitted, those that it creates have their addresses.
+    #[must_use]
+    #[inline]
+    pub fn tensors(&self) -> &[Arg] {
+        &self.tensors[..self.count]
+    }
+
+    #[inline]
+    pub(crate) fn tensors_mut(&mut self) -> &mut [Arg] {
+        &mut self.tensors[..self.count]
+    }
+
+    /// The tensors that the task creates, in order.
+    #[inline]
+    pub fn outputs(&self) -> impl ExactSizeIterator<Item = &ValidTensor> {
+        Outputs { args: self.tensors().iter(), left: self.sums.outputs as usize }
+    }
+
+    /// The scalars, as bits.
+    #[must_use]
+    #[inline]
+    pub fn scalars(&self) -> &[u64] {
+        &self.scalars
+    }
+
+    /// The explicit producers.
+    #[must_use]
+    #[inline]
+    pub fn producers(&self) -> &[(TaskId, EdgeKind)] {
+        &self.after
+    }
+
+    /// The condition for running.
+    #[must_use]
+    #[inline]
+    pub const fn condition(&self) -> Option<&Predicate> {
+        self.predicate.as_ref()
+    }
+
+    /// What is read beside the tensors, and the scopes that it was made in.
+    #[must_use]
+    #[inline]
+    pub fn reads(&self) -> &[(ValidTensor, ScopeKey)] {
+        &self.reads
+    }
+
+    #[inline]
+    pub(crate) const fn sums(&self) -> &Sums {
+        &self.sums
+    }
+}
+
+/// The tensors that a task creates.
+struct Outputs<'a> {
+    args: core::slice::Iter<'a, Arg>,
+    left: usize,
+}
+
+impl<'a> Iterator for Outputs<'a> {
+    type Item = &'a ValidTensor;
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        self.left = self.left.checked_sub(1)?;
+        self.args.find(|arg| arg.creates()).map(Arg::tensor)
+    }
+
+    #[inline]
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.left, Some(self.left))
+    }
+}
+
+impl ExactSizeIterator for Outputs<'_> {}
+
+/// What an output of `bytes` takes of the heap: outputs start at multiples of 1024 bytes.
+#[inline]
+pub(crate) const fn slab(bytes: u64) -> u64 {
+    bytes.div_ceil(1024).saturating_mul(1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sums_are_those_of_the_arguments_and_go_with_them() {
+        let mut args = Args::default();
+        let packed = ValidTensor::contiguous(0x1000, &[4, 8], DataType::F32).unwrap();
+        let column = packed.slice(1, 0, 1, 1).unwrap();
+        for _ in 0..2 {
+            args.existing(&packed, TensorArgType::Input, ScopeKey::NONE);
+            args.existing(&column, TensorArgType::Output, ScopeKey::NONE);
+            args.existing(&packed, TensorArgType::NoDep, ScopeKey::NONE);
+            args.push(&Arg::output(&[257], DataType::F32).unwrap());
+            args.push(&Arg::output(&[1], DataType::F32).unwrap());
+            let &Sums { words, accesses, writes, scoped, unordered, outputs, initial, heap } = args.sums();
+            assert_eq!((words, heap), (4 + 7 + 4 + 4 + 4, 2048 + 1024));
+            assert_eq!((accesses, writes, scoped, unordered, outputs, initial), (2, 1, 0, 1, 2, 0));
+            // What exists is not created, whatever was said.
+            assert_eq!(args.tensors()[1].tag(), TensorArgType::OutputExisting);
+            assert_eq!(args.outputs().map(|tensor| tensor.numel()).collect::<Vec<_>>(), [257, 1]);
+            args.clear();
+            assert_eq!((args.tensors().len(), args.outputs().len(), args.sums().words), (0, 0, 0));
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! The checks of a submit: the arguments make sense on their own. Nothing is taken for a task that fails one.
 
-use prewire_abi::{ChipTensor, Shape, TaskId, TensorArgType};
+use prewire_abi::{ChipTensor, Shape};
 use prewire_ring::Cold;
 use prewire_tensormap::{Overlap, Region};
 
@@ -9,21 +9,17 @@ use crate::error::SubmitError;
 use crate::orchestrator::Orchestrator;
 use crate::scope::ScopeKey;
 
-const fn writes(arg: &Arg) -> bool {
-    !matches!(arg, Arg::Existing { tag: TensorArgType::Input | TensorArgType::NoDep, .. })
-}
-
 impl Orchestrator {
     /// Step 1: the arguments make sense on their own.
-    pub(crate) fn check(&mut self, cold: &Cold, args: &Args) -> Result<(), SubmitError> {
-        self.outputs.clear();
+    #[inline]
+    pub(crate) fn check(&self, cold: &Cold, args: &Args) -> Result<(), SubmitError> {
         let (tensors, scalars) =
             (usize::from(self.limits.task_tensors), usize::from(self.limits.task_scalars));
-        if args.tensors.len() > tensors {
-            return Err(SubmitError::TooManyTensors { observed: args.tensors.len(), allowed: tensors });
+        if args.tensors().len() > tensors {
+            return Err(SubmitError::TooManyTensors { observed: args.tensors().len(), allowed: tensors });
         }
-        if args.scalars.len() > scalars {
-            return Err(SubmitError::TooManyScalars { observed: args.scalars.len(), allowed: scalars });
+        if args.scalars().len() > scalars {
+            return Err(SubmitError::TooManyScalars { observed: args.scalars().len(), allowed: scalars });
         }
         if cold.blocks == 0 || cold.blocks > self.limits.blocks {
             let (observed, allowed) = (u32::from(cold.blocks), u32::from(self.limits.blocks));
@@ -33,33 +29,31 @@ impl Orchestrator {
         if u32::from(cold.blocks) > allowed {
             self.check_width(cold, allowed)?;
         }
-        for (arg, tensor) in args.tensors.iter().enumerate() {
-            match tensor {
-                Arg::Existing { tensor, scope, .. } => {
-                    tensor.validate().map_err(|error| SubmitError::Tensor { arg, error })?;
-                    self.check_open(arg, tensor, scope)?;
-                }
-                Arg::Create(info) => {
-                    if info.initial_value().is_some() {
-                        return Err(SubmitError::InitialValue { arg });
-                    }
-                    // Made here, where it may fail; its address and owner are filled in once it has them.
-                    let made = info.materialize(0, TaskId::INVALID);
-                    self.outputs.push(made.map_err(|error| SubmitError::Tensor { arg, error })?);
-                }
+        let sums = args.sums();
+        if sums.initial > 0
+            && let Some(arg) = args.tensors().iter().position(Arg::has_initial_value)
+        {
+            return Err(SubmitError::InitialValue { arg });
+        }
+        if sums.scoped > 0 {
+            for (arg, existing) in args.tensors().iter().enumerate() {
+                self.check_open(arg, existing.tensor(), existing.scope())?;
             }
         }
-        for (tensor, scope) in &args.reads {
-            self.check_open(args.tensors.len(), tensor, scope)?;
+        for (tensor, scope) in args.reads() {
+            self.check_open(args.tensors().len(), tensor, scope)?;
         }
-        self.check_overlaps(args)?;
-        match args.after.iter().find(|(id, _)| !self.is_of_this_run(*id)) {
+        if sums.writes > 0 {
+            check_overlaps(args.tensors())?;
+        }
+        match args.producers().iter().find(|(id, _)| !self.is_of_this_run(*id)) {
             Some(&(id, _)) => Err(SubmitError::UnknownProducer { id }),
             None => Ok(()),
         }
     }
 
     /// The scope that a tensor was made in is open.
+    #[inline]
     pub(crate) fn check_open(
         &self,
         arg: usize,
@@ -85,21 +79,23 @@ impl Orchestrator {
             _ => Ok(()),
         }
     }
+}
 
-    /// No two arguments touch the same bytes if one of them is written: a kernel could not tell them apart.
-    fn check_overlaps(&self, args: &Args) -> Result<(), SubmitError> {
-        for (second, b) in args.tensors.iter().enumerate() {
-            let Arg::Existing { tensor: tb, .. } = b else { continue };
-            for (first, a) in args.tensors[..second].iter().enumerate() {
-                let Arg::Existing { tensor: ta, .. } = a else { continue };
-                if ta.buffer_addr() == tb.buffer_addr()
-                    && (writes(a) || writes(b))
-                    && Region::from(ta).overlap(&Region::from(tb)) != Overlap::None
-                {
-                    return Err(SubmitError::ArgsOverlap { first, second });
-                }
+/// No two arguments touch the same bytes if one of them is written: a kernel could not tell them apart.
+fn check_overlaps(args: &[Arg]) -> Result<(), SubmitError> {
+    for (second, b) in args.iter().enumerate() {
+        if b.creates() {
+            continue;
+        }
+        for (first, a) in args[..second].iter().enumerate() {
+            if a.tensor().buffer_addr() == b.tensor().buffer_addr()
+                && !a.creates()
+                && (a.tag().writes() || b.tag().writes())
+                && Region::from(a.tensor().get()).overlap(&Region::from(b.tensor().get())) != Overlap::None
+            {
+                return Err(SubmitError::ArgsOverlap { first, second });
             }
         }
-        Ok(())
     }
+    Ok(())
 }

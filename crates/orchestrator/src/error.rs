@@ -3,7 +3,7 @@
 use core::fmt;
 use core::panic::Location;
 
-use prewire_abi::{ErrorCode, Shape, TaskId, TensorError};
+use prewire_abi::{ErrorCode, Shape, TaskId};
 use prewire_ring::{Blocked, Shortage};
 
 /// The task that stands in the way of a ring, for messages.
@@ -39,13 +39,6 @@ pub enum SubmitError {
         observed: usize,
         /// How many a task may have.
         allowed: usize,
-    },
-    /// A tensor that is not one: its numbers contradict each other or its buffer.
-    Tensor {
-        /// Which argument, from 0.
-        arg: usize,
-        /// What is wrong.
-        error: TensorError,
     },
     /// An output is to have an initial value, which nothing here writes.
     InitialValue {
@@ -197,7 +190,6 @@ impl fmt::Display for SubmitError {
             Self::TooManyScalars { observed, allowed } => {
                 write!(f, "{observed} scalars were given, but a task has at most {allowed}; pass them in a tensor")
             }
-            Self::Tensor { arg, error } => write!(f, "argument {arg}: {error}"),
             Self::InitialValue { arg } => write!(
                 f,
                 "argument {arg} is an output with an initial value, which is not supported; let a task fill it"

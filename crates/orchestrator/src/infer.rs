@@ -4,7 +4,7 @@ use prewire_abi::{EdgeKind, ScopeMode, TaskId, TensorArgType};
 use prewire_ring::{Allocator, Placed};
 use prewire_tensormap::{Access, Hazards, Life, Region};
 
-use crate::args::{Arg, Args};
+use crate::args::Args;
 use crate::error::SubmitError;
 use crate::orchestrator::{Orchestrator, is_submitted};
 
@@ -53,16 +53,14 @@ impl Orchestrator {
             }
             edges.push((id, kind));
         };
-        for &(id, kind) in &args.after {
+        for &(id, kind) in args.producers() {
             add(id, kind);
         }
         let infer = self.scopes.mode() == ScopeMode::Auto;
         let hazards = self.hazards;
-        let existing = args.tensors.iter().filter_map(|arg| match arg {
-            Arg::Existing { tensor, tag, .. } => Some((tensor, asks(*tag, hazards))),
-            Arg::Create(_) => None,
-        });
-        let reads = args.reads.iter().map(|(tensor, _)| (tensor, Some(Access::Read)));
+        let existing = args.tensors().iter().filter(|arg| !arg.creates());
+        let existing = existing.map(|arg| (arg.tensor(), asks(arg.tag(), hazards)));
+        let reads = args.reads().iter().map(|(tensor, _)| (tensor, Some(Access::Read)));
         for (tensor, access) in existing.chain(reads) {
             let owner = tensor.owner_task_id();
             // Memory may outlive the run of its creator: then there is nobody to wait for.
@@ -73,7 +71,7 @@ impl Orchestrator {
                 && infer
                 && !tensor.is_manual_dep()
             {
-                let region = Region::from(tensor);
+                let region = Region::from(tensor.get());
                 map.find(&region, access, &|id| life(allocator, id), &mut |id| add(id, EdgeKind::WAIT));
             }
         }
@@ -95,8 +93,7 @@ impl Orchestrator {
         if self.scopes.mode() != ScopeMode::Auto {
             return 0;
         }
-        let makes_edges = |arg: &&Arg| matches!(arg, Arg::Existing { tag, .. } if tells(*tag).is_some());
-        (args.tensors.iter().filter(makes_edges).count() + args.reads.len()) as u32
+        args.sums().accesses + args.reads().len() as u32
     }
 
     /// What the task reads and writes, for those that come after it.
@@ -105,17 +102,15 @@ impl Orchestrator {
             return;
         }
         let allocator = &self.allocator;
-        let existing = args.tensors.iter().filter_map(|arg| match arg {
-            Arg::Existing { tensor, tag, .. } => Some((tensor, tells(*tag)?)),
-            Arg::Create(_) => None,
-        });
-        let reads = args.reads.iter().map(|(tensor, _)| (tensor, Access::Read));
+        let existing = args.tensors().iter().filter(|arg| !arg.creates());
+        let existing = existing.filter_map(|arg| Some((arg.tensor(), tells(arg.tag())?)));
+        let reads = args.reads().iter().map(|(tensor, _)| (tensor, Access::Read));
         for (tensor, access) in existing.chain(reads) {
             if tensor.is_manual_dep() {
                 continue;
             }
             let recorded =
-                self.map.record(&Region::from(tensor), access, placed.id, &|id| life(allocator, id));
+                self.map.record(&Region::from(tensor.get()), access, placed.id, &|id| life(allocator, id));
             debug_assert!(recorded.is_ok(), "room was reserved");
         }
     }

@@ -4,7 +4,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::panic::Location;
 
-use prewire_abi::{ChipTensor, EdgeKind, ScopeMode, Shape, TaskId};
+use prewire_abi::{EdgeKind, ScopeMode, Shape, TaskId};
 use prewire_platform::{Awaited, Limits, Poll, Wait, WaitEnd};
 use prewire_ring::{Allocator, RING_COUNT, Ready, Rings, RunUsage};
 use prewire_tensormap::{Hazards, TensorMap};
@@ -85,8 +85,6 @@ pub struct Orchestrator {
     pub(crate) scopes: Scopes,
     /// Producers of the task being submitted.
     pub(crate) edges: Vec<(TaskId, EdgeKind)>,
-    /// Its outputs.
-    pub(crate) outputs: Vec<ChipTensor>,
     /// The first local number of this run, by ring.
     pub(crate) first: [u32; RING_COUNT],
     /// Something in this run is ordered by nothing but its submitter's word: from here on accesses are checked.
@@ -112,7 +110,6 @@ impl Orchestrator {
             hazards,
             scopes: Scopes::default(),
             edges: Vec::new(),
-            outputs: Vec::new(),
             first: [0; RING_COUNT],
             unordered: false,
             recorded: Recorded::default(),

@@ -9,7 +9,7 @@
 //!
 //! It is as long as the arguments, not a fixed record: four packed inputs and an output are 21 words.
 
-use prewire_abi::{ChipTensor, DataType, MAX_TENSOR_DIMS, PredicateOp, TensorArgType};
+use prewire_abi::{DataType, MAX_TENSOR_DIMS, PredicateOp, TensorArgType, ValidTensor};
 use prewire_ring::{Rings, SlotRef};
 
 use crate::args::{Args, Predicate};
@@ -42,22 +42,17 @@ fn pair(low: u32, high: u32) -> u64 {
     u64::from(low) | u64::from(high) << 32
 }
 
-fn at(values: &[u32], i: usize) -> u32 {
-    values.get(i).copied().unwrap_or(0)
+/// The words that a tensor takes.
+#[inline]
+pub(crate) fn tensor_words(tensor: &ValidTensor) -> u32 {
+    if tensor.is_contiguous() { PACKED_WORDS } else { STRIDED_WORDS }
 }
 
-/// The words that `args` take. Outputs are always packed.
+/// The words that `args` take.
+#[inline]
 pub(crate) fn words(args: &Args) -> u32 {
-    let tensors: u32 = args
-        .tensors
-        .iter()
-        .map(|arg| match arg {
-            crate::Arg::Existing { tensor, .. } if !tensor.is_contiguous() => STRIDED_WORDS,
-            _ => PACKED_WORDS,
-        })
-        .sum();
-    let predicate = if args.predicate.is_some() { PREDICATE_WORDS } else { 0 };
-    1 + predicate + tensors + args.scalars.len() as u32
+    let predicate = if args.condition().is_some() { PREDICATE_WORDS } else { 0 };
+    1 + predicate + args.sums().words + args.scalars().len() as u32
 }
 
 /// Writes the record of a task that is being submitted, word after word.
@@ -70,10 +65,12 @@ pub(crate) struct Writer<'a> {
 impl<'a> Writer<'a> {
     pub(crate) fn new(rings: &'a Rings, slot: SlotRef, args: &Args) -> Self {
         let mut writer = Self { rings, slot, at: 0 };
-        let predicate = args.predicate.is_some();
-        writer
-            .word(args.tensors.len() as u64 | (args.scalars.len() as u64) << 16 | u64::from(predicate) << 32);
-        if let Some(predicate) = args.predicate {
+        let predicate = args.condition();
+        let header = args.tensors().len() as u64
+            | (args.scalars().len() as u64) << 16
+            | u64::from(predicate.is_some()) << 32;
+        writer.word(header);
+        if let Some(predicate) = predicate {
             writer.word(predicate.addr);
             writer.word(u64::from(predicate.op.code()) | u64::from(predicate.dtype.code()) << 8);
             writer.word(predicate.target as u64);
@@ -86,20 +83,21 @@ impl<'a> Writer<'a> {
         self.at += 1;
     }
 
-    pub(crate) fn tensor(&mut self, tensor: &ChipTensor, tag: TensorArgType) {
-        // Validated at submit: the code is known.
-        let dtype = tensor.dtype().unwrap_or(DataType::U8);
-        let (shape, strides) = (tensor.shape(), tensor.strides());
+    pub(crate) fn tensor(&mut self, tensor: &ValidTensor, tag: TensorArgType) {
+        let &[s0, s1, s2, s3, s4] = tensor.shapes();
         let strided = if tensor.is_contiguous() { 0 } else { STRIDED };
+        let kind = u64::from(tensor.element_type().code())
+            | (tensor.ndims() as u64) << 8
+            | (tag.code() as u64 & 0xFF) << 16;
         self.word(tensor.start_addr());
-        self.word(pair(at(shape, 0), at(shape, 1)));
-        self.word(pair(at(shape, 2), at(shape, 3)));
-        let kind = u64::from(dtype.code()) | (shape.len() as u64) << 8 | (tag.code() as u64 & 0xFF) << 16;
-        self.word(u64::from(at(shape, 4)) | kind << 32 | strided);
+        self.word(pair(s0, s1));
+        self.word(pair(s2, s3));
+        self.word(u64::from(s4) | kind << 32 | strided);
         if strided != 0 {
-            self.word(pair(at(strides, 0), at(strides, 1)));
-            self.word(pair(at(strides, 2), at(strides, 3)));
-            self.word(u64::from(at(strides, 4)));
+            let &[s0, s1, s2, s3, s4] = tensor.all_strides();
+            self.word(pair(s0, s1));
+            self.word(pair(s2, s3));
+            self.word(u64::from(s4));
         }
     }
 

@@ -14,7 +14,6 @@ use crate::error::{Oldest, SubmitError, knob};
 use crate::infer::life;
 use crate::orchestrator::Orchestrator;
 use crate::record;
-use crate::submit::slab;
 
 /// What was reserved for a task.
 pub(crate) struct Taken {
@@ -25,9 +24,9 @@ pub(crate) struct Taken {
 }
 
 impl Orchestrator {
+    #[inline]
     fn need(&self, args: &Args) -> Need {
-        let heap = self.outputs.iter().fold(0u64, |sum, made| sum.saturating_add(slab(made.buffer_size())));
-        Need { heap, deps: self.edges.len() as u32, args: record::words(args) }
+        Need { heap: args.sums().heap, deps: self.edges.len() as u32, args: record::words(args) }
     }
 
     /// Step 3: everything that the task takes is there.

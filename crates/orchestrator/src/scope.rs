@@ -17,6 +17,13 @@ impl ScopeKey {
     /// Of memory that no scope owns: it is good until its owner frees it.
     pub const NONE: Self = Self { depth: 0, serial: 0, site: None };
 
+    /// Whether it is [`NONE`](ScopeKey::NONE).
+    #[must_use]
+    #[inline]
+    pub const fn is_none(&self) -> bool {
+        self.serial == 0
+    }
+
     /// Where the scope was opened.
     #[must_use]
     pub const fn site(&self) -> Option<&'static Location<'static>> {

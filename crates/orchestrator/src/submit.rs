@@ -2,11 +2,11 @@
 
 use core::panic::Location;
 
-use prewire_abi::{ChipTensor, TaskId, TensorArgType};
+use prewire_abi::TaskId;
 use prewire_platform::Wait;
 use prewire_ring::{Attrs, Cold, Placed};
 
-use crate::args::{Arg, Args};
+use crate::args::{Args, slab};
 use crate::error::SubmitError;
 use crate::orchestrator::Orchestrator;
 use crate::record::Writer;
@@ -15,19 +15,18 @@ use crate::scope::ScopeKey;
 
 /// A task that was submitted.
 #[derive(Clone, Copy, Debug)]
-pub struct Submitted<'a> {
+pub struct Submitted {
     /// Its id.
     pub id: TaskId,
-    /// The tensors that it was asked to create, in order.
-    pub outputs: &'a [ChipTensor],
-    /// The scope that they live in.
+    /// The scope that its outputs live in.
     pub scope: ScopeKey,
 }
 
 impl Orchestrator {
     /// Submits a task: what it is, with which arguments, and where the program says so.
     ///
-    /// When this returns, the task is queued ready or linked to every producer that it waits for.
+    /// When this returns, the task is queued ready or linked to every producer that it waits for, and the tensors of
+    /// `args` that it creates have their memory.
     ///
     /// # Errors
     ///
@@ -36,15 +35,16 @@ impl Orchestrator {
         &mut self,
         wait: &mut impl Wait,
         mut cold: Cold,
-        args: &Args,
+        args: &mut Args,
         site: &'static Location<'static>,
-    ) -> Result<Submitted<'_>, SubmitError> {
+    ) -> Result<Submitted, SubmitError> {
         self.check_running()?;
         self.check(&cold, args)?;
-        if args.tensors.iter().any(|arg| matches!(arg, Arg::Existing { tag: TensorArgType::NoDep, .. })) {
+        if args.sums().unordered > 0 {
             self.give_up_order(wait)?;
         }
-        cold.attrs = Attrs { unordered: self.unordered, predicated: args.predicate.is_some(), ..cold.attrs };
+        cold.attrs =
+            Attrs { unordered: self.unordered, predicated: args.condition().is_some(), ..cold.attrs };
         self.collect(args)?;
         let ring = self.scopes.ring();
         let taken = self.reserve(wait, ring, args)?;
@@ -64,7 +64,7 @@ impl Orchestrator {
             self.ready.route(self.allocator.rings(), placed.slot);
             wait.published();
         }
-        Ok(Submitted { id: placed.id, outputs: &self.outputs, scope: self.scope() })
+        Ok(Submitted { id: placed.id, scope: self.scope() })
     }
 
     /// Memory without a task: a task that is complete from birth and whose outputs live as long as the scope.
@@ -75,12 +75,12 @@ impl Orchestrator {
     pub fn alloc(
         &mut self,
         wait: &mut impl Wait,
-        args: &Args,
+        args: &mut Args,
         site: &'static Location<'static>,
-    ) -> Result<Submitted<'_>, SubmitError> {
+    ) -> Result<Submitted, SubmitError> {
         self.check_running()?;
         let cold = Cold::default();
-        if let Some(arg) = args.tensors.iter().position(|arg| matches!(arg, Arg::Existing { .. })) {
+        if let Some(arg) = args.tensors().iter().position(|arg| !arg.creates()) {
             return Err(SubmitError::AllocOfExisting { arg });
         }
         self.check(&cold, args)?;
@@ -90,7 +90,7 @@ impl Orchestrator {
         let placed = self.place(ring, &taken, &cold, site);
         self.fill(&placed, args);
         self.allocator.complete_unwired(&placed);
-        Ok(Submitted { id: placed.id, outputs: &self.outputs, scope: self.scope() })
+        Ok(Submitted { id: placed.id, scope: self.scope() })
     }
 
     /// Step 4: takes what was reserved. From here on nothing fails.
@@ -114,31 +114,24 @@ impl Orchestrator {
     }
 
     /// Stores the arguments, and gives the outputs their memory.
-    fn fill(&mut self, placed: &Placed, args: &Args) {
-        let rings = self.allocator.rings();
-        let mut writer = Writer::new(rings, placed.slot, args);
-        let mut addr = self.heaps[placed.slot.ring()] + placed.heap;
-        let mut made = self.outputs.iter_mut();
-        for arg in &args.tensors {
-            match arg {
-                Arg::Existing { tensor, tag, .. } => writer.tensor(tensor, *tag),
-                Arg::Create(_) => {
-                    let Some(made) = made.next() else { continue };
-                    *made = made.with_buffer_addr(addr).with_owner(placed.id);
-                    // The address may have had a life before, and what failed then is remembered until it is written.
-                    if rings.has_failed() && made.buffer_size() > 0 {
-                        self.map.forget(addr);
-                    }
-                    addr += slab(made.buffer_size());
-                    writer.tensor(made, TensorArgType::Output);
+    fn fill(&mut self, placed: &Placed, args: &mut Args) {
+        if args.sums().outputs > 0 {
+            let mut addr = self.heaps[placed.slot.ring()] + placed.heap;
+            let failed = self.allocator.rings().has_failed();
+            for output in args.tensors_mut().iter_mut().filter(|arg| arg.creates()) {
+                output.place(addr, placed.id);
+                let bytes = output.tensor().buffer_size();
+                // The address may have had a life before, and what failed then is remembered until it is written.
+                if failed && bytes > 0 {
+                    self.map.forget(addr);
                 }
+                addr += slab(bytes);
             }
         }
-        writer.scalars(&args.scalars);
+        let mut writer = Writer::new(self.allocator.rings(), placed.slot, args);
+        for arg in args.tensors() {
+            writer.tensor(arg.tensor(), arg.tag());
+        }
+        writer.scalars(args.scalars());
     }
-}
-
-/// What an output of `bytes` takes of the heap: outputs start at multiples of 1024 bytes.
-pub(crate) const fn slab(bytes: u64) -> u64 {
-    bytes.div_ceil(1024).saturating_mul(1024)
 }

@@ -3,7 +3,7 @@
 use std::panic::Location;
 use std::time::Duration;
 
-use prewire_abi::{DataType, ScopeMode, TensorCreateInfo};
+use prewire_abi::{DataType, ScopeMode};
 use prewire_chip::{AsTensor, Element, Origin, Refusal, Refused, Span, Store, Tensor};
 use prewire_orchestrator::{Arg, Args as EngineArgs, Orchestrator};
 use prewire_platform::{DeviceMemory, MemoryError};
@@ -86,17 +86,16 @@ impl<'r> Orch<'r> {
     pub fn alloc(&mut self, shape: &[u32], dtype: DataType) -> Result<Tensor> {
         let site = Location::caller();
         let refused = |why: Refusal| refused("an allocation", site, why);
-        let info = TensorCreateInfo::new(shape, dtype)
-            .map_err(|error| refused(Refusal::Tensor { arg: 0, error }))?;
+        let output = Arg::output(shape, dtype).map_err(|error| refused(Refusal::Tensor { arg: 0, error }))?;
         self.scratch.clear();
-        self.scratch.args.tensors.push(Arg::Create(info));
+        self.scratch.args.push(&output);
         self.waiter.about(site);
         let made = self
             .orchestrator
-            .alloc(&mut self.waiter, &self.scratch.args, site)
+            .alloc(&mut self.waiter, &mut self.scratch.args, site)
             .map_err(|error| refused(error.into()))?;
         let origin = Origin::Scope { run: self.run, scope: made.scope };
-        let inner = made.outputs.first().copied();
+        let inner = self.scratch.args.outputs().next().copied();
         inner
             .map(|inner| Tensor::new(inner, self.store.id(), origin))
             .ok_or_else(|| refused(Refusal::NotOneOutput { arg: 0, task: made.id, outputs: 0 }))

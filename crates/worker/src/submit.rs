@@ -5,7 +5,7 @@
 
 use std::panic::Location;
 
-use prewire_abi::{DataType, EdgeKind, Shape, TensorArgType, TensorCreateInfo};
+use prewire_abi::{DataType, EdgeKind, Shape, TensorArgType};
 use prewire_chip::{AsTensor, Refusal, Scalar, Task};
 use prewire_orchestrator::{Arg, Record};
 use prewire_platform::LaneId;
@@ -161,7 +161,7 @@ impl<'o, 'r> Submit<'o, 'r> {
             let scope = tensor.scope();
             let inner = tensor.inner();
             this.orch.scratch.places.extend([inner.start_addr() - inner.buffer_addr(), inner.buffer_size()]);
-            this.orch.scratch.args.tensors.push(Arg::Existing { tensor: *inner, tag, scope });
+            this.orch.scratch.args.existing(inner, tag, scope);
             Ok(())
         })
     }
@@ -190,11 +190,9 @@ impl<'o, 'r> Submit<'o, 'r> {
     pub fn output(self, shape: &[u32], dtype: DataType) -> Self {
         self.try_to(|this| {
             let arg = this.count(TENSORS)?;
-            let info = TensorCreateInfo::new(shape, dtype).map_err(|error| Refusal::Tensor { arg, error })?;
-            let made = info.materialize(0, prewire_abi::TaskId::INVALID);
-            let bytes = made.map_err(|error| Refusal::Tensor { arg, error })?.buffer_size();
-            this.orch.scratch.places.extend([0, bytes]);
-            this.orch.scratch.args.tensors.push(Arg::Create(info));
+            let output = Arg::output(shape, dtype).map_err(|error| Refusal::Tensor { arg, error })?;
+            this.orch.scratch.places.extend([0, output.tensor().buffer_size()]);
+            this.orch.scratch.args.push(&output);
             Ok(())
         })
     }
@@ -219,7 +217,7 @@ impl<'o, 'r> Submit<'o, 'r> {
             if task.run() != this.orch.run {
                 return Err(Refusal::OtherRunTask { task: task.id() });
             }
-            this.orch.scratch.args.after.push((task.id(), kind));
+            this.orch.scratch.args.after(task.id(), kind);
             Ok(())
         })
     }
@@ -245,10 +243,10 @@ impl<'o, 'r> Submit<'o, 'r> {
         };
         let Self { orch, callable: named, site, .. } = self;
         let members = orch.scratch.members.len();
-        orch.scratch.args.scalars.push(members as u64);
-        orch.scratch.args.scalars.extend_from_slice(&orch.scratch.members);
-        orch.scratch.args.scalars.extend_from_slice(&orch.scratch.places);
-        orch.scratch.args.scalars.extend_from_slice(&orch.scratch.scalars);
+        orch.scratch.args.scalar(members as u64);
+        orch.scratch.args.extend_scalars(&orch.scratch.members);
+        orch.scratch.args.extend_scalars(&orch.scratch.places);
+        orch.scratch.args.extend_scalars(&orch.scratch.scalars);
         let cold = match shape {
             Shape::Worker => Cold::worker(members as u16, callable),
             Shape::Sub => Cold::sub(1, callable),
@@ -257,11 +255,12 @@ impl<'o, 'r> Submit<'o, 'r> {
         orch.waiter.about(site);
         let submitted = orch
             .orchestrator
-            .submit(&mut orch.waiter, cold, &orch.scratch.args, site)
+            .submit(&mut orch.waiter, cold, &mut orch.scratch.args, site)
             .map_err(|error| refused(what(named), site, error.into()))?;
         let origin = prewire_chip::Origin::Scope { run: orch.run, scope: submitted.scope };
         let owner = orch.store.id();
-        let outputs = submitted.outputs.iter().map(|&inner| prewire_chip::Tensor::new(inner, owner, origin));
+        let outputs =
+            orch.scratch.args.outputs().map(|&inner| prewire_chip::Tensor::new(inner, owner, origin));
         Ok(Task::new(submitted.id, orch.run, outputs))
     }
 
@@ -319,9 +318,10 @@ impl<'o, 'r> Submit<'o, 'r> {
                 .fits(tensors, scalars)
                 .map_err(|why| refused(self.what(), self.site, Refusal::Call(why)))?;
             let lane = (word & ANY != ANY).then_some(LaneId(*word as u16));
-            for (arg, tensor) in self.orch.scratch.args.tensors[first..first + tensors].iter().enumerate() {
-                if let Arg::Existing { tensor, .. } = tensor {
-                    engine.children().reaches(lane, tensor).map_err(|why| {
+            let args = &self.orch.scratch.args.tensors()[first..first + tensors];
+            for (arg, existing) in args.iter().enumerate() {
+                if !existing.creates() {
+                    engine.children().reaches(lane, existing.tensor()).map_err(|why| {
                         refused(self.what(), self.site, Refusal::Call(format!("argument {arg} {why}")))
                     })?;
                 }

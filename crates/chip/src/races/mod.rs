@@ -20,7 +20,7 @@ use std::panic::Location;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use prewire_abi::{ChipTensor, ScopeMode, TaskId, TensorArgType};
-use prewire_orchestrator::{Arg, Args, asks, tells};
+use prewire_orchestrator::{Args, asks, tells};
 use prewire_tensormap::{Access, Hazards, Life, Region, TensorMap};
 
 use crate::span::Span;
@@ -123,29 +123,27 @@ impl Races {
     }
 
     /// Memory was given out.
-    pub(crate) fn fresh(&self, outputs: &[ChipTensor]) {
-        self.state().fresh(outputs);
+    pub(crate) fn fresh(&self, args: &Args) {
+        self.state().fresh(args);
     }
 
     /// A task was submitted, and none of its kernels has begun.
-    pub(crate) fn submitted(&self, task: Submission, args: &Args, outputs: &[ChipTensor]) {
+    pub(crate) fn submitted(&self, task: Submission, args: &Args) {
         let mut state = self.state();
         let state = &mut *state;
-        state.fresh(outputs);
+        state.fresh(args);
         let (mut waits, mut retains) = (Vec::new(), Vec::new());
-        for (id, kind) in &args.after {
+        for (id, kind) in args.producers() {
             if let Some(&(node, _)) = state.tasks.get(&id.raw()) {
                 if kind.waits() { waits.push(node) } else { retains.push(node) }
             }
         }
         let infer = task.mode == ScopeMode::Auto;
         let hazards = self.hazards;
-        let existing = args.tensors.iter().filter_map(|arg| match arg {
-            Arg::Existing { tensor, tag, .. } => Some((tensor, asks(*tag, hazards), tells(*tag))),
-            Arg::Create(_) => None,
-        });
+        let existing = args.tensors().iter().filter(|arg| !arg.creates());
+        let existing = existing.map(|arg| (arg.tensor(), asks(arg.tag(), hazards), tells(arg.tag())));
         let read = Some(Access::Read);
-        let accesses = existing.chain(args.reads.iter().map(|(tensor, _)| (tensor, read, read)));
+        let accesses = existing.chain(args.reads().iter().map(|(tensor, _)| (tensor, read, read)));
         for (tensor, asks, _) in accesses.clone() {
             waits.extend(state.tasks.get(&tensor.owner_task_id().raw()).map(|&(node, _)| node));
             if let Some(access) = asks
@@ -162,17 +160,14 @@ impl Races {
                 && infer
                 && !tensor.is_manual_dep()
             {
-                let recorded = state.map.record(&Region::from(tensor), access, named(node), &never_ends);
+                let recorded =
+                    state.map.record(&Region::from(tensor.get()), access, named(node), &never_ends);
                 debug_assert!(recorded.is_ok(), "there is room for as many accesses as there are numbers");
             }
         }
         state.tasks.insert(task.id.raw(), (node, state.buffers.len()));
-        let mut made = outputs.iter();
-        let buffers = args.tensors.iter().map(|arg| match arg {
-            Arg::Existing { tensor, .. } => tensor.buffer_addr(),
-            Arg::Create(_) => made.next().map_or(0, ChipTensor::buffer_addr),
-        });
-        let reads = args.reads.iter().map(|(tensor, _)| tensor.buffer_addr());
+        let buffers = args.tensors().iter().map(|arg| arg.tensor().buffer_addr());
+        let reads = args.reads().iter().map(|(tensor, _)| tensor.buffer_addr());
         state.buffers.extend(buffers.chain(reads));
     }
 
@@ -226,8 +221,8 @@ impl Races {
 }
 
 impl State {
-    fn fresh(&mut self, outputs: &[ChipTensor]) {
-        for output in outputs.iter().filter(|output| output.buffer_size() > 0) {
+    fn fresh(&mut self, args: &Args) {
+        for output in args.outputs().filter(|output| output.buffer_size() > 0) {
             self.shadow.forget(output.buffer_addr());
             self.map.forget(output.buffer_addr());
         }

@@ -31,7 +31,7 @@ fn a_scope_that_outgrows_its_window_is_told_at_the_first_look() {
 fn a_scope_of_tasks_that_outgrows_its_window_is_told_while_they_run() {
     let mut rig = Rig::new(&small(4));
     rig.open();
-    let results: Vec<_> = (0..8).map(|_| rig.try_submit(&outputs(&[4])).map(|made| made.id)).collect();
+    let results: Vec<_> = (0..8).map(|_| rig.try_submit(&mut outputs(&[4])).map(|made| made.id)).collect();
     assert!(results[..3].iter().all(Result::is_ok));
     for result in &results[3..] {
         assert_eq!(result.unwrap_err().code(), Some(ErrorCode::ScopeDeadlock));
@@ -40,14 +40,14 @@ fn a_scope_of_tasks_that_outgrows_its_window_is_told_while_they_run() {
     assert_eq!((rig.runner.waits, rig.runner.looks), (5, 5));
     assert_eq!(rig.orch.tasks(), 3);
     rig.close();
-    rig.submit(&nothing());
+    rig.submit(&mut nothing());
 }
 
 #[test]
 fn more_heap_than_there_is_is_refused_without_waiting() {
     let mut rig = Rig::new(&RingSizes::default().with_heap(1024));
     rig.open();
-    let error = rig.try_submit(&outputs(&[8192 * 4])).unwrap_err();
+    let error = rig.try_submit(&mut outputs(&[8192 * 4])).unwrap_err();
     let SubmitError::TooLarge { ring: 0, blocked } = error else { panic!("{error:?}") };
     assert_eq!((blocked.shortage, blocked.wanted, blocked.capacity), (Shortage::Heap, 32768, 1024));
     assert_eq!((error.code(), rig.runner.waits), (Some(ErrorCode::HeapRingDeadlock), 0));
@@ -59,7 +59,7 @@ fn a_heap_that_only_a_scope_can_free_is_told_at_the_first_look() {
     rig.open();
     let first = rig.try_alloc(1024).unwrap();
     rig.try_alloc(1).unwrap();
-    let error = rig.try_submit(&outputs(&[1])).unwrap_err();
+    let error = rig.try_submit(&mut outputs(&[1])).unwrap_err();
     let SubmitError::RingDeadlock { ring: 0, blocked, oldest: Some(oldest) } = error else {
         panic!("{error:?}")
     };
@@ -76,7 +76,7 @@ fn nested_scopes_that_share_a_ring_fill_it() {
     for depth in 0..8 {
         rig.open();
         for _ in 0..3 {
-            match rig.try_submit(&outputs(&[4])) {
+            match rig.try_submit(&mut outputs(&[4])) {
                 Ok(made) => assert_eq!(made.id.ring(), depth.min(3)),
                 Err(e) => error = error.or(Some((depth, e))),
             }
@@ -93,13 +93,13 @@ fn nested_scopes_that_share_a_ring_fill_it() {
 fn more_held_edges_than_the_pool_has_are_refused_at_the_first_look() {
     let mut rig = Rig::new(&RingSizes::default().with_deps(4));
     rig.open();
-    let producers: Vec<TaskId> = (0..128).map(|_| rig.submit(&outputs(&[4])).id).collect();
+    let producers: Vec<TaskId> = (0..128).map(|_| rig.submit(&mut outputs(&[4])).id).collect();
     assert_eq!(rig.runner.run_all(), 128);
-    let error = rig.try_submit(&after(&producers, EdgeKind::BOTH)).unwrap_err();
+    let error = rig.try_submit(&mut after(&producers, EdgeKind::BOTH)).unwrap_err();
     let SubmitError::TooLarge { ring: 0, blocked } = error else { panic!("{error:?}") };
     assert_eq!((blocked.shortage, blocked.wanted, blocked.capacity), (Shortage::Deps, 128, 4));
     assert_eq!((error.code(), rig.runner.looks), (Some(ErrorCode::DepPoolOverflow), 1));
-    assert_eq!(rig.submit(&after(&producers[..4], EdgeKind::BOTH)).id, TaskId::new(0, 128));
+    assert_eq!(rig.submit(&mut after(&producers[..4], EdgeKind::BOTH)).id, TaskId::new(0, 128));
 }
 
 /// It is known as soon as more of them are complete than the pool has entries.
@@ -107,8 +107,8 @@ fn more_held_edges_than_the_pool_has_are_refused_at_the_first_look() {
 fn more_held_edges_than_the_pool_has_are_refused_while_their_tasks_run() {
     let mut rig = Rig::new(&RingSizes::default().with_deps(4));
     rig.open();
-    let producers: Vec<TaskId> = (0..128).map(|_| rig.submit(&outputs(&[4])).id).collect();
-    let error = rig.try_submit(&after(&producers, EdgeKind::BOTH)).unwrap_err();
+    let producers: Vec<TaskId> = (0..128).map(|_| rig.submit(&mut outputs(&[4])).id).collect();
+    let error = rig.try_submit(&mut after(&producers, EdgeKind::BOTH)).unwrap_err();
     let SubmitError::TooLarge { ring: 0, blocked } = error else { panic!("{error:?}") };
     assert_eq!((blocked.shortage, blocked.wanted, blocked.capacity), (Shortage::Deps, 128, 4));
     assert_eq!((error.code(), rig.runner.looks), (Some(ErrorCode::DepPoolOverflow), 1));
@@ -119,8 +119,9 @@ fn more_held_edges_than_the_pool_has_are_refused_while_their_tasks_run() {
 #[test]
 fn a_write_after_more_readers_than_the_pool_has_entries_waits_until_they_fit() {
     let mut rig = Rig::new(&RingSizes::default().with_deps(8));
-    let readers: Vec<_> = (0..20).map(|_| rig.submit(&tensors(&[existing(memory(0), Input)])).id).collect();
-    let writer = rig.submit(&tensors(&[existing(memory(0), InOut)]));
+    let readers: Vec<_> =
+        (0..20).map(|_| rig.submit(&mut tensors(&[existing(memory(0), Input)])).id).collect();
+    let writer = rig.submit(&mut tensors(&[existing(memory(0), InOut)]));
     assert_eq!((rig.runner.waits, rig.runner.looks), (1, 1 + 12), "one step for each that does not fit");
     let mut edges = rig.edges(writer.id);
     edges.sort_unstable_by_key(|edge| edge.0);
@@ -134,10 +135,10 @@ fn a_write_after_more_readers_than_the_pool_has_entries_waits_until_they_fit() {
 fn a_run_that_was_ended_ends_the_wait_for_readers() {
     let mut rig = Rig::new(&RingSizes::default().with_deps(8));
     for _ in 0..20 {
-        rig.submit(&tensors(&[existing(memory(0), Input)]));
+        rig.submit(&mut tensors(&[existing(memory(0), Input)]));
     }
     rig.runner.ends_in_wait = true;
-    let error = rig.try_submit(&tensors(&[existing(memory(0), InOut)])).unwrap_err();
+    let error = rig.try_submit(&mut tensors(&[existing(memory(0), InOut)])).unwrap_err();
     assert_eq!((error, rig.runner.looks), (SubmitError::RunEnded, 1));
     rig.orch.finish_run(&mut rig.runner);
     assert_eq!(rig.runner.rings.usage(0).live, 0);
@@ -147,10 +148,10 @@ fn a_run_that_was_ended_ends_the_wait_for_readers() {
 fn edges_of_tasks_that_a_scope_holds_are_a_deadlock() {
     let mut rig = Rig::new(&RingSizes::default().with_deps(4));
     rig.open();
-    let producers: Vec<TaskId> = (0..3).map(|_| rig.submit(&outputs(&[4])).id).collect();
-    rig.submit(&after(&producers, EdgeKind::WAIT));
+    let producers: Vec<TaskId> = (0..3).map(|_| rig.submit(&mut outputs(&[4])).id).collect();
+    rig.submit(&mut after(&producers, EdgeKind::WAIT));
     assert_eq!(rig.runner.run_all(), 4);
-    let error = rig.try_submit(&after(&producers, EdgeKind::WAIT)).unwrap_err();
+    let error = rig.try_submit(&mut after(&producers, EdgeKind::WAIT)).unwrap_err();
     assert!(matches!(error, SubmitError::RingDeadlock { .. }), "{error:?}");
     assert_eq!((error.code(), rig.runner.looks), (Some(ErrorCode::DepPoolOverflow), 1));
 }
@@ -162,14 +163,14 @@ fn a_tensor_map_full_of_what_a_scope_holds_is_told() {
     rig.try_alloc(4).unwrap();
     let mut last = Ok(());
     for n in 0..65 {
-        last = rig.try_submit(&tensors(&[existing(memory(n), Input)])).map(|_| ());
+        last = rig.try_submit(&mut tensors(&[existing(memory(n), Input)])).map(|_| ());
         let _ = rig.runner.run_all();
     }
     let error = last.unwrap_err();
     assert_eq!(error, SubmitError::TensorMapDeadlock { wanted: 1, capacity: 64 });
     assert_eq!((error.code(), rig.runner.looks), (Some(ErrorCode::TensorMapOverflow), 1));
     rig.close();
-    rig.submit(&tensors(&[existing(memory(65), Input)]));
+    rig.submit(&mut tensors(&[existing(memory(65), Input)]));
 }
 
 /// A task that runs in another ring, and that the map remembers nothing of, does not delay that; one that it remembers
@@ -178,20 +179,20 @@ fn a_tensor_map_full_of_what_a_scope_holds_is_told() {
 fn a_tensor_map_full_of_what_a_scope_holds_is_told_while_a_task_runs_elsewhere() {
     for remembered in [0, 1] {
         let mut rig = Rig::new(&RingSizes::default().with_tensor_map(64));
-        rig.submit(&tensors(&vec![existing(memory(100), Input); remembered]));
+        rig.submit(&mut tensors(&vec![existing(memory(100), Input); remembered]));
         let runs = rig.runner.ready.queue(Class::Aiv).pop().unwrap();
         rig.open();
         rig.open();
         rig.try_alloc(4).unwrap();
         for n in 0..64 - remembered as u64 {
-            rig.submit(&tensors(&[existing(memory(n), Input)]));
+            rig.submit(&mut tensors(&[existing(memory(n), Input)]));
         }
         assert_eq!(rig.runner.run_all(), 64 - remembered);
         // For the one that runs it waits until that is complete.
         if remembered == 1 {
             rig.runner.ready.queue(Class::Aiv).push(runs);
         }
-        let last = rig.try_submit(&tensors(&[existing(memory(65), Input)]));
+        let last = rig.try_submit(&mut tensors(&[existing(memory(65), Input)]));
         if remembered == 0 {
             let error = last.unwrap_err();
             assert_eq!(error, SubmitError::TensorMapDeadlock { wanted: 1, capacity: 64 });
@@ -209,7 +210,7 @@ fn a_tensor_map_full_of_what_a_scope_holds_is_told_while_a_task_runs_elsewhere()
 fn a_full_window_is_back_pressure_while_tasks_run() {
     let mut rig = Rig::new(&small(4));
     for _ in 0..1000 {
-        rig.submit(&nothing());
+        rig.submit(&mut nothing());
     }
     assert_eq!(rig.orch.tasks(), 1000);
     assert_eq!((rig.runner.waits, rig.runner.looks), (997, 2 * 997), "one step each");
@@ -221,8 +222,8 @@ fn a_full_heap_or_map_is_back_pressure_while_tasks_run() {
     let mut rig = Rig::new(&RingSizes::default().with_heap(4096).with_tensor_map(64));
     for n in 0..500 {
         rig.open();
-        rig.submit(&outputs(&[2048]));
-        rig.submit(&tensors(&[existing(memory(n), Input), existing(memory(n + 1000), Input)]));
+        rig.submit(&mut outputs(&[2048]));
+        rig.submit(&mut tensors(&[existing(memory(n), Input), existing(memory(n + 1000), Input)]));
         rig.close();
     }
     assert!(rig.runner.waits > 0);
@@ -235,18 +236,18 @@ fn a_run_that_was_ended_ends_the_wait() {
     let mut rig = Rig::new(&small(4));
     rig.open();
     for _ in 0..3 {
-        rig.submit(&outputs(&[4]));
+        rig.submit(&mut outputs(&[4]));
     }
     rig.runner.ends_in_wait = true;
-    let error = rig.try_submit(&nothing()).unwrap_err();
+    let error = rig.try_submit(&mut nothing()).unwrap_err();
     assert_eq!((error, rig.runner.looks), (SubmitError::RunEnded, 1));
     // From then on every call is refused without a look.
     rig.runner.ends_in_wait = false;
-    assert_eq!(rig.try_submit(&nothing()).unwrap_err(), SubmitError::RunEnded);
+    assert_eq!(rig.try_submit(&mut nothing()).unwrap_err(), SubmitError::RunEnded);
     assert_eq!(rig.try_open(ScopeMode::Auto), Err(SubmitError::RunEnded));
     assert_eq!(rig.runner.looks, 1);
     assert_eq!(error.code(), None, "the root cause has the code");
     rig.orch.finish_run(&mut rig.runner);
     rig.orch.start_run();
-    rig.submit(&nothing());
+    rig.submit(&mut nothing());
 }

@@ -14,12 +14,12 @@ fn each_pair_of_tags_has_its_edge_or_none() {
     };
     let mut rig = Rig::new(&RingSizes::default());
     // From the first of these on, nothing waits for the order that it gives up.
-    rig.submit(&tensors(&[existing(memory(99), NoDep)]));
+    rig.submit(&mut tensors(&[existing(memory(99), NoDep)]));
     let tags = [Input, InOut, OutputExisting, NoDep];
     for (n, (first, second)) in tags.iter().flat_map(|&a| tags.map(|b| (a, b))).enumerate() {
         let tensor = memory(n as u64);
-        let a = rig.submit(&tensors(&[existing(tensor, first)]));
-        let b = rig.submit(&tensors(&[existing(tensor, second)]));
+        let a = rig.submit(&mut tensors(&[existing(tensor, first)]));
+        let b = rig.submit(&mut tensors(&[existing(tensor, second)]));
         let expected = if ordered(first, second) { vec![(a.id, EdgeKind::WAIT)] } else { vec![] };
         assert_eq!(rig.edges(b.id), expected, "{first:?} then {second:?}");
     }
@@ -31,17 +31,17 @@ fn only_regions_that_overlap_are_ordered() {
     let mut rig = Rig::new(&RingSizes::default());
     let whole = memory(0);
     let half = |at: u32| whole.view(&[512], &[at]).unwrap();
-    let left = rig.submit(&tensors(&[existing(half(0), OutputExisting)]));
-    let right = rig.submit(&tensors(&[existing(half(512), InOut)]));
+    let left = rig.submit(&mut tensors(&[existing(half(0), OutputExisting)]));
+    let right = rig.submit(&mut tensors(&[existing(half(512), InOut)]));
     assert_eq!(rig.edges(right.id), []);
-    let both = rig.submit(&tensors(&[existing(whole, Input)]));
+    let both = rig.submit(&mut tensors(&[existing(whole, Input)]));
     let mut edges = rig.edges(both.id);
     edges.sort_unstable_by_key(|edge| edge.0);
     assert_eq!(edges, [(left.id, EdgeKind::WAIT), (right.id, EdgeKind::WAIT)]);
     // A write waits for the readers since, and everything later for that write alone.
-    let again = rig.submit(&tensors(&[existing(half(0), OutputExisting)]));
+    let again = rig.submit(&mut tensors(&[existing(half(0), OutputExisting)]));
     assert!(rig.edges(again.id).contains(&(both.id, EdgeKind::WAIT)));
-    let reader = rig.submit(&tensors(&[existing(half(0), Input)]));
+    let reader = rig.submit(&mut tensors(&[existing(half(0), Input)]));
     assert_eq!(rig.edges(reader.id), [(again.id, EdgeKind::WAIT)]);
     assert_eq!(rig.runner.run_all(), 5);
 }
@@ -49,12 +49,13 @@ fn only_regions_that_overlap_are_ordered() {
 #[test]
 fn readers_do_not_wait_for_one_another() {
     let mut rig = Rig::new(&RingSizes::default());
-    let writer = rig.submit(&tensors(&[existing(memory(0), OutputExisting)]));
-    let readers: Vec<_> = (0..10).map(|_| rig.submit(&tensors(&[existing(memory(0), Input)])).id).collect();
+    let writer = rig.submit(&mut tensors(&[existing(memory(0), OutputExisting)]));
+    let readers: Vec<_> =
+        (0..10).map(|_| rig.submit(&mut tensors(&[existing(memory(0), Input)])).id).collect();
     for &reader in &readers {
         assert_eq!(rig.edges(reader), [(writer.id, EdgeKind::WAIT)]);
     }
-    let next = rig.submit(&tensors(&[existing(memory(0), InOut)]));
+    let next = rig.submit(&mut tensors(&[existing(memory(0), InOut)]));
     let mut producers: Vec<_> = rig.edges(next.id).into_iter().map(|edge| edge.0).collect();
     producers.retain(|id| *id != writer.id);
     producers.sort_unstable();
@@ -65,15 +66,15 @@ fn readers_do_not_wait_for_one_another() {
 #[test]
 fn a_creator_is_waited_for_and_retained() {
     let mut rig = Rig::new(&RingSizes::default());
-    rig.submit(&tensors(&[existing(memory(99), NoDep)]));
+    rig.submit(&mut tensors(&[existing(memory(99), NoDep)]));
     rig.open();
-    let creator = rig.submit(&outputs(&[64]));
+    let creator = rig.submit(&mut outputs(&[64]));
     for tag in [Input, NoDep] {
-        let user = rig.submit(&tensors(&[creator.output(tag)]));
+        let user = rig.submit(&mut tensors(&[creator.output(tag)]));
         assert_eq!(rig.edges(user.id), [(creator.id, EdgeKind::BOTH)], "{tag:?}");
     }
     rig.try_open(ScopeMode::Manual).unwrap();
-    let user = rig.submit(&tensors(&[creator.output(InOut)]));
+    let user = rig.submit(&mut tensors(&[creator.output(InOut)]));
     assert_eq!(rig.edges(user.id), [(creator.id, EdgeKind::BOTH)], "in a manual scope");
     rig.close();
     rig.close();
@@ -86,8 +87,8 @@ fn a_creator_is_waited_for_and_retained() {
 fn a_tensor_whose_creator_sees_to_it_makes_no_hazard() {
     let mut rig = Rig::new(&RingSizes::default());
     let tensor = memory(0).with_manual_dep(true);
-    rig.submit(&tensors(&[existing(tensor, InOut)]));
-    let second = rig.submit(&tensors(&[existing(tensor, InOut)]));
+    rig.submit(&mut tensors(&[existing(tensor, InOut)]));
+    let second = rig.submit(&mut tensors(&[existing(tensor, InOut)]));
     assert_eq!(rig.edges(second.id), []);
 }
 
@@ -95,22 +96,22 @@ fn a_tensor_whose_creator_sees_to_it_makes_no_hazard() {
 fn a_manual_scope_has_explicit_edges_only() {
     let mut rig = Rig::new(&RingSizes::default());
     rig.open();
-    let before = rig.submit(&tensors(&[existing(memory(0), InOut)]));
+    let before = rig.submit(&mut tensors(&[existing(memory(0), InOut)]));
     rig.try_open(ScopeMode::Manual).unwrap();
     // What was submitted in the belief in its order ends first: one look finds it running, the next one complete.
     assert_eq!((rig.runner.waits, rig.runner.looks), (1, 2));
     assert_eq!(rig.orch.rings().watermark(0), 1, "{before:?}");
-    let first = rig.submit(&tensors(&[existing(memory(0), InOut)]));
-    let second = rig.submit(&tensors(&[existing(memory(0), InOut)]));
+    let first = rig.submit(&mut tensors(&[existing(memory(0), InOut)]));
+    let second = rig.submit(&mut tensors(&[existing(memory(0), InOut)]));
     assert_eq!(rig.edges(second.id), []);
     let mut args = after(&[first.id], EdgeKind::WAIT);
-    args.tensors.push(existing(memory(0), InOut));
-    let third = rig.submit(&args);
+    args.push(&existing(memory(0), InOut));
+    let third = rig.submit(&mut args);
     assert_eq!(rig.edges(third.id), [(first.id, EdgeKind::WAIT)]);
     assert_eq!(rig.try_open(ScopeMode::Auto), Err(SubmitError::AutoInManual));
     rig.close();
     // What was done in it left no trace in the map.
-    let auto = rig.submit(&tensors(&[existing(memory(0), InOut)]));
+    let auto = rig.submit(&mut tensors(&[existing(memory(0), InOut)]));
     assert_eq!(rig.edges(auto.id), []);
     rig.try_open(ScopeMode::Manual).unwrap();
     assert_eq!(rig.runner.waits, 1, "order was given up once");
@@ -120,12 +121,12 @@ fn a_manual_scope_has_explicit_edges_only() {
 #[test]
 fn a_read_for_a_predicate_is_ordered_like_an_input() {
     let mut rig = Rig::new(&RingSizes::default());
-    let writer = rig.submit(&tensors(&[existing(memory(0), OutputExisting)]));
+    let writer = rig.submit(&mut tensors(&[existing(memory(0), OutputExisting)]));
     let mut args = nothing();
-    args.reads.push((memory(0), ScopeKey::NONE));
-    let reader = rig.submit(&args);
+    args.read(&memory(0), ScopeKey::NONE);
+    let reader = rig.submit(&mut args);
     assert_eq!(rig.edges(reader.id), [(writer.id, EdgeKind::WAIT)]);
-    let next = rig.submit(&tensors(&[existing(memory(0), InOut)]));
+    let next = rig.submit(&mut tensors(&[existing(memory(0), InOut)]));
     assert!(rig.edges(next.id).contains(&(reader.id, EdgeKind::WAIT)));
 }
 
@@ -134,9 +135,9 @@ fn two_arguments_that_touch_the_same_bytes_are_refused_if_one_is_written() {
     let mut rig = Rig::new(&RingSizes::default());
     let whole = memory(0);
     let part = whole.view(&[10], &[1000]).unwrap();
-    let error = rig.try_submit(&tensors(&[existing(whole, Input), existing(part, InOut)])).unwrap_err();
+    let error = rig.try_submit(&mut tensors(&[existing(whole, Input), existing(part, InOut)])).unwrap_err();
     assert_eq!(error, SubmitError::ArgsOverlap { first: 0, second: 1 });
-    let _ = rig.submit(&tensors(&[existing(whole, Input), existing(part, Input)]));
+    let _ = rig.submit(&mut tensors(&[existing(whole, Input), existing(part, Input)]));
     assert_eq!(rig.orch.tasks(), 1);
 }
 
@@ -148,21 +149,21 @@ fn kinds_are_merged_among_more_producers_than_are_compared_as_they_come() {
     for many in [15, 16, 17, 65, 200] {
         let mut rig = Rig::new(&RingSizes::default());
         rig.open();
-        let made: Vec<_> = (0..many).map(|_| rig.submit(&outputs(&[64]))).collect();
+        let made: Vec<_> = (0..many).map(|_| rig.submit(&mut outputs(&[64]))).collect();
         let writers: Vec<_> =
-            (0..4).map(|n| rig.submit(&tensors(&[existing(memory(n), OutputExisting)])).id).collect();
+            (0..4).map(|n| rig.submit(&mut tensors(&[existing(memory(n), OutputExisting)])).id).collect();
         let kinds = [EdgeKind::WAIT, EdgeKind::RETAIN, EdgeKind::BOTH];
         let mut args = nothing();
-        args.after.extend(made.iter().enumerate().map(|(i, made)| (made.id, kinds[i % 3])));
+        made.iter().enumerate().for_each(|(i, made)| args.after(made.id, kinds[i % 3]));
         // The other kind of each second one, and again what it has.
-        args.after.extend(made.iter().enumerate().step_by(2).map(|(i, made)| (made.id, kinds[(i + 1) % 3])));
-        args.after.extend(made.iter().enumerate().map(|(i, made)| (made.id, kinds[i % 3])));
+        made.iter().enumerate().step_by(2).for_each(|(i, made)| args.after(made.id, kinds[(i + 1) % 3]));
+        made.iter().enumerate().for_each(|(i, made)| args.after(made.id, kinds[i % 3]));
         // Inferred to be waited for, and asked to be retained.
-        args.after.extend(writers.iter().map(|&id| (id, EdgeKind::RETAIN)));
-        args.tensors.extend((0..4).map(|n| existing(memory(n), Input)));
+        writers.iter().for_each(|&id| args.after(id, EdgeKind::RETAIN));
+        (0..4).for_each(|n| args.push(&existing(memory(n), Input)));
         // The creators of two, wherever they stand.
-        args.tensors.extend([&made[1], &made[many - 1]].map(|made| made.output(Input)));
-        let consumer = rig.submit(&args);
+        [&made[1], &made[many - 1]].iter().for_each(|made| args.push(&made.output(Input)));
+        let consumer = rig.submit(&mut args);
         let mut expected: Vec<_> = made
             .iter()
             .enumerate()

@@ -8,7 +8,7 @@ use crate::rig::{Rig, after, existing, memory, nothing, outputs, tensors};
 #[test]
 fn the_watermark_stops_at_the_oldest_that_lives_and_passes_all_that_ended_behind_it() {
     let mut rig = Rig::new(&RingSizes::default());
-    let ids: Vec<TaskId> = (0..5).map(|_| rig.submit(&nothing()).id).collect();
+    let ids: Vec<TaskId> = (0..5).map(|_| rig.submit(&mut nothing()).id).collect();
     let slots: Vec<_> = core::iter::from_fn(|| rig.runner.ready.queue(Class::Aiv).pop()).collect();
     assert_eq!(slots, ids.iter().map(|&id| rig.slot_of(id)).collect::<Vec<_>>());
     for (i, seen) in [(1, 0), (3, 0), (0, 2), (4, 2), (2, 5)] {
@@ -24,16 +24,16 @@ fn the_watermark_stops_at_the_oldest_that_lives_and_passes_all_that_ended_behind
 fn a_slot_that_is_used_again_knows_nothing_of_its_last_task() {
     let mut rig = Rig::new(&RingSizes::default().with_window(4));
     rig.open();
-    let producer = rig.submit(&outputs(&[64])).id;
-    let failed = rig.submit(&after(&[producer], EdgeKind::BOTH)).id;
-    let poisoned = rig.submit(&after(&[failed], EdgeKind::BOTH)).id;
+    let producer = rig.submit(&mut outputs(&[64])).id;
+    let failed = rig.submit(&mut after(&[producer], EdgeKind::BOTH)).id;
+    let poisoned = rig.submit(&mut after(&[failed], EdgeKind::BOTH)).id;
     rig.state(failed).fail();
     assert_eq!(rig.runner.run_all(), 1, "the others end with the producer and the failure");
     let slots = [producer, failed, poisoned].map(|id| rig.slot_of(id));
     rig.close();
     let mut reused = 0;
     for _ in 0..8 {
-        let made = rig.submit(&nothing());
+        let made = rig.submit(&mut nothing());
         let state = rig.state(made.id);
         assert_eq!((state.waits(), state.holds(), state.done()), (0, 1, 0), "{made:?}");
         assert_eq!((state.verdict(), state.id()), (Verdict::Sound, made.id));
@@ -51,15 +51,15 @@ fn what_a_closed_scope_left_running_is_waited_for_although_its_parent_is_open() 
     let mut rig = Rig::new(&RingSizes::default().with_window(4));
     (0..4).for_each(|_| rig.open());
     rig.open();
-    let left = rig.submit(&outputs(&[64]));
+    let left = rig.submit(&mut outputs(&[64]));
     rig.close();
-    let held = [rig.submit(&outputs(&[64])), rig.submit(&outputs(&[64]))];
+    let held = [rig.submit(&mut outputs(&[64])), rig.submit(&mut outputs(&[64]))];
     assert_eq!(held.each_ref().map(|made| made.id.ring()), [left.id.ring(); 2]);
-    let next = rig.submit(&outputs(&[64]));
+    let next = rig.submit(&mut outputs(&[64]));
     assert_eq!((rig.runner.waits, rig.runner.looks), (1, 2), "one task had to end");
     // Now all of them are the parent's, and the oldest ends before anybody looks: that will not pass.
     assert!(rig.runner.run_all() >= 2, "{next:?}");
-    let error = rig.try_submit(&outputs(&[64])).unwrap_err();
+    let error = rig.try_submit(&mut outputs(&[64])).unwrap_err();
     assert_eq!(error.code(), Some(prewire_abi::ErrorCode::ScopeDeadlock), "{error:?}");
     assert_eq!((rig.runner.waits, rig.runner.looks), (2, 3), "told at the first look");
 }
@@ -69,7 +69,7 @@ fn a_heap_is_filled_to_its_last_byte_and_starts_over() {
     let mut rig = Rig::new(&RingSizes::default().with_heap(4096));
     let mut at = |bytes: &[u32]| {
         rig.open();
-        let made = rig.submit(&outputs(bytes));
+        let made = rig.submit(&mut outputs(bytes));
         rig.close();
         assert_eq!((rig.runner.run_all(), rig.runner.waits), (1, 0), "{bytes:?}");
         made.outputs[0].buffer_addr() & 0xFFFF
@@ -80,9 +80,9 @@ fn a_heap_is_filled_to_its_last_byte_and_starts_over() {
     assert_eq!([at(&[4096]), at(&[4096])], [0, 0]);
     // No bytes at all, then all of them: what has no bytes keeps none.
     assert_eq!(at(&[1]), 0);
-    rig.submit(&nothing());
+    rig.submit(&mut nothing());
     rig.open();
-    assert_eq!(rig.submit(&outputs(&[4096])).outputs[0].buffer_addr() & 0xFFFF, 0);
+    assert_eq!(rig.submit(&mut outputs(&[4096])).outputs[0].buffer_addr() & 0xFFFF, 0);
 }
 
 /// Tasks of one ring retire, those of another do not: a lookup passes over the first and finds the others.
@@ -90,17 +90,17 @@ fn a_heap_is_filled_to_its_last_byte_and_starts_over() {
 fn accesses_of_a_ring_that_moved_on_do_not_hide_those_of_another() {
     let mut rig = Rig::new(&RingSizes::default());
     let read = || tensors(&[existing(memory(0), TensorArgType::Input)]);
-    let outer = [rig.submit(&read()).id, rig.submit(&read()).id];
+    let outer = [rig.submit(&mut read()).id, rig.submit(&mut read()).id];
     // Taken, and not complete.
     let running: Vec<_> = core::iter::from_fn(|| rig.runner.ready.queue(Class::Aiv).pop()).collect();
     rig.open();
     rig.open();
-    let inner = [rig.submit(&read()).id, rig.submit(&read()).id];
+    let inner = [rig.submit(&mut read()).id, rig.submit(&mut read()).id];
     assert_eq!(inner.map(TaskId::ring), [1, 1]);
     assert_eq!(rig.runner.run_all(), 2);
     assert_eq!((rig.runner.rings.watermark(0), rig.runner.rings.watermark(1)), (0, 2));
-    let late = rig.submit(&read()).id;
-    let writer = rig.submit(&tensors(&[existing(memory(0), TensorArgType::InOut)]));
+    let late = rig.submit(&mut read()).id;
+    let writer = rig.submit(&mut tensors(&[existing(memory(0), TensorArgType::InOut)]));
     let mut edges = rig.edges(writer.id);
     edges.sort_unstable_by_key(|edge| edge.0);
     assert_eq!(edges, [outer[0], outer[1], late].map(|id| (id, EdgeKind::WAIT)));

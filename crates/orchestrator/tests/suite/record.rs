@@ -1,7 +1,7 @@
 //! The argument record: what was submitted is what is read, in as many words as it takes.
 
-use prewire_abi::{ChipTensor, DataType, PredicateOp, TensorArgType, TensorCreateInfo};
-use prewire_orchestrator::{Arg, Args, Predicate, Record};
+use prewire_abi::{ChipTensor, DataType, PredicateOp, TensorArgType, ValidTensor};
+use prewire_orchestrator::{Arg, Predicate, Record};
 use prewire_ring::RingSizes;
 
 use crate::rig::{Made, Rig, existing, memory, nothing, outputs, tensors};
@@ -9,7 +9,9 @@ use crate::rig::{Made, Rig, existing, memory, nothing, outputs, tensors};
 /// How many words the record of `made`, the last task so far, takes: the next task's begin behind them.
 fn words(rig: &mut Rig, made: &Made) -> u32 {
     const MARK: u64 = 0x5CA1_AB1E_0BAD_F00D;
-    let next = rig.submit(&Args { scalars: vec![MARK], ..nothing() });
+    let mut next = nothing();
+    next.scalar(MARK);
+    let next = rig.submit(&mut next);
     assert_eq!(next.id.ring(), made.id.ring());
     let slot = rig.slot_of(made.id);
     // The next one is its header and the mark.
@@ -21,18 +23,18 @@ fn words(rig: &mut Rig, made: &Made) -> u32 {
 fn a_strided_a_deep_and_a_packed_tensor_come_back_as_they_were() {
     let mut rig = Rig::new(&RingSizes::default());
     let strided = ChipTensor::in_buffer(0x9000, 4096, 3, &[4, 5], &[10, 2], DataType::F16).unwrap();
+    let strided = ValidTensor::new(strided).unwrap();
     let deep = ChipTensor::strided(0xA000, &[2, 3, 4, 5, 6], &[1000, 300, 70, 10, 1], DataType::I8).unwrap();
-    let packed = ChipTensor::contiguous(0x20_0000, &[2, 3, 4, 5, 6], DataType::I64).unwrap();
-    let made = rig.submit(&Args {
-        tensors: vec![
-            existing(strided, TensorArgType::Input),
-            existing(deep, TensorArgType::OutputExisting),
-            Arg::Create(TensorCreateInfo::new(&[7, 9], DataType::F32).unwrap()),
-            existing(packed, TensorArgType::InOut),
-        ],
-        scalars: vec![1, u64::MAX, f64::to_bits(0.5)],
-        ..nothing()
-    });
+    let deep = ValidTensor::new(deep).unwrap();
+    let packed = ValidTensor::contiguous(0x20_0000, &[2, 3, 4, 5, 6], DataType::I64).unwrap();
+    let mut args = tensors(&[
+        existing(strided, TensorArgType::Input),
+        existing(deep, TensorArgType::OutputExisting),
+        Arg::output(&[7, 9], DataType::F32).unwrap(),
+        existing(packed, TensorArgType::InOut),
+    ]);
+    args.extend_scalars(&[1, u64::MAX, f64::to_bits(0.5)]);
+    let made = rig.submit(&mut args);
     assert_eq!(words(&mut rig, &made), 1 + 7 + 7 + 4 + 4 + 3);
     let record = Record::of(&rig.runner.rings, rig.slot_of(made.id));
     assert_eq!((record.tensors(), record.scalars(), record.predicate()), (4, 3, None));
@@ -66,12 +68,10 @@ fn a_predicate_comes_back_for_every_operator() {
     {
         let mut rig = Rig::new(&RingSizes::default());
         let predicate = Predicate { addr: 0xDEAD_0008, dtype: DataType::I32, op, target: i64::MIN };
-        let made = rig.submit(&Args {
-            tensors: vec![existing(memory(0), TensorArgType::Input)],
-            scalars: vec![42],
-            predicate: Some(predicate),
-            ..nothing()
-        });
+        let mut args = tensors(&[existing(memory(0), TensorArgType::Input)]);
+        args.scalar(42);
+        args.predicate(predicate);
+        let made = rig.submit(&mut args);
         assert_eq!(words(&mut rig, &made), 1 + 3 + 4 + 1);
         let record = Record::of(&rig.runner.rings, rig.slot_of(made.id));
         assert_eq!(record.predicate(), Some(predicate));
@@ -85,10 +85,10 @@ fn a_predicate_comes_back_for_every_operator() {
 fn four_packed_inputs_and_an_output_are_21_words() {
     let mut rig = Rig::new(&RingSizes::default());
     let mut args = tensors(&[0, 1, 2, 3].map(|n| existing(memory(n), TensorArgType::Input)));
-    args.tensors.extend(outputs(&[64]).tensors);
-    let made = rig.submit(&args);
+    outputs(&[64]).tensors().iter().for_each(|arg| args.push(arg));
+    let made = rig.submit(&mut args);
     assert_eq!(words(&mut rig, &made), 21);
-    let made = rig.submit(&nothing());
+    let made = rig.submit(&mut nothing());
     assert_eq!(words(&mut rig, &made), 1);
 }
 
@@ -98,8 +98,10 @@ fn records_survive_the_end_of_the_ring() {
     let mut rig = Rig::new(&RingSizes::default().with_window(4));
     for round in 0..3000u64 {
         let scalars: Vec<u64> = (0..round % 17).map(|i| round << 8 | i).collect();
-        let all = (0..round % 33).map(|n| existing(memory(n), TensorArgType::Input)).collect();
-        let made = rig.submit(&Args { tensors: all, scalars: scalars.clone(), ..nothing() });
+        let all: Vec<Arg> = (0..round % 33).map(|n| existing(memory(n), TensorArgType::Input)).collect();
+        let mut args = tensors(&all);
+        args.extend_scalars(&scalars);
+        let made = rig.submit(&mut args);
         let record = Record::of(&rig.runner.rings, rig.slot_of(made.id));
         for (i, scalar) in scalars.into_iter().enumerate() {
             assert_eq!(record.scalar(i), Some(scalar), "round {round}");

@@ -8,8 +8,8 @@ use prewire_ring::RingSizes;
 
 use crate::rig::{Rig, existing, memory, outputs, tensors};
 
-fn create() -> TensorCreateInfo {
-    TensorCreateInfo::new(&[64], DataType::U8).unwrap()
+fn create() -> Arg {
+    Arg::output(&[64], DataType::U8).unwrap()
 }
 
 #[test]
@@ -18,18 +18,19 @@ fn an_output_with_an_initial_value_is_refused_and_not_left_unwritten() {
     rig.open();
     // Zero is a value like any other.
     for value in [0, 7, u64::MAX] {
-        let initial = Arg::Create(create().with_initial_value(value));
-        let args = tensors(&[existing(memory(0), InOut), Arg::Create(create()), initial]);
-        let error = rig.try_submit(&args).unwrap_err();
+        let initial = TensorCreateInfo::new(&[64], DataType::U8).unwrap().with_initial_value(value);
+        let initial = Arg::create(&initial).unwrap();
+        let mut args = tensors(&[existing(memory(0), InOut), create(), initial]);
+        let error = rig.try_submit(&mut args).unwrap_err();
         assert_eq!(error, SubmitError::InitialValue { arg: 2 });
         let text = error.to_string();
         assert!(text.contains("argument 2") && text.contains("let a task fill it"), "{text}");
-        let alloc = rig.orch.alloc(&mut rig.runner, &tensors(&[initial]), Location::caller());
+        let alloc = rig.orch.alloc(&mut rig.runner, &mut tensors(&[initial]), Location::caller());
         assert_eq!(alloc.unwrap_err(), SubmitError::InitialValue { arg: 0 });
     }
     assert_eq!((rig.orch.tasks(), rig.runner.rings.usage(0).live), (0, 0));
     // Nothing was recorded for the refused ones, and the next one has the first number.
-    let made = rig.submit(&tensors(&[existing(memory(0), InOut), Arg::Create(create())]));
+    let made = rig.submit(&mut tensors(&[existing(memory(0), InOut), create()]));
     assert_eq!((made.id, rig.edges(made.id)), (TaskId::new(0, 0), vec![]));
 }
 
@@ -37,19 +38,19 @@ fn an_output_with_an_initial_value_is_refused_and_not_left_unwritten() {
 fn an_allocation_of_memory_that_exists_is_refused() {
     let mut rig = Rig::new(&RingSizes::default());
     rig.open();
-    let made = rig.submit(&outputs(&[64]));
-    let mut refused = |args: &Args, arg| {
+    let made = rig.submit(&mut outputs(&[64]));
+    let mut refused = |args: &mut Args, arg| {
         let error = rig.orch.alloc(&mut rig.runner, args, Location::caller()).unwrap_err();
         assert_eq!(error, SubmitError::AllocOfExisting { arg });
         let text = error.to_string();
         assert!(text.contains(&format!("argument {arg} of an allocation is memory that exists")), "{text}");
     };
-    refused(&tensors(&[existing(memory(0), Input)]), 0);
-    refused(&tensors(&[Arg::Create(create()), Arg::Create(create()), existing(memory(0), InOut)]), 2);
-    refused(&tensors(&[Arg::Create(create()), made.output(InOut)]), 1);
+    refused(&mut tensors(&[existing(memory(0), Input)]), 0);
+    refused(&mut tensors(&[create(), create(), existing(memory(0), InOut)]), 2);
+    refused(&mut tensors(&[create(), made.output(InOut)]), 1);
     assert_eq!(rig.runner.rings.usage(0).live, 1);
     // No access was recorded, and no hold taken.
-    let writer = rig.submit(&tensors(&[existing(memory(0), InOut)]));
+    let writer = rig.submit(&mut tensors(&[existing(memory(0), InOut)]));
     assert_eq!(rig.edges(writer.id), []);
     assert_eq!(rig.try_alloc(64).unwrap().id, TaskId::new(0, 2));
 }

@@ -1,9 +1,7 @@
 //! An orchestrator whose waiter counts its looks, and completes one ready task between two of them.
 
 use core::panic::Location;
-use prewire_abi::{
-    ChipTensor, DataType, EdgeKind, LaneMask, ScopeMode, Shape, TaskId, TensorArgType, TensorCreateInfo,
-};
+use prewire_abi::{DataType, EdgeKind, LaneMask, ScopeMode, Shape, TaskId, TensorArgType, ValidTensor};
 use prewire_orchestrator::{Arg, Args, Capacity, Orchestrator, ScopeKey, Setup, SubmitError};
 use prewire_platform::{Awaited, Limits, Poll, Wait, WaitEnd};
 use prewire_ring::{Class, Cold, Ready, RingSizes, Rings, Slot, SlotRef};
@@ -76,7 +74,7 @@ impl Wait for Runner {
 #[derive(Clone, Debug)]
 pub(crate) struct Made {
     pub(crate) id: TaskId,
-    pub(crate) outputs: Vec<ChipTensor>,
+    pub(crate) outputs: Vec<ValidTensor>,
     pub(crate) scope: ScopeKey,
 }
 
@@ -84,7 +82,7 @@ impl Made {
     /// Its first output as an argument.
     #[track_caller]
     pub(crate) fn output(&self, tag: TensorArgType) -> Arg {
-        Arg::Existing { tensor: self.outputs[0], tag, scope: self.scope }
+        Arg::existing(self.outputs[0], tag, self.scope)
     }
 }
 
@@ -118,28 +116,29 @@ impl Rig {
 
     /// Submits a task on a vector core.
     #[track_caller]
-    pub(crate) fn try_submit(&mut self, args: &Args) -> Result<Made, SubmitError> {
+    pub(crate) fn try_submit(&mut self, args: &mut Args) -> Result<Made, SubmitError> {
         self.try_submit_as(Cold { shape: Shape::Aiv, lanes: LaneMask::AIV0, ..Cold::default() }, args)
     }
 
     /// Submits a task of a kind of its own.
     #[track_caller]
-    pub(crate) fn try_submit_as(&mut self, cold: Cold, args: &Args) -> Result<Made, SubmitError> {
+    pub(crate) fn try_submit_as(&mut self, cold: Cold, args: &mut Args) -> Result<Made, SubmitError> {
         let made = self.orch.submit(&mut self.runner, cold, args, Location::caller())?;
-        Ok(Made { id: made.id, outputs: made.outputs.to_vec(), scope: made.scope })
+        Ok(Made { id: made.id, outputs: args.outputs().copied().collect(), scope: made.scope })
     }
 
     /// As `try_submit`, where nothing is wrong.
     #[track_caller]
-    pub(crate) fn submit(&mut self, args: &Args) -> Made {
+    pub(crate) fn submit(&mut self, args: &mut Args) -> Made {
         self.try_submit(args).unwrap()
     }
 
     /// Memory without a task.
     #[track_caller]
     pub(crate) fn try_alloc(&mut self, elements: u32) -> Result<Made, SubmitError> {
-        let made = self.orch.alloc(&mut self.runner, &outputs(&[elements]), Location::caller())?;
-        Ok(Made { id: made.id, outputs: made.outputs.to_vec(), scope: made.scope })
+        let mut args = outputs(&[elements]);
+        let made = self.orch.alloc(&mut self.runner, &mut args, Location::caller())?;
+        Ok(Made { id: made.id, outputs: args.outputs().copied().collect(), scope: made.scope })
     }
 
     #[track_caller]
@@ -179,26 +178,30 @@ pub(crate) fn nothing() -> Args {
 
 /// These tensors.
 pub(crate) fn tensors(tensors: &[Arg]) -> Args {
-    Args { tensors: tensors.to_vec(), ..Args::default() }
+    let mut args = Args::default();
+    tensors.iter().for_each(|arg| args.push(arg));
+    args
 }
 
 /// Outputs of so many bytes, one each.
 pub(crate) fn outputs(bytes: &[u32]) -> Args {
-    let create = |&bytes| Arg::Create(TensorCreateInfo::new(&[bytes], DataType::U8).unwrap());
+    let create = |&bytes| Arg::output(&[bytes], DataType::U8).unwrap();
     tensors(&bytes.iter().map(create).collect::<Vec<_>>())
 }
 
 /// Explicit producers, with one kind of edge.
 pub(crate) fn after(producers: &[TaskId], kind: EdgeKind) -> Args {
-    Args { after: producers.iter().map(|&id| (id, kind)).collect(), ..Args::default() }
+    let mut args = Args::default();
+    producers.iter().for_each(|&id| args.after(id, kind));
+    args
 }
 
 /// 1024 floats of the program's own memory, number `n`.
-pub(crate) fn memory(n: u64) -> ChipTensor {
-    ChipTensor::contiguous(0x1000_0000 + n * 0x1_0000, &[1024], DataType::F32).unwrap()
+pub(crate) fn memory(n: u64) -> ValidTensor {
+    ValidTensor::contiguous(0x1000_0000 + n * 0x1_0000, &[1024], DataType::F32).unwrap()
 }
 
 /// An argument in memory that no scope owns.
-pub(crate) fn existing(tensor: ChipTensor, tag: TensorArgType) -> Arg {
-    Arg::Existing { tensor, tag, scope: ScopeKey::NONE }
+pub(crate) fn existing(tensor: ValidTensor, tag: TensorArgType) -> Arg {
+    Arg::existing(tensor, tag, ScopeKey::NONE)
 }

@@ -12,7 +12,7 @@ fn each_depth_has_its_ring_and_the_last_one_is_shared() {
     let rings: Vec<u32> = (0..7)
         .map(|_| {
             rig.open();
-            rig.submit(&nothing()).id.ring()
+            rig.submit(&mut nothing()).id.ring()
         })
         .collect();
     assert_eq!(rings, [0, 1, 2, 3, 3, 3, 3]);
@@ -22,9 +22,9 @@ fn each_depth_has_its_ring_and_the_last_one_is_shared() {
 fn outputs_are_held_until_the_scope_closes() {
     let mut rig = Rig::new(&RingSizes::default());
     rig.open();
-    rig.submit(&nothing());
+    rig.submit(&mut nothing());
     for _ in 0..5 {
-        rig.submit(&outputs(&[100, 2000]));
+        rig.submit(&mut outputs(&[100, 2000]));
     }
     assert_eq!(rig.runner.run_all(), 6);
     assert_eq!(rig.runner.rings.watermark(0), 1, "what has no output is not held");
@@ -36,9 +36,9 @@ fn outputs_are_held_until_the_scope_closes() {
 fn an_inner_scope_of_a_shared_ring_does_not_let_go_of_what_an_outer_one_holds() {
     let mut rig = Rig::new(&RingSizes::default());
     (0..4).for_each(|_| rig.open());
-    rig.submit(&outputs(&[64]));
+    rig.submit(&mut outputs(&[64]));
     rig.open();
-    rig.submit(&outputs(&[64]));
+    rig.submit(&mut outputs(&[64]));
     assert_eq!(rig.runner.run_all(), 2);
     rig.close();
     assert_eq!(rig.runner.rings.watermark(3), 0, "the outer scope is open");
@@ -51,8 +51,8 @@ fn a_consumer_keeps_an_output_alive_after_its_scope() {
     let mut rig = Rig::new(&RingSizes::default());
     rig.open();
     rig.open();
-    let creator = rig.submit(&outputs(&[64]));
-    let user = rig.submit(&tensors(&[creator.output(TensorArgType::Input)]));
+    let creator = rig.submit(&mut outputs(&[64]));
+    let user = rig.submit(&mut tensors(&[creator.output(TensorArgType::Input)]));
     assert!(rig.runner.step().is_some(), "the creator");
     rig.close();
     assert_eq!(rig.runner.rings.watermark(1), 0, "its bytes are still to be read by {user:?}");
@@ -65,12 +65,12 @@ fn a_tensor_of_a_closed_scope_is_stale() {
     let mut rig = Rig::new(&RingSizes::default());
     rig.open();
     rig.open();
-    let creator = rig.submit(&outputs(&[64]));
+    let creator = rig.submit(&mut outputs(&[64]));
     rig.close();
     // Another scope of the same depth is not the same scope.
     rig.open();
-    let args = tensors(&[creator.output(TensorArgType::Input)]);
-    let error = rig.try_submit(&args).unwrap_err();
+    let mut args = tensors(&[creator.output(TensorArgType::Input)]);
+    let error = rig.try_submit(&mut args).unwrap_err();
     let SubmitError::StaleTensor { arg: 0, owner, scope: Some(site) } = error else { panic!("{error:?}") };
     assert_eq!((owner, site.file()), (creator.id, file!()));
     assert_eq!(error.code(), Some(ErrorCode::InvalidArgs));
@@ -83,7 +83,7 @@ fn a_tensor_of_a_closed_scope_is_stale() {
 fn outputs_get_their_own_bytes_at_multiples_of_1024() {
     let mut rig = Rig::new(&RingSizes::default());
     rig.open();
-    let made = [rig.submit(&outputs(&[1, 1024, 1025])), rig.submit(&outputs(&[5]))];
+    let made = [rig.submit(&mut outputs(&[1, 1024, 1025])), rig.submit(&mut outputs(&[5]))];
     let addrs: Vec<u64> = made.iter().flat_map(|m| m.outputs.iter().map(|t| t.buffer_addr())).collect();
     assert_eq!(addrs, [0, 1024, 2048, 4096].map(|at| 0x10_0000_0000 + at));
     assert!(made.iter().all(|m| m.outputs.iter().all(|t| t.owner_task_id() == m.id)));

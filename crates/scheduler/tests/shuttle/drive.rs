@@ -3,7 +3,7 @@
 use core::panic::Location;
 use std::sync::Arc;
 
-use prewire_abi::{ChipTensor, DataType, PredicateOp, TaskId, TensorArgType, TensorCreateInfo};
+use prewire_abi::{DataType, PredicateOp, TaskId, TensorArgType, ValidTensor};
 use prewire_orchestrator::{Arg, Args, Capacity, Orchestrator, Predicate, ScopeKey, Setup, SubmitError};
 use prewire_ring::{Attrs, Cold, Ready, RingSizes, Rings};
 use prewire_tensormap::{Access, Hazards};
@@ -21,7 +21,7 @@ struct Driver<'a> {
     /// By task, where it was submitted.
     ids: Vec<TaskId>,
     /// By buffer, its tensor and the scope that keeps it.
-    buffers: Vec<(ChipTensor, ScopeKey)>,
+    buffers: Vec<(ValidTensor, ScopeKey)>,
     /// Tasks that failed, or were skipped for that.
     failures: u64,
 }
@@ -48,7 +48,7 @@ pub(crate) fn execute(program: &Arc<Program>) -> Tally {
     let threads = machine.start();
     let given = |n| {
         let addr = 0x1000 * (n as u64 + 1);
-        (ChipTensor::contiguous(addr, &[ELEMENTS], DataType::U32).unwrap(), ScopeKey::NONE)
+        (ValidTensor::contiguous(addr, &[ELEMENTS], DataType::U32).unwrap(), ScopeKey::NONE)
     };
     let mut driver = Driver {
         machine: &machine,
@@ -117,7 +117,7 @@ impl Driver<'_> {
         }
     }
 
-    fn tensor(&self, touch: &Touch) -> (ChipTensor, ScopeKey) {
+    fn tensor(&self, touch: &Touch) -> (ValidTensor, ScopeKey) {
         let (buffer, scope) = self.buffers[touch.buffer];
         (buffer.view(&[touch.len], &[touch.first]).expect("a part of it"), scope)
     }
@@ -133,19 +133,17 @@ impl Driver<'_> {
                 (false, true) => TensorArgType::OutputExisting,
                 _ => TensorArgType::Input,
             };
-            self.args.tensors.push(Arg::Existing { tensor, tag, scope });
+            self.args.existing(&tensor, tag, scope);
         }
         if of.makes.is_some() {
-            self.args.tensors.push(Arg::Create(TensorCreateInfo::new(&[ELEMENTS], DataType::U32).unwrap()));
+            self.args.push(&Arg::output(&[ELEMENTS], DataType::U32).unwrap());
         }
-        self.args.scalars.push(task as u64);
-        self.args.after.extend(of.after.iter().map(|&(producer, kind)| (self.ids[producer], kind)));
-        self.args.predicate = of.predicate.map(|holds| Predicate {
-            addr: 0,
-            dtype: DataType::U32,
-            op: PredicateOp::Eq,
-            target: i64::from(holds),
-        });
+        self.args.scalar(task as u64);
+        of.after.iter().for_each(|&(producer, kind)| self.args.after(self.ids[producer], kind));
+        if let Some(holds) = of.predicate {
+            let (op, target) = (PredicateOp::Eq, i64::from(holds));
+            self.args.predicate(Predicate { addr: 0, dtype: DataType::U32, op, target });
+        }
         let cold = Cold {
             shape: of.lanes.shape(),
             lanes: of.lanes,
@@ -154,7 +152,7 @@ impl Driver<'_> {
             callable: task as u32,
         };
         self.machine.ledger.lock().unwrap().submit(task);
-        let submitted = self.orchestrator.submit(&mut self.wait, cold, &self.args, Location::caller());
+        let submitted = self.orchestrator.submit(&mut self.wait, cold, &mut self.args, Location::caller());
         let submitted = match submitted {
             Ok(submitted) => submitted,
             Err(SubmitError::RunEnded) => {
@@ -168,7 +166,8 @@ impl Driver<'_> {
         if let Some(buffer) = of.makes {
             // What was not submitted, as a run ended, has left gaps; nobody asks for them.
             self.buffers.resize(buffer, self.buffers[0]);
-            self.buffers.push((submitted.outputs[0], submitted.scope));
+            let made = *self.args.outputs().next().expect("it makes one");
+            self.buffers.push((made, submitted.scope));
         }
         Ok(())
     }

@@ -1,0 +1,237 @@
+//! A tensor that was checked: what no later step has to check again.
+
+use core::fmt;
+use core::ops::Deref;
+
+use crate::{ChipTensor, DataType, MAX_TENSOR_DIMS, TaskId, TensorError, ViewError};
+
+/// A [`ChipTensor`] that is valid, whoever made it: every index inside its shape is inside its buffer, and its element
+/// type is known. Past its dimensions its shape and its strides are 0.
+///
+/// A record of bytes can hold anything and is checked each time it arrives; this is not such a record, and nothing but
+/// these functions makes one.
+///
+/// ```
+/// use prewire_abi::{ChipTensor, DataType, ValidTensor};
+///
+/// let arrived = ChipTensor::contiguous(0x1000, &[4, 8], DataType::F32)?;
+/// let matrix = ValidTensor::new(arrived)?;
+/// let row = matrix.view(&[1, 8], &[2, 0])?;
+/// assert_eq!((row.start_addr(), row.element_type()), (0x1040, DataType::F32));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy)]
+#[repr(transparent)]
+pub struct ValidTensor(ChipTensor);
+
+impl ValidTensor {
+    /// `tensor`, once it is checked.
+    ///
+    /// # Errors
+    ///
+    /// As [`ChipTensor::validate`].
+    #[inline]
+    pub fn new(tensor: ChipTensor) -> Result<Self, TensorError> {
+        tensor.validate()?;
+        Ok(Self(tensor.without_rest()))
+    }
+
+    /// A tensor over the whole of a buffer at `addr`, its elements row after row.
+    ///
+    /// # Errors
+    ///
+    /// As [`ChipTensor::contiguous`].
+    #[inline]
+    pub fn contiguous(addr: u64, shape: &[u32], dtype: DataType) -> Result<Self, TensorError> {
+        ChipTensor::contiguous(addr, shape, dtype).map(Self)
+    }
+
+    /// The record.
+    #[must_use]
+    #[inline]
+    pub const fn get(&self) -> &ChipTensor {
+        &self.0
+    }
+
+    /// Elements in each dimension; 0 past the last.
+    #[must_use]
+    #[inline]
+    pub const fn shapes(&self) -> &[u32; MAX_TENSOR_DIMS] {
+        self.0.shapes()
+    }
+
+    /// Elements from one index to the next in each dimension; 0 past the last.
+    #[must_use]
+    #[inline]
+    pub const fn all_strides(&self) -> &[u32; MAX_TENSOR_DIMS] {
+        self.0.all_strides()
+    }
+
+    /// The element type.
+    #[must_use]
+    #[inline]
+    pub fn element_type(&self) -> DataType {
+        // Known, or there would be no such tensor.
+        self.0.dtype().unwrap_or(DataType::U8)
+    }
+
+    /// The same, owned by `task`.
+    #[must_use]
+    #[inline]
+    pub fn with_owner(self, task: TaskId) -> Self {
+        Self(self.0.with_owner(task))
+    }
+
+    /// The same, with the choice whether its creator sees to dependencies.
+    #[must_use]
+    #[inline]
+    pub fn with_manual_dep(self, manual: bool) -> Self {
+        Self(self.0.with_manual_dep(manual))
+    }
+
+    /// Moves it to a buffer at `addr` that `task` owns. One that would go past the end of the address space is put
+    /// before it.
+    #[inline]
+    pub fn place(&mut self, addr: u64, task: TaskId) {
+        self.0.place(addr.min(u64::MAX - self.0.buffer_size()), task);
+    }
+
+    /// As [`ChipTensor::view`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn view(&self, shapes: &[u32], offsets: &[u32]) -> Result<Self, ViewError> {
+        self.0.view(shapes, offsets).map(Self)
+    }
+
+    /// As [`ChipTensor::slice`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn slice(&self, dim: usize, start: u32, stop: u32, step: u32) -> Result<Self, ViewError> {
+        self.0.slice(dim, start, stop, step).map(Self)
+    }
+
+    /// As [`ChipTensor::transpose`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn transpose(&self, d0: usize, d1: usize) -> Result<Self, ViewError> {
+        self.0.transpose(d0, d1).map(Self)
+    }
+
+    /// As [`ChipTensor::permute`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn permute(&self, order: &[usize]) -> Result<Self, ViewError> {
+        self.0.permute(order).map(Self)
+    }
+
+    /// As [`ChipTensor::reshape`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn reshape(&self, shape: &[u32]) -> Result<Self, ViewError> {
+        self.0.reshape(shape).map(Self)
+    }
+}
+
+impl TryFrom<ChipTensor> for ValidTensor {
+    type Error = TensorError;
+
+    fn try_from(tensor: ChipTensor) -> Result<Self, TensorError> {
+        Self::new(tensor)
+    }
+}
+
+impl Deref for ValidTensor {
+    type Target = ChipTensor;
+
+    #[inline]
+    fn deref(&self) -> &ChipTensor {
+        &self.0
+    }
+}
+
+impl fmt::Debug for ValidTensor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::geometry;
+    use proptest::prelude::*;
+
+    /// What is promised of it.
+    fn check(tensor: &ValidTensor) {
+        tensor.validate().unwrap();
+        assert_eq!(tensor.dtype().unwrap(), tensor.element_type());
+        assert_eq!(*tensor.shapes(), geometry::padded(tensor.shape()));
+        assert_eq!(*tensor.all_strides(), geometry::padded(tensor.strides()));
+    }
+
+    #[test]
+    fn what_is_not_a_tensor_is_refused() {
+        let zeros: ChipTensor = bytemuck::Zeroable::zeroed();
+        assert_eq!(ValidTensor::new(zeros).unwrap_err(), TensorError::Rank { ndims: 0 });
+    }
+
+    #[test]
+    fn what_is_placed_stays_inside_the_address_space() {
+        let mut tensor = ValidTensor::contiguous(0, &[3], DataType::I64).unwrap();
+        tensor.place(0x4000, TaskId::new(2, 9));
+        assert_eq!((tensor.buffer_addr(), tensor.owner_task_id()), (0x4000, TaskId::new(2, 9)));
+        tensor.place(u64::MAX - 23, TaskId::new(2, 9));
+        assert_eq!(tensor.buffer_addr(), u64::MAX - 24);
+        check(&tensor);
+    }
+
+    proptest! {
+        #[test]
+        fn records_of_any_bytes_are_valid_once_they_are_one(
+            bytes in proptest::collection::vec(any::<u8>(), 128),
+            shape in proptest::collection::vec(1u32..9, 1..=MAX_TENSOR_DIMS),
+            junk in any::<u32>(),
+        ) {
+            // Any bytes, but for rank and bounds, which would nearly always be refused; and junk past the dimensions.
+            let mut words: [u32; 32] = bytemuck::pod_read_unaligned(&bytes);
+            let sound = ChipTensor::contiguous(0x1000, &shape, DataType::F16).unwrap();
+            let good: [u32; 32] = bytemuck::cast(sound);
+            words[0..4].copy_from_slice(&good[0..4]);
+            words[6..23].copy_from_slice(&good[6..23]);
+            words[11 + shape.len()..16].fill(junk);
+            words[18 + shape.len()..23].fill(junk);
+            let tensor = ValidTensor::new(bytemuck::cast(words)).unwrap();
+            prop_assert_eq!(tensor.shape(), &shape);
+            check(&tensor);
+        }
+
+        #[test]
+        fn views_of_what_is_valid_are_valid(
+            shape in proptest::collection::vec(1u32..9, 2..=MAX_TENSOR_DIMS),
+            cut in 0u32..9,
+            step in 1u32..4,
+        ) {
+            let tensor = ValidTensor::contiguous(0x1000, &shape, DataType::F32).unwrap();
+            let last = shape.len() - 1;
+            let part = tensor.slice(0, cut.min(shape[0]), shape[0], step).unwrap();
+            let turned = part.transpose(0, last).unwrap();
+            let order: alloc::vec::Vec<usize> = (0..=last).rev().collect();
+            let permuted = turned.permute(&order).unwrap();
+            let flat = tensor.reshape(&[shape.iter().product()]).unwrap();
+            let view = tensor.view(&shape, &[0; MAX_TENSOR_DIMS][..=last]).unwrap();
+            for tensor in [tensor, part, turned, permuted, flat, view, view.with_manual_dep(true)] {
+                check(&tensor);
+            }
+        }
+    }
+}
