@@ -44,6 +44,8 @@ pub(crate) enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<OsString>,
     },
+    /// Measures what prewire costs, beside its peers.
+    Bench(crate::bench::Args),
     /// Runs small random programs on the engine under shuttle's random schedules.
     Shuttle(shuttle::Options),
     /// Runs the tests of the engine and the simulator under the sanitizers that the nightly toolchain has.

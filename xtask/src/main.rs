@@ -4,6 +4,7 @@
 //! `tidy`: `cargo test --package xtask` runs them alone.
 #![forbid(unsafe_code)]
 
+mod bench;
 mod cli;
 mod fuzz;
 mod layers;
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
         Task::Oracle(args) => oracle::run(&args),
         Task::SimTest { args } => sim_test::run(&args),
         Task::Shuttle(options) => shuttle::task(&options),
+        Task::Bench(args) => bench::run(&args),
         Task::San { sanitizers, require, package } => san::run(&sanitizers, require, &package),
         Task::Fuzz { target, seconds, list, keep } => fuzz::run(target.as_deref(), seconds, list, keep),
     };

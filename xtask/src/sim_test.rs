@@ -36,38 +36,38 @@ pub(crate) fn run(args: &[OsString]) -> Result<ExitCode> {
 
 /// Builds and runs the scenes.
 pub(crate) fn scenes(args: &[OsString]) -> Result<ExitStatus> {
-    let binary = build()?;
+    let binary = build(SCENES, SCENES)?;
     Command::new(&binary)
         .args(args)
         .status()
         .with_context(|| format!("{} could not be run", binary.display()))
 }
 
-/// Builds the scenes without a word unless it fails, and says where the binary is.
-fn build() -> Result<PathBuf> {
+/// Builds a binary with optimisation, without a word unless it fails, and says where it is.
+pub(crate) fn build(package: &str, binary: &str) -> Result<PathBuf> {
     let mut cargo = Command::new("cargo")
-        .args(["build", "--quiet", "--release", "--package", SCENES, "--bin", SCENES])
+        .args(["build", "--quiet", "--release", "--package", package, "--bin", binary])
         .arg("--message-format=json-render-diagnostics")
         .current_dir(crate::workspace::root())
         .stdout(Stdio::piped())
         .spawn()
         .context("cargo could not be started; is it on the PATH?")?;
     let output = cargo.stdout.take().context("the output of cargo is not piped")?;
-    let mut binary = None;
+    let mut path = None;
     for message in Message::parse_stream(BufReader::new(output)) {
         if let Message::CompilerArtifact(artifact) = message.context("cargo's messages could not be read")?
-            && artifact.target.name == SCENES
+            && artifact.target.name == binary
         {
-            binary = artifact.executable.or(binary);
+            path = artifact.executable.or(path);
         }
     }
     let status = cargo.wait().context("cargo could not be waited for")?;
     if !status.success() {
         bail!(
-            "the scenes do not build ({status}); the reason is above. `cargo check --package {SCENES}` repeats it"
+            "{binary} does not build ({status}); the reason is above. `cargo check --package {package}` repeats it"
         );
     }
-    Ok(binary.with_context(|| format!("cargo built {SCENES} but named no binary"))?.into())
+    Ok(path.with_context(|| format!("cargo built {binary} but named no binary"))?.into())
 }
 
 /// The exit code to end with; `None` is success. A death by signal is 128 and the signal, as a shell has it.
