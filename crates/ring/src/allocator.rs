@@ -335,9 +335,7 @@ impl Allocator {
 
     /// Makes the task just committed complete from birth, without a producer or a run.
     pub fn complete_unwired(&self, placed: &Placed) {
-        let state = self.rings.slot(placed.slot);
-        let _ = state.fanout.close(false);
-        state.holds.store(0, Ordering::Relaxed);
+        let _ = self.rings.slot(placed.slot).fanout.close(false);
     }
 
     /// Sets the oldest task of `ring` that an open scope holds.

@@ -2,7 +2,6 @@
 
 use alloc::vec::Vec;
 
-use prewire_sync::atomic::Ordering;
 use prewire_sync::mutant;
 
 use crate::ring::Rings;
@@ -66,7 +65,19 @@ impl Rings {
                     self.note_failure();
                 }
             }
-            let mut entry = state.fanout.close(failed);
+            // MUTANT "close-first": it is closed before its own words were read.
+            let closed_first = mutant::skips("close-first").then(|| state.fanout.close(failed));
+            for dep in self.deps(slot) {
+                if dep.kind().retains() {
+                    let producer = dep.producer();
+                    let consumed = self.slot(producer).fanout.release();
+                    routed.rings |= u32::from(consumed) << producer.ring();
+                }
+            }
+            // From here on the slot and its entries may be another task's; what follows is its consumers'.
+            let closed = closed_first.unwrap_or_else(|| state.fanout.close(failed));
+            routed.rings |= u32::from(closed.consumed) << slot.ring();
+            let mut entry = closed.first;
             while let Some(at) = entry {
                 let dep = self.rings[at.ring()].deps.at(at);
                 let consumer = dep.consumer();
@@ -82,10 +93,7 @@ impl Rings {
                 if failed && !late_poison {
                     waiting.poison();
                 }
-                // ORDERING: AcqRel, "pending"; pairs with itself here and with the fetch_sub in `Allocator::wire`:
-                // whoever takes the last wait sees what each producer wrote, and the poison stored just above.
-                let last =
-                    waiting.pending.fetch_sub(1, mutant::order("pending-complete", Ordering::AcqRel)) == 1;
+                let last = waiting.take_wait();
                 if failed && late_poison {
                     waiting.poison();
                 }
@@ -100,31 +108,10 @@ impl Rings {
                     entry = dep.next();
                 }
             }
-            // MUTANT "own-hold-first": its own hold is given back before those that it has on others.
-            let own_first = mutant::skips("own-hold-first");
-            if own_first {
-                routed.rings |= self.release(slot);
-            }
-            for dep in self.deps(slot) {
-                if dep.kind().retains() {
-                    routed.rings |= self.release(dep.producer());
-                }
-            }
-            // Its own hold is the last: until here the slot and its entries are not reused.
-            if !own_first {
-                routed.rings |= self.release(slot);
-            }
             if failed && late_failure {
                 self.note_failure();
             }
         }
         routed
-    }
-
-    /// Gives one hold back; the ring's bit if that was the last.
-    fn release(&self, slot: SlotRef) -> u32 {
-        // ORDERING: Release, "hold-released"; pairs with the load in `Slot::holds`.
-        let order = mutant::order("hold-release", Ordering::Release);
-        u32::from(self.slot(slot).holds.fetch_sub(1, order) == 1) << slot.ring()
     }
 }

@@ -1,21 +1,26 @@
-//! The list of a producer's waiting consumers: a stack that one swap closes.
+//! Who waits for a task and who retains it, in one word: a stack of consumers that one addition closes, and how many of
+//! them hold the task's output.
 
-use prewire_sync::atomic::{AtomicU32, Ordering};
+use prewire_sync::atomic::{AtomicU64, Ordering};
 use prewire_sync::mutant;
 
 use crate::deps::{Dep, DepRef};
 
-/// The head of the list, in a word of the producer's slot. Only the orchestrator pushes; whoever completes the
-/// producer closes it, once.
+/// A word of the producer's slot: whether the task is complete, and how it ended; the first entry of its list; how many
+/// consumers retain it. Only the orchestrator pushes and takes holds; whoever completes the producer closes it, once, and
+/// whoever completes a consumer gives its hold back.
+///
+/// The task itself needs no hold: it is held until the word is closed. So a completion is one addition, which ends the
+/// list and says what was on it, and whether anybody else holds the task.
 #[derive(Debug, Default)]
 #[cfg_attr(not(any(prewire_loom, prewire_shuttle)), derive(bytemuck::Zeroable))]
 #[repr(transparent)]
-pub struct Fanout(AtomicU32);
+pub(crate) struct Fanout(AtomicU64);
 
 /// What a push found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
-pub enum Pushed {
+pub(crate) enum Pushed {
     /// The consumer is on the list; the close will take its wait.
     Linked,
     /// The producer is complete: this wait is over.
@@ -24,61 +29,158 @@ pub enum Pushed {
     ClosedFailed,
 }
 
-impl Fanout {
-    const EMPTY: u32 = u32::MAX;
-    const CLOSED_OK: u32 = u32::MAX - 1;
-    const CLOSED_FAILED: u32 = DepRef::FREE;
+/// What a completer gets of the word that it closes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Closed {
+    /// The first entry of the list.
+    pub(crate) first: Option<DepRef>,
+    /// Nobody retains the task.
+    pub(crate) consumed: bool,
+}
 
-    /// Makes it an empty, open list. The orchestrator's, on a slot that it owns.
+impl Fanout {
+    /// One consumer that retains the task. There are fewer consumers than slots: four windows of 2^24 at most.
+    const HOLD: u64 = 1;
+    const HOLDS: u64 = (1 << 30) - 1;
+    /// Where the first entry begins: 32 bits, 0 for none. What is there when the word is closed stays there.
+    const FIRST: u32 = 30;
+    const FAILED: u64 = 1 << 62;
+    const CLOSED: u64 = 1 << 63;
+
+    /// Makes it an empty, open list that nobody retains. The orchestrator's, on a slot that it owns.
+    #[inline]
     pub(crate) fn open(&self) {
-        self.0.store(Self::EMPTY, Ordering::Relaxed);
+        self.0.store(0, Ordering::Relaxed);
     }
 
-    /// Pushes `entry`, whose consumer is filled in.
-    pub(crate) fn push(&self, entry: DepRef, dep: &Dep) -> Pushed {
-        let mut head = self.0.load(Ordering::Relaxed);
+    const fn first(word: u64) -> u32 {
+        (word >> Self::FIRST) as u32
+    }
+
+    /// Pushes `entry`, whose consumer is filled in, and takes a hold with it if it is to `retain`. A closed list takes
+    /// neither.
+    #[inline]
+    pub(crate) fn push(&self, entry: DepRef, dep: &Dep, retain: bool) -> Pushed {
+        let mut word = self.0.load(Ordering::Relaxed);
         loop {
             // MUTANT "push-on-closed": a closed list takes an entry, as an empty one does.
-            if (head == Self::CLOSED_OK || head == Self::CLOSED_FAILED) && !mutant::skips("push-on-closed") {
+            if word & Self::CLOSED != 0 && !mutant::skips("push-on-closed") {
                 // Read again, with the ordering that a finished wait needs.
                 return self.closed().unwrap_or(Pushed::ClosedOk);
             }
-            dep.set_next(head);
-            // ORDERING: Release, "fanout-push"; pairs with the swap in `Fanout::close`: the entry, and the consumer's
-            // slot behind it, are visible to whoever walks the list.
+            dep.set_next(Self::first(word));
+            let rest = word & !(u64::from(u32::MAX) << Self::FIRST);
+            let held = rest + u64::from(retain) * Self::HOLD;
+            let linked = held | u64::from(entry.raw()) << Self::FIRST;
+            // ORDERING: Release, "fanout-push"; pairs with the addition in `Fanout::close`: the entry, and the
+            // consumer's slot behind it, are visible to whoever walks the list.
             let order = mutant::order("fanout-push", Ordering::Release);
-            match self.0.compare_exchange_weak(head, entry.raw(), order, Ordering::Relaxed) {
+            match self.0.compare_exchange_weak(word, linked, order, Ordering::Relaxed) {
                 Ok(_) => return Pushed::Linked,
-                Err(now) => head = now,
+                Err(now) => word = now,
             }
         }
     }
 
+    /// Takes a hold; false if the task is consumed. One that is `pinned`, as an open scope holds it, is not consumed,
+    /// whatever the word says.
+    pub(crate) fn retain(&self, pinned: bool) -> bool {
+        let mut word = self.0.load(Ordering::Relaxed);
+        // MUTANT "retain-consumed": a hold is taken on what nobody holds any more.
+        while pinned || !Self::consumed(word) || mutant::skips("retain-consumed") {
+            let held = word + Self::HOLD;
+            match self.0.compare_exchange_weak(word, held, Ordering::Relaxed, Ordering::Relaxed) {
+                Ok(_) => return true,
+                Err(now) => word = now,
+            }
+        }
+        false
+    }
+
+    /// Gives a hold back; true if the task is consumed now.
+    #[inline]
+    pub(crate) fn release(&self) -> bool {
+        // ORDERING: Release, "hold-released"; pairs with the load in `Fanout::is_consumed`: what the consumer did with
+        // the task's output happened before that is reused.
+        let order = mutant::order("hold-release", Ordering::Release);
+        let word = self.0.fetch_sub(Self::HOLD, order);
+        debug_assert_ne!(word & Self::HOLDS, 0, "a hold was given back that nobody has");
+        Self::consumed(word.wrapping_sub(Self::HOLD))
+    }
+
     /// How it was closed, if it was.
+    #[inline]
     pub(crate) fn closed(&self) -> Option<Pushed> {
-        // ORDERING: Acquire, "fanout-close"; pairs with the swap in `Fanout::close`: a wait that is over here is over
-        // for the consumer's run too, so what the producer wrote must be visible behind it.
-        match self.0.load(mutant::order("fanout-closed", Ordering::Acquire)) {
-            Self::CLOSED_OK => Some(Pushed::ClosedOk),
-            Self::CLOSED_FAILED => Some(Pushed::ClosedFailed),
-            _ => None,
+        // ORDERING: Acquire, "fanout-close"; pairs with the addition in `Fanout::close`: a wait that is over here is
+        // over for the consumer's run too, so what the producer wrote must be visible behind it.
+        let word = self.0.load(mutant::order("fanout-closed", Ordering::Acquire));
+        match word & (Self::CLOSED | Self::FAILED) {
+            Self::CLOSED => Some(Pushed::ClosedOk),
+            0 => None,
+            _ => Some(Pushed::ClosedFailed),
         }
     }
 
-    /// Closes the list and gives its first entry. Afterwards every push fails.
-    pub(crate) fn close(&self, failed: bool) -> Option<DepRef> {
-        let closed = if failed { Self::CLOSED_FAILED } else { Self::CLOSED_OK };
-        // ORDERING: AcqRel, "fanout-push" and "fanout-close"; pairs with the compare-exchange in `Fanout::push`
-        // (the entries are filled in) and with the load in `Fanout::closed` (what the producer wrote is visible).
-        let head = self.0.swap(closed, mutant::order("fanout-close", Ordering::AcqRel));
-        debug_assert!(head != Self::CLOSED_OK && head != Self::CLOSED_FAILED, "a task completed twice");
-        DepRef::decode(head)
+    /// Closes it: every push fails from here on. Where nobody retains the task, its slot may be another's at once.
+    #[inline]
+    pub(crate) fn close(&self, failed: bool) -> Closed {
+        let flags = if failed { Self::CLOSED | Self::FAILED } else { Self::CLOSED };
+        // ORDERING: AcqRel, "fanout-push", "fanout-close" and "hold-released"; pairs with the compare-exchange in
+        // `Fanout::push` (the entries are filled in), with the load in `Fanout::closed` (what the producer wrote is
+        // visible) and with the load in `Fanout::is_consumed` (its completer is done with its slot).
+        let word = self.0.fetch_add(flags, mutant::order("fanout-close", Ordering::AcqRel));
+        debug_assert_eq!(word & (Self::CLOSED | Self::FAILED), 0, "a task completed twice");
+        Closed { first: DepRef::decode(Self::first(word)), consumed: word & Self::HOLDS == 0 }
+    }
+
+    #[inline]
+    const fn consumed(word: u64) -> bool {
+        word & (Self::CLOSED | Self::HOLDS) == Self::CLOSED
+    }
+
+    /// Whether the task is complete and nobody retains it.
+    #[inline]
+    pub(crate) fn is_consumed(&self) -> bool {
+        // ORDERING: Acquire, "hold-released"; pairs with Release in `Fanout::release` and in `Fanout::close`.
+        Self::consumed(self.0.load(mutant::order("holds-load", Ordering::Acquire)))
+    }
+
+    /// How many hold the task: itself until it is complete, and consumers. For reports.
+    pub(crate) fn holds(&self) -> u32 {
+        let word = self.0.load(Ordering::Relaxed);
+        (word & Self::HOLDS) as u32 + u32::from(word & Self::CLOSED == 0)
     }
 }
 
-impl DepRef {
-    /// The entry that a `next` or head word names; none at the end of a list.
-    pub(crate) fn decode(word: u32) -> Option<Self> {
-        (word < Fanout::CLOSED_FAILED).then(|| Self::from_raw(word))
+#[cfg(all(test, not(any(prewire_loom, prewire_shuttle))))]
+mod tests {
+    use super::*;
+    use crate::deps::Deps;
+    use crate::table::HEAP;
+
+    #[test]
+    fn entries_holds_and_the_end_keep_apart() {
+        // The last ring and the last place of the largest pool: no bit of it is in the way of any other.
+        for (ring, position) in [(0, 0), (3, 0), (3, u32::MAX)] {
+            let name = Deps::new(ring, 4, HEAP).name(position);
+            let pool = Deps::new(ring, 4, HEAP);
+            let (fanout, far) = (Fanout::default(), DepRef::decode(u32::MAX));
+            assert_eq!(fanout.push(name, pool.at(name), true), Pushed::Linked);
+            assert_eq!(pool.at(name).next(), None);
+            let far = far.expect("not the end of a list");
+            assert_eq!(fanout.push(far, pool.at(name), false), Pushed::Linked);
+            assert_eq!(pool.at(name).next(), Some(name));
+            assert!(fanout.retain(false));
+            assert_eq!((fanout.holds(), fanout.closed()), (3, None));
+            let closed = fanout.close(ring == 3);
+            assert_eq!((closed.first, closed.consumed), (Some(far), false));
+            let how = if ring == 3 { Pushed::ClosedFailed } else { Pushed::ClosedOk };
+            assert_eq!((fanout.closed(), fanout.push(name, pool.at(name), true)), (Some(how), how));
+            assert!(!fanout.release() && !fanout.is_consumed());
+            assert!(fanout.release() && fanout.is_consumed());
+            assert!(!fanout.retain(false), "it is consumed");
+            assert!(fanout.retain(true), "a scope holds it");
+            assert!(!fanout.is_consumed());
+        }
     }
 }

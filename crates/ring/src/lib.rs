@@ -8,15 +8,16 @@
 //!
 //! 1. The **orchestrator** is one thread. It alone allocates ([`Allocator`]), fills and wires slots, and moves the
 //!    scope floor of a ring. A slot is reset by it on reuse, by nobody else.
-//! 2. **Completers** are any threads. A completer closes the fanout list of a task with one swap, takes one wait from
-//!    each consumer on it, and gives back holds ([`Rings::complete`]).
-//! 3. A producer's fanout list is a stack that only the orchestrator pushes to and that one swap closes. A push onto
+//! 2. **Completers** are any threads. A completer gives back the holds that a task has on others, closes its fanout
+//!    list with one addition, and takes one wait from each consumer on it ([`Rings::complete`]).
+//! 3. A producer's fanout list is a stack that only the orchestrator pushes to and that is closed once. A push onto
 //!    a closed list fails, which tells the orchestrator that this wait is over: no wake-up is lost, none is doubled.
-//! 4. `pending` counts the waits of a task and, while it is being wired, one guard. It reaches zero once; whoever
-//!    brings it there routes the task. Ready-once is the counter's doing, not a flag's.
-//! 5. `holds` counts why a slot may not be reclaimed: the task itself until it is complete, and each consumer that
-//!    retains its output. An open scope holds by position: nothing at or above the ring's *scope floor* is reclaimed,
-//!    so that closing a scope is one store however many tasks it has.
+//! 4. `pending` counts the waits of a task, those that are still to be linked too: the one that is linked last keeps it
+//!    back until all is wired. It reaches zero once; whoever brings it there routes the task. Ready-once is the
+//!    counter's doing, not a flag's.
+//! 5. Whether a task is complete, its list, and how many consumers retain its output are one word. A slot may be
+//!    reclaimed once it is closed and nobody retains it. An open scope holds by position: nothing at or above the ring's
+//!    *scope floor* is reclaimed, so that closing a scope is one store however many tasks it has.
 //! 6. The **watermark** of a ring is the oldest live task. It moves in order over consumed slots, under a
 //!    [`CombiningLock`]: the winner walks, a loser leaves a note that the winner reads before it leaves.
 //!
@@ -61,7 +62,6 @@ pub use allocator::{Allocator, Blocked, Need, Placed, Shortage};
 pub use claim::{Bytes, Claim};
 pub use complete::Routed;
 pub use deps::{Dep, DepRef};
-pub use fanout::{Fanout, Pushed};
 pub use lock::CombiningLock;
 pub use ready::ReadyQueue;
 pub use ring::{RING_COUNT, Rings, Usage};

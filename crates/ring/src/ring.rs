@@ -86,9 +86,9 @@ impl Ring {
     fn is_consumed(&self, local: u32) -> bool {
         // MUTANT "holds-before-floor": read the other way round.
         if mutant::skips("holds-before-floor") {
-            return self.slot(local).holds() == 0 && !self.is_pinned(local);
+            return self.slot(local).fanout.is_consumed() && !self.is_pinned(local);
         }
-        !self.is_pinned(local) && self.slot(local).holds() == 0
+        !self.is_pinned(local) && self.slot(local).fanout.is_consumed()
     }
 
     /// Moves the watermark over consumed slots. Returns without waiting if another thread is at it; that thread looks

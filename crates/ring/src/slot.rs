@@ -150,13 +150,11 @@ impl Cold {
 #[cfg_attr(any(prewire_loom, prewire_shuttle), derive(Default))]
 #[repr(C, align(64))]
 pub struct Slot {
-    /// The list of waiting consumers. Pushed to by the orchestrator, closed by the completer.
+    /// Who waits for it and who retains it. Pushed to and raised by the orchestrator, closed by its completer, lowered by
+    /// those of its consumers.
     pub(crate) fanout: Fanout,
-    /// Waits left, plus one guard while the orchestrator wires. Set by the orchestrator; taken from by it and by the
-    /// completers of the producers.
+    /// Waits left. Set by the orchestrator; taken from by it and by the completers of the producers.
     pub(crate) pending: AtomicU32,
-    /// Holds left; 0 = consumed once the scope floor is above. Raised by the orchestrator, lowered by completers.
-    pub(crate) holds: AtomicU32,
     /// Sub-tasks that have finished. Raised by whoever reaps a lane.
     done: AtomicU32,
     /// A [`Verdict`]. Set by completers of producers before they take their wait, and by the runner of a sub-task
@@ -194,7 +192,6 @@ impl Slot {
     pub(crate) fn reset(&self, id: TaskId, cold: &Cold) {
         self.fanout.open();
         self.pending.store(0, Ordering::Relaxed);
-        self.holds.store(1, Ordering::Relaxed);
         self.done.store(0, Ordering::Relaxed);
         self.verdict.store(Self::SOUND, Ordering::Relaxed);
         self.cursor.store(0, Ordering::Relaxed);
@@ -276,12 +273,25 @@ impl Slot {
         self.fanout.closed().is_some()
     }
 
-    /// Holds left, for reports and for the structural test of a blocked orchestrator.
+    /// How many hold it: itself until it is complete, and consumers that retain its output. For reports.
     #[must_use]
     pub fn holds(&self) -> u32 {
-        // ORDERING: Acquire, "hold-released"; pairs with Release in `Rings::release`: what the releaser did to the
-        // task's memory happened before it is reused.
-        self.holds.load(mutant::order("holds-load", Ordering::Acquire))
+        self.fanout.holds()
+    }
+
+    /// Takes the wait of a producer that is complete; true if it was the last. The poison, if any, is stored.
+    #[inline]
+    pub(crate) fn take_wait(&self) -> bool {
+        // ORDERING: Acquire, "pending"; pairs with the subtractions here and in `Allocator::wire`: whoever takes the last
+        // wait sees what each producer wrote, and each poison.
+        if self.pending.load(mutant::order("pending-last", Ordering::Acquire)) == 1 {
+            // This wait is the only one left, so nobody else counts.
+            self.pending.store(0, Ordering::Relaxed);
+            return true;
+        }
+        // ORDERING: AcqRel, "pending"; pairs with itself, with the load above and with the subtraction in
+        // `Allocator::wire`.
+        self.pending.fetch_sub(1, mutant::order("pending-complete", Ordering::AcqRel)) == 1
     }
 
     /// Claims up to `want` blocks from the cursor on: the first one and how many. Only for whoever took the task from

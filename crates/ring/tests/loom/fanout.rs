@@ -12,7 +12,7 @@ use crate::model;
 /// of them, and that one sees what the producer wrote.
 ///
 /// Catches `fanout-push`, `fanout-closed`, `fanout-close/acquire`, `fanout-close/release`, `push-on-closed`,
-/// `pending-wire/acquire`, `pending-complete/release`, `no-guard`.
+/// `no-guard`.
 #[test]
 fn one_wait_ends_once() {
     model(|| {
@@ -38,11 +38,10 @@ fn one_wait_ends_once() {
     });
 }
 
-/// The guard keeps a consumer back while it is being wired: of two completers and the orchestrator exactly one makes it
+/// A wait that is still to be linked keeps a consumer back: of two completers and the orchestrator exactly one makes it
 /// ready, and that one sees what both producers wrote.
 ///
-/// Catches `pending-wire/acquire`, `pending-wire/release`, `pending-complete/acquire`,
-/// `pending-complete/release`, `no-guard`.
+/// Catches `pending-wire/acquire`, `pending-wire/release`, `pending-last`, `pending-complete/release`, `no-guard`.
 #[test]
 fn a_consumer_of_two_is_ready_once_and_sees_both() {
     model(|| {
@@ -70,10 +69,10 @@ fn a_consumer_of_two_is_ready_once_and_sees_both() {
     });
 }
 
-/// The guard also keeps it back until its other edges are there: whoever runs it at once gives back a hold that the
-/// orchestrator takes last.
+/// Edges that do not wait are there before the first that does: whoever runs the consumer at once gives back the holds
+/// that it has.
 ///
-/// Catches `no-guard`, `pending-wire/release`, `pending-complete/acquire`, `push-on-closed`.
+/// Catches `late-retain`, `push-on-closed`.
 #[test]
 fn nothing_runs_before_its_wiring_is_done() {
     model(|| {
@@ -104,7 +103,7 @@ fn nothing_runs_before_its_wiring_is_done() {
 /// The poison is stored before the wait is taken: whoever takes the last one sees it, whichever producer failed, so the
 /// consumer completes as failed and is never handed out to run.
 ///
-/// Catches `late-poison`, `pending-complete/acquire`, `pending-complete/release`.
+/// Catches `late-poison`, `pending-last`, `pending-complete/acquire`, `pending-complete/release`.
 #[test]
 fn the_last_wait_sees_the_poison() {
     model(|| {
@@ -128,7 +127,7 @@ fn the_last_wait_sees_the_poison() {
 /// A producer that fails while its consumer is wired poisons it, whether the consumer was linked or came too late, and
 /// whether the producer was retired by then or not.
 ///
-/// Catches `late-poison`, `late-failure`, `watermark-load`, `watermark-store`, `push-on-closed`.
+/// Catches `late-failure`, `watermark-load`, `watermark-store`, `push-on-closed`.
 #[test]
 fn a_failure_during_wiring_poisons() {
     model(|| {

@@ -18,6 +18,19 @@ impl Graph {
         Self { rings, allocator }
     }
 
+    /// As [`new`](Graph::new), with a lap behind it in ring 0: each of its slots still says that its task of the lap before
+    /// is complete.
+    pub(crate) fn worn() -> Self {
+        let mut graph = Self::new();
+        for task in 1..=4 {
+            let placed = graph.root(0);
+            let _ = complete(&graph.rings, placed.slot, |_| ());
+            graph.rings.advance(0);
+            assert_eq!(graph.rings.watermark(0), task);
+        }
+        graph
+    }
+
     /// A task of `blocks` blocks on a vector core in `ring`, placed and not wired. There must be room.
     #[track_caller]
     pub(crate) fn place(&mut self, ring: usize, need: Need, blocks: u16) -> Placed {

@@ -11,10 +11,10 @@ use crate::model;
 /// Argument words of one task, and the whole argument ring of the smallest window under loom.
 const WORDS: u32 = 16;
 
-/// A task completes while the orchestrator wants the dep entries and the argument words that it has. Its own hold is
-/// the last that it gives back, so it reads its own entries and words, and its producer, in another ring, is let go.
+/// A task completes while the orchestrator wants the dep entries and the argument words that it has. It is closed
+/// last, so its completer reads its own entries and words, and its producer, in another ring, is let go.
 ///
-/// Catches `own-hold-first`, `combine-leaves`.
+/// Catches `close-first`, `combine-leaves`.
 #[test]
 fn a_completer_reads_the_entries_of_its_own_task() {
     model(|| {
