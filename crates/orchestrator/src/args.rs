@@ -289,6 +289,12 @@ impl Args {
         &self.reads
     }
 
+    /// Whether anything here may make the task wait for another.
+    #[inline]
+    pub(crate) fn depends(&self) -> bool {
+        !self.after.is_empty() || self.count > self.sums.outputs as usize || !self.reads.is_empty()
+    }
+
     #[inline]
     pub(crate) const fn sums(&self) -> &Sums {
         &self.sums

@@ -36,7 +36,6 @@ pub fn asks(tag: TensorArgType, hazards: Hazards) -> Option<Access> {
 impl Orchestrator {
     /// Step 2: the distinct producers, with the kinds of their edges.
     pub(crate) fn collect(&mut self, args: &Args) -> Result<(), SubmitError> {
-        self.edges.clear();
         let (edges, allocator, map) = (&mut self.edges, &self.allocator, &mut self.map);
         let first = &self.first;
         let mut add = |id: TaskId, kind: EdgeKind| {

@@ -119,6 +119,7 @@ impl Orchestrator {
 
     /// The rings.
     #[must_use]
+    #[inline]
     pub fn rings(&self) -> &Arc<Rings> {
         self.allocator.rings()
     }
@@ -162,6 +163,7 @@ impl Orchestrator {
         self.first
     }
 
+    #[inline]
     pub(crate) const fn count_task(&mut self) {
         self.tasks += 1;
     }
@@ -251,6 +253,7 @@ impl Orchestrator {
 
     /// The innermost scope.
     #[must_use]
+    #[inline]
     pub fn scope(&self) -> ScopeKey {
         self.scopes.current().map_or(ScopeKey::NONE, |scope| scope.key)
     }

@@ -10,7 +10,7 @@
 //! It is as long as the arguments, not a fixed record: four packed inputs and an output are 21 words.
 
 use prewire_abi::{DataType, MAX_TENSOR_DIMS, PredicateOp, TensorArgType, ValidTensor};
-use prewire_ring::{Rings, SlotRef};
+use prewire_ring::{ArgWords, Rings, SlotRef};
 
 use crate::args::{Args, Predicate};
 
@@ -56,54 +56,42 @@ pub(crate) fn words(args: &Args) -> u32 {
 }
 
 /// Writes the record of a task that is being submitted, word after word.
-pub(crate) struct Writer<'a> {
-    rings: &'a Rings,
-    slot: SlotRef,
-    at: u32,
-}
+pub(crate) struct Writer<'a>(ArgWords<'a>);
 
 impl<'a> Writer<'a> {
-    pub(crate) fn new(rings: &'a Rings, slot: SlotRef, args: &Args) -> Self {
-        let mut writer = Self { rings, slot, at: 0 };
+    #[inline]
+    pub(crate) fn new(mut words: ArgWords<'a>, args: &Args) -> Self {
         let predicate = args.condition();
         let header = args.tensors().len() as u64
             | (args.scalars().len() as u64) << 16
             | u64::from(predicate.is_some()) << 32;
-        writer.word(header);
+        words.put(header);
         if let Some(predicate) = predicate {
-            writer.word(predicate.addr);
-            writer.word(u64::from(predicate.op.code()) | u64::from(predicate.dtype.code()) << 8);
-            writer.word(predicate.target as u64);
+            let kind = u64::from(predicate.op.code()) | u64::from(predicate.dtype.code()) << 8;
+            words.put_all([predicate.addr, kind, predicate.target as u64]);
         }
-        writer
+        Self(words)
     }
 
-    fn word(&mut self, word: u64) {
-        self.rings.set_arg(self.slot, self.at, word);
-        self.at += 1;
-    }
-
+    #[inline]
     pub(crate) fn tensor(&mut self, tensor: &ValidTensor, tag: TensorArgType) {
         let &[s0, s1, s2, s3, s4] = tensor.shapes();
         let strided = if tensor.is_contiguous() { 0 } else { STRIDED };
         let kind = u64::from(tensor.element_type().code())
             | (tensor.ndims() as u64) << 8
             | (tag.code() as u64 & 0xFF) << 16;
-        self.word(tensor.start_addr());
-        self.word(pair(s0, s1));
-        self.word(pair(s2, s3));
-        self.word(u64::from(s4) | kind << 32 | strided);
+        let last = u64::from(s4) | kind << 32 | strided;
+        self.0.put_all([tensor.start_addr(), pair(s0, s1), pair(s2, s3), last]);
         if strided != 0 {
             let &[s0, s1, s2, s3, s4] = tensor.all_strides();
-            self.word(pair(s0, s1));
-            self.word(pair(s2, s3));
-            self.word(u64::from(s4));
+            self.0.put_all([pair(s0, s1), pair(s2, s3), u64::from(s4)]);
         }
     }
 
+    #[inline]
     pub(crate) fn scalars(mut self, scalars: &[u64]) {
         for &scalar in scalars {
-            self.word(scalar);
+            self.0.put(scalar);
         }
     }
 }

@@ -30,7 +30,29 @@ impl Orchestrator {
     }
 
     /// Step 3: everything that the task takes is there.
+    #[inline]
     pub(crate) fn reserve(
+        &mut self,
+        wait: &mut impl Wait,
+        ring: usize,
+        args: &Args,
+    ) -> Result<Taken, SubmitError> {
+        let (need, entries) = (self.need(args), self.entries(args));
+        let allocator = &mut self.allocator;
+        if let Ok(in_use) = allocator.room(ring, &need) {
+            let allocator = &*allocator;
+            if entries == 0
+                || entries <= self.map.capacity() && self.map.reserve(entries, &|id| life(allocator, id))
+            {
+                return Ok(Taken { need, in_use, entries });
+            }
+        }
+        self.wait_for_room(wait, ring, args)
+    }
+
+    /// Step 3, where something is short.
+    #[cold]
+    fn wait_for_room(
         &mut self,
         wait: &mut impl Wait,
         ring: usize,

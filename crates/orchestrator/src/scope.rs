@@ -61,19 +61,23 @@ impl Scopes {
         self.open.len() >= Self::DEPTH
     }
 
+    #[inline]
     pub(crate) fn current(&self) -> Option<&Scope> {
         self.open.last()
     }
 
+    #[inline]
     pub(crate) fn current_mut(&mut self) -> Option<&mut Scope> {
         self.open.last_mut()
     }
 
     /// The ring of the innermost scope.
+    #[inline]
     pub(crate) fn ring(&self) -> usize {
         self.open.len().saturating_sub(1).min(RING_COUNT - 1)
     }
 
+    #[inline]
     pub(crate) fn mode(&self) -> ScopeMode {
         self.current().map_or(ScopeMode::Auto, |scope| scope.mode)
     }
@@ -92,6 +96,7 @@ impl Scopes {
     }
 
     /// Whether what was made under `key` is still good.
+    #[inline]
     pub(crate) fn is_open(&self, key: &ScopeKey) -> bool {
         key.serial == 0
             || self.open.get(key.depth as usize).is_some_and(|scope| scope.key.serial == key.serial)

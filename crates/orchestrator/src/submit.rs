@@ -45,14 +45,19 @@ impl Orchestrator {
         }
         cold.attrs =
             Attrs { unordered: self.unordered, predicated: args.condition().is_some(), ..cold.attrs };
-        self.collect(args)?;
+        self.edges.clear();
+        if args.depends() {
+            self.collect(args)?;
+        }
         let ring = self.scopes.ring();
         let taken = self.reserve(wait, ring, args)?;
 
         let placed = self.place(ring, &taken, &cold, site);
         self.count_task();
-        self.record_accesses(&placed, args);
-        self.fill(&placed, args);
+        if taken.entries > 0 {
+            self.record_accesses(&placed, args);
+        }
+        self.fill(&placed, taken.need.args, args);
         wait.wired(placed.id, &self.edges);
         let ready = if self.edges.is_empty() {
             self.rings().publish_unwired(placed.slot);
@@ -88,12 +93,13 @@ impl Orchestrator {
         let ring = self.scopes.ring();
         let taken = self.reserve(wait, ring, args)?;
         let placed = self.place(ring, &taken, &cold, site);
-        self.fill(&placed, args);
+        self.fill(&placed, taken.need.args, args);
         self.allocator.complete_unwired(&placed);
         Ok(Submitted { id: placed.id, scope: self.scope() })
     }
 
     /// Step 4: takes what was reserved. From here on nothing fails.
+    #[inline]
     fn place(&mut self, ring: usize, taken: &Taken, cold: &Cold, site: &'static Location<'static>) -> Placed {
         let Taken { need, in_use, entries } = taken;
         let next = self.allocator.next(ring);
@@ -114,7 +120,8 @@ impl Orchestrator {
     }
 
     /// Stores the arguments, and gives the outputs their memory.
-    fn fill(&mut self, placed: &Placed, args: &mut Args) {
+    #[inline]
+    fn fill(&mut self, placed: &Placed, words: u32, args: &mut Args) {
         if args.sums().outputs > 0 {
             let mut addr = self.heaps[placed.slot.ring()] + placed.heap;
             let failed = self.allocator.rings().has_failed();
@@ -128,7 +135,8 @@ impl Orchestrator {
                 addr += slab(bytes);
             }
         }
-        let mut writer = Writer::new(self.allocator.rings(), placed.slot, args);
+        let words = self.allocator.rings().arg_words(placed, words);
+        let mut writer = Writer::new(words, args);
         for arg in args.tensors() {
             writer.tensor(arg.tensor(), arg.tag());
         }

@@ -30,6 +30,7 @@ impl Routed {
 
 impl Rings {
     /// Publishes a committed task that waits for nothing. The caller routes it.
+    #[inline]
     pub fn publish_unwired(&self, slot: SlotRef) {
         // `pending` stays 0: nobody counts it down. The push onto a ready queue publishes the slot.
         debug_assert_eq!(self.slot(slot).waits(), 0);

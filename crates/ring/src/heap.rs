@@ -16,14 +16,22 @@ impl Heap {
     /// What tasks' outputs are rounded up to, and aligned to.
     pub(crate) const ALIGN: u64 = 1024;
 
+    /// `bytes` rounded up to the alignment.
+    #[inline]
+    pub(crate) const fn rounded(bytes: u64) -> u64 {
+        bytes.next_multiple_of(Self::ALIGN)
+    }
+
     pub(crate) fn new(size: u64) -> Self {
         Self { size, head: 0, offset: 0 }
     }
 
+    #[inline]
     pub(crate) fn size(&self) -> u64 {
         self.size
     }
 
+    #[inline]
     pub(crate) fn head(&self) -> u64 {
         self.head
     }
@@ -37,33 +45,32 @@ impl Heap {
     }
 
     /// The bytes in use when everything before `tail` is reclaimed.
+    #[inline]
     pub(crate) fn used(&self, tail: u64) -> u64 {
         self.head - tail
     }
 
+    #[inline]
     fn skip(&self, bytes: u64) -> u64 {
         if self.offset + bytes > self.size { self.size - self.offset } else { 0 }
     }
 
-    /// Whether `bytes` fit now. `tail` is the position up to which everything is reclaimed. An empty ring takes
-    /// anything up to its size, wherever its head stands: what it would skip is nobody's.
+    /// Whether `bytes` fit now. `tail` is the position up to which everything is reclaimed.
+    #[cfg(test)]
     pub(crate) fn fits(&self, bytes: u64, tail: u64) -> bool {
-        if bytes == 0 {
-            return true;
-        }
-        if tail == self.head {
-            return bytes <= self.size;
-        }
-        self.used(tail) + self.skip(bytes) + bytes <= self.size
+        bytes == 0 || self.used_with(bytes, tail) <= self.size
     }
 
-    /// The bytes in use once `bytes` that fit are taken.
+    /// The bytes in use once `bytes` are taken: they fit if that is not more than there are. An empty ring takes anything
+    /// up to its size, wherever its head stands: what it would skip is nobody's.
+    #[inline]
     pub(crate) fn used_with(&self, bytes: u64, tail: u64) -> u64 {
         let used = self.used(tail);
         if bytes == 0 || used == 0 { used + bytes } else { used + self.skip(bytes) + bytes }
     }
 
     /// Takes `bytes` that fit: the offset of the first.
+    #[inline]
     pub(crate) fn take(&mut self, bytes: u64) -> u64 {
         if bytes == 0 {
             return self.offset;

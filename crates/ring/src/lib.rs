@@ -42,13 +42,17 @@
 extern crate alloc;
 
 mod allocator;
+mod args;
 mod claim;
 mod complete;
+mod cursor;
 mod deps;
+mod failures;
 mod fanout;
 mod fit;
 mod heap;
 mod lock;
+mod need;
 mod ready;
 mod ring;
 mod route;
@@ -58,11 +62,13 @@ mod table;
 mod usage;
 mod wire;
 
-pub use allocator::{Allocator, Blocked, Need, Placed, Shortage};
+pub use allocator::{Allocator, Placed};
+pub use args::ArgWords;
 pub use claim::{Bytes, Claim};
 pub use complete::Routed;
 pub use deps::{Dep, DepRef};
 pub use lock::CombiningLock;
+pub use need::{Blocked, Need, Shortage};
 pub use ready::ReadyQueue;
 pub use ring::{RING_COUNT, Rings, Usage};
 pub use route::{Class, Ready};

@@ -61,10 +61,18 @@ impl Ring {
         }
     }
 
+    #[inline]
     pub(crate) fn slot(&self, local: u32) -> &Slot {
         &self.slots[(local & self.mask) as usize]
     }
 
+    /// Says where the task `local` was submitted.
+    #[inline]
+    pub(crate) fn set_site(&self, local: u32, site: &'static Location<'static>) {
+        self.sites[(local & self.mask) as usize].store(ptr::from_ref(site).cast_mut(), Ordering::Relaxed);
+    }
+
+    #[inline]
     pub(crate) fn watermark(&self) -> u32 {
         // ORDERING: Acquire, "watermark"; pairs with the store in `Ring::advance`: what the retired tasks' completers
         // did happened before their slots, entries and bytes are used again.
@@ -175,6 +183,7 @@ impl Rings {
 
     /// The slot that a task has, or had.
     #[must_use]
+    #[inline]
     pub fn slot_of(&self, id: TaskId) -> SlotRef {
         let ring = id.ring() as usize & 3;
         SlotRef::new(ring as u32, id.local() & self.rings[ring].mask)
@@ -184,14 +193,9 @@ impl Rings {
     #[must_use]
     pub fn site(&self, slot: SlotRef) -> Option<&'static Location<'static>> {
         let site = self.rings[slot.ring() & 3].sites[slot.index()].load(Ordering::Relaxed);
-        // SAFETY: the word is null or was stored by `set_site` from a `&'static Location`, and nothing else writes it;
+        // SAFETY: the word is null or was stored by `Ring::set_site` from a `&'static Location`, and nothing else writes it;
         // the location is immutable static data, so no ordering is needed to read it.
         unsafe { site.as_ref() }
-    }
-
-    pub(crate) fn set_site(&self, slot: SlotRef, site: &'static Location<'static>) {
-        self.rings[slot.ring() & 3].sites[slot.index()]
-            .store(ptr::from_ref(site).cast_mut(), Ordering::Relaxed);
     }
 
     /// The argument words of the task in `slot`, from word `at` on.
@@ -201,14 +205,6 @@ impl Rings {
         let ring = &self.rings[slot.ring() & 3];
         let start = ring.slots[slot.index()].args.load(Ordering::Relaxed);
         ring.args[start.wrapping_add(at) as usize & (ring.args.len() - 1)].load(Ordering::Relaxed)
-    }
-
-    /// Stores argument word `at` of the task in `slot`. The orchestrator's, between commit and publication.
-    #[inline]
-    pub fn set_arg(&self, slot: SlotRef, at: u32, word: u64) {
-        let ring = &self.rings[slot.ring() & 3];
-        let start = ring.slots[slot.index()].args.load(Ordering::Relaxed);
-        ring.args[start.wrapping_add(at) as usize & (ring.args.len() - 1)].store(word, Ordering::Relaxed);
     }
 
     /// The edges of the task in `slot`: what it waits for and retains.
@@ -257,6 +253,7 @@ impl Rings {
 
     /// Whether a task of this run failed.
     #[must_use]
+    #[inline]
     pub fn has_failed(&self) -> bool {
         self.failed.load(Ordering::Relaxed)
     }
@@ -281,6 +278,7 @@ impl Rings {
 
     /// Whether the run was ended.
     #[must_use]
+    #[inline]
     pub fn is_ended(&self) -> bool {
         self.ended.load(Ordering::Relaxed)
     }

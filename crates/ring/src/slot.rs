@@ -121,6 +121,7 @@ impl Cold {
         u32::from(self.blocks) * self.lanes.count()
     }
 
+    #[inline]
     fn kind(&self) -> u32 {
         let attrs = u32::from(self.attrs.sync_start)
             | u32::from(self.attrs.predicated) << 1
@@ -189,6 +190,7 @@ impl Slot {
     const POISONED: u32 = 2;
 
     /// Makes the slot `id`'s. The orchestrator's alone; the slot's former task is retired.
+    #[inline]
     pub(crate) fn reset(&self, id: TaskId, cold: &Cold) {
         self.fanout.open();
         self.pending.store(0, Ordering::Relaxed);

@@ -7,8 +7,8 @@
 
 use core::fmt;
 
-use crate::allocator::{Need, Shortage};
 use crate::heap::Heap;
+use crate::need::{Need, Shortage};
 use crate::ring::RING_COUNT;
 
 /// How much of one resource a run used, of how much there was.
@@ -131,8 +131,9 @@ impl fmt::Display for RunUsage {
     }
 }
 
-/// What a ring holds if a reserved task is committed, that task included.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a ring holds if a reserved task is committed, that task included, where it is more than the ring held before in
+/// the run: otherwise zeros, and likewise of what the task needs none of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct InUse {
     pub(crate) tasks: u32,
     pub(crate) heap: u64,
@@ -151,7 +152,8 @@ pub(crate) struct Stand {
 /// Counts for one ring.
 #[derive(Debug, Default)]
 pub(crate) struct Meter {
-    high: [u64; 4],
+    /// The most in use.
+    high: InUse,
     needed: [u64; 4],
     waits: [u64; 4],
     /// Most edges and most argument words of one task.
@@ -164,21 +166,30 @@ pub(crate) struct Meter {
 }
 
 impl Meter {
+    /// Whether that much was in use before, of everything.
+    #[inline]
+    pub(crate) fn is_usual(&self, now: &InUse) -> bool {
+        now.tasks <= self.high.tasks
+            && now.heap <= self.high.heap
+            && now.deps <= self.high.deps
+            && now.args <= self.high.args
+    }
+
     /// A task is committed.
     #[inline]
     pub(crate) fn note(&mut self, need: &Need, now: &InUse) {
-        self.high[0] = self.high[0].max(now.tasks.into());
-        self.high[3] = self.high[3].max(now.args.into());
-        self.own.1 = self.own.1.max(need.args);
-        // Many tasks have no output, or no edge: their use of these is what it was, or less.
-        if need.heap > 0 {
-            self.high[1] = self.high[1].max(now.heap);
-            self.largest = self.largest.max(need.heap);
-            self.bytes += need.heap.next_multiple_of(Heap::ALIGN);
+        let high = &mut self.high;
+        if now.tasks > 0 {
+            high.tasks = high.tasks.max(now.tasks);
+            high.heap = high.heap.max(now.heap);
+            high.deps = high.deps.max(now.deps);
+            high.args = high.args.max(now.args);
         }
-        if need.deps > 0 {
-            self.high[2] = self.high[2].max(now.deps.into());
-            self.own.0 = self.own.0.max(need.deps);
+        self.own.0 = self.own.0.max(need.deps);
+        self.own.1 = self.own.1.max(need.args);
+        if need.heap > 0 {
+            self.largest = self.largest.max(need.heap);
+            self.bytes += Heap::rounded(need.heap);
         }
     }
 
@@ -210,10 +221,12 @@ impl Meter {
 
     /// The marks so far; what is held now is counted when the floor is removed.
     pub(crate) fn marks(&self, capacity: [u64; 4]) -> RingMarks {
-        let least = [self.high[0].min(1), 0, self.own.0.into(), self.own.1.into()];
+        let InUse { tasks, heap, deps, args } = self.high;
+        let high = [tasks.into(), heap, deps.into(), args.into()];
+        let least = [u64::from(tasks.min(1)), 0, self.own.0.into(), self.own.1.into()];
         let mark = |i: usize| Mark {
             needed: self.needed[i].max(least[i]),
-            high: self.high[i],
+            high: high[i],
             capacity: capacity[i],
             waits: self.waits[i],
         };

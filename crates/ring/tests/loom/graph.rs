@@ -34,7 +34,8 @@ impl Graph {
     /// A task of `blocks` blocks on a vector core in `ring`, placed and not wired. There must be room.
     #[track_caller]
     pub(crate) fn place(&mut self, ring: usize, need: Need, blocks: u16) -> Placed {
-        self.allocator.try_reserve(ring, &need).expect("the model leaves room");
+        let in_use = self.allocator.room(ring, &need).expect("the model leaves room");
+        self.allocator.note(ring, &need, &in_use);
         let cold = Cold { shape: Shape::Aiv, lanes: LaneMask::AIV0, blocks, ..Cold::default() };
         self.allocator.commit(ring, &need, &cold)
     }

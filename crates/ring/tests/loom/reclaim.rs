@@ -2,7 +2,7 @@
 
 use loom::thread;
 use prewire_abi::EdgeKind;
-use prewire_ring::Need;
+use prewire_ring::{Need, Placed};
 use std::sync::Arc;
 
 use crate::graph::{Graph, Outputs, complete};
@@ -10,6 +10,11 @@ use crate::model;
 
 /// Argument words of one task, and the whole argument ring of the smallest window under loom.
 const WORDS: u32 = 16;
+
+fn fill(graph: &Graph, task: &Placed, word: u64) {
+    let mut words = graph.rings.arg_words(task, WORDS);
+    (0..WORDS).for_each(|_| words.put(word));
+}
 
 /// A task completes while the orchestrator wants the dep entries and the argument words that it has. It is closed
 /// last, so its completer reads its own entries and words, and its producer, in another ring, is let go.
@@ -22,7 +27,7 @@ fn a_completer_reads_the_entries_of_its_own_task() {
         let producer = graph.root(1);
         let need = Need { deps: 4, args: WORDS, heap: 0 };
         let task = graph.place(0, need, 1);
-        (0..WORDS).for_each(|at| graph.rings.set_arg(task.slot, at, 7));
+        fill(&graph, &task, 7);
         assert!(!graph.allocator.wire(&task, &[(producer.id, EdgeKind::BOTH)]));
         let _ = complete(&graph.rings, producer.slot, |_| ());
 
@@ -40,7 +45,7 @@ fn a_completer_reads_the_entries_of_its_own_task() {
         let early = graph.allocator.try_reserve(0, &need).is_ok();
         if early {
             let next = graph.place(0, need, 1);
-            (0..WORDS).for_each(|at| graph.rings.set_arg(next.slot, at, 9));
+            fill(&graph, &next, 9);
             assert!(graph.allocator.wire(&next, &[]));
         }
         runner.join().unwrap();

@@ -1,0 +1,62 @@
+//! The argument ring: the words that a task is submitted with, as long as its arguments.
+
+use core::mem;
+
+use prewire_sync::atomic::{AtomicU64, Ordering};
+
+use crate::allocator::Placed;
+use crate::ring::Rings;
+
+/// The argument words of a task that is being submitted, to be stored one after the other: a run up to the end of the
+/// ring, and what goes on at its start.
+#[derive(Debug)]
+pub struct ArgWords<'a> {
+    now: &'a [AtomicU64],
+    then: &'a [AtomicU64],
+}
+
+impl ArgWords<'_> {
+    /// Stores the next word. Past the last one it is dropped.
+    #[inline]
+    pub fn put(&mut self, word: u64) {
+        if self.now.is_empty() {
+            self.now = mem::take(&mut self.then);
+        }
+        if let Some((first, rest)) = self.now.split_first() {
+            first.store(word, Ordering::Relaxed);
+            self.now = rest;
+        }
+    }
+
+    /// Stores the next words.
+    #[inline]
+    pub fn put_all<const N: usize>(&mut self, words: [u64; N]) {
+        match self.now.split_first_chunk::<N>() {
+            Some((run, rest)) => {
+                for (to, word) in run.iter().zip(words) {
+                    to.store(word, Ordering::Relaxed);
+                }
+                self.now = rest;
+            }
+            None => words.into_iter().for_each(|word| self.put(word)),
+        }
+    }
+}
+
+impl Rings {
+    /// The argument words of the task just committed, as many as its need said: `words`. The orchestrator's, until it
+    /// publishes the task.
+    #[must_use]
+    #[inline]
+    pub fn arg_words(&self, placed: &Placed, words: u32) -> ArgWords<'_> {
+        let table = &*self.rings[placed.slot.ring() & 3].args;
+        let (turned, from_start) = table.split_at(placed.args as usize & table.len().wrapping_sub(1));
+        let words = words as usize;
+        match from_start.get(..words) {
+            Some(now) => ArgWords { now, then: &[] },
+            None => {
+                ArgWords { now: from_start, then: &turned[..(words - from_start.len()).min(turned.len())] }
+            }
+        }
+    }
+}
