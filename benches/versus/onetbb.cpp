@@ -22,7 +22,7 @@ static double run_once(const struct tb_run *run) {
         for (uint32_t p = first; p < end; p++) {
             Node &node = nodes.emplace_back(graph, [run, t, p](const flow::continue_msg &) { tb_task(run, t, p); });
             const uint32_t *froms;
-            uint32_t count = tb_given(run, t, p, &froms);
+            uint32_t count = tb_told(run, t, p, &froms);
             for (uint32_t i = 0; i < count; i++) flow::make_edge(*before[froms[i]], node);
             if (!count) sources.push_back(&node);
             now[p] = &node;

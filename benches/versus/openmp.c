@@ -6,7 +6,7 @@
 /* Creates the task of a point. Up to five inputs are listed, as a program would; more take an iterator. */
 static void create(const struct tb_run *run, uint32_t t, uint32_t p) {
     const uint32_t *froms;
-    uint32_t count = tb_given(run, t, p, &froms);
+    uint32_t count = tb_told(run, t, p, &froms);
     struct tb_slot *out = tb_slot(run, t, p);
     /* Only clauses of pragmas name it. */
     __attribute__((unused)) struct tb_slot *in = t ? tb_slot(run, t - 1, 0) : out;

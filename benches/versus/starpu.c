@@ -21,7 +21,7 @@ static struct starpu_codelet codelet = {
 
 static void create(const struct tb_run *run, uint32_t t, uint32_t p) {
     const uint32_t *froms;
-    uint32_t i, count = tb_given(run, t, p, &froms);
+    uint32_t i, count = tb_told(run, t, p, &froms);
     struct starpu_task *task = starpu_task_create();
     starpu_data_handle_t *of = task->handles;
     enum starpu_data_access_mode *modes = task->modes;

@@ -314,6 +314,29 @@ mod tests {
     }
 
     #[test]
+    fn the_peers_that_are_installed_run_every_pattern_and_find_a_missing_order() {
+        let folder = tempfile::tempdir().unwrap();
+        let sources = crate::workspace::root().join("benches/versus");
+        for peer in PEERS.iter().filter(|peer| matches!(peer.source, Source::File { .. })) {
+            let program = match peer.build(&sources, folder.path(), Path::new("")).unwrap() {
+                Ok(program) => program,
+                Err(missing) => {
+                    println!("skipped: {missing}");
+                    continue;
+                }
+            };
+            let ask = |words: &str| program.ask(2, &words.split(' ').map(str::to_owned).collect::<Vec<_>>());
+            for pattern in super::super::PATTERNS {
+                let answer = ask(&format!("pattern={pattern} width=5 kernel=compute sizes=3x20")).unwrap();
+                assert!(answer.starts_with("3 "), "{} on {pattern}: {answer}", peer.name);
+            }
+            let error = ask("pattern=no_comm width=4 fields=4 sizes=0x20 omit=10:1").unwrap_err().to_string();
+            let says = "the task of timestep 10, point 1 finds ";
+            assert!(error.contains(says), "{} does not find a missing order: {error}", peer.name);
+        }
+    }
+
+    #[test]
     fn the_sources_are_there() {
         for peer in PEERS {
             if let Source::File { name, .. } = peer.source {
