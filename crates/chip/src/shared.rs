@@ -22,7 +22,7 @@ use crate::run::Launched;
 use crate::stall::{StallReason, StallReport};
 use crate::store::Store;
 use crate::tight::Tight;
-use crate::waiter::Waiter;
+use crate::waiter::{Guest, Waiter};
 
 /// How long an orchestration is given to come back, beyond what kernels are given.
 const GRACE: Duration = Duration::from_secs(1);
@@ -184,6 +184,7 @@ impl Shared {
         }
         self.begin(launched);
         let working = Working { shared: self, kept: Some(self.store.keep()) };
+        let guest = Guest::come(&self.engine);
         let mut orch = Orch {
             engine: &self.engine,
             orchestrator,
@@ -210,6 +211,7 @@ impl Shared {
         }
         let Orch { orchestrator, mut waiter, .. } = orch;
         orchestrator.finish_run(&mut waiter);
+        drop(guest);
         // Before anything of others is called: from here on nothing of the run is alive, or the chip is lost.
         let lost = waiter.into_lost();
         let kept = working.done();

@@ -59,6 +59,24 @@ fn end(poll: Poll) -> Option<WaitEnd> {
     }
 }
 
+/// Counts the thread of the orchestration among those that use a processor for the chip, but for the times that it is
+/// parked, while this lives.
+#[derive(Debug)]
+pub(crate) struct Guest<'e>(&'e Engine);
+
+impl<'e> Guest<'e> {
+    pub(crate) fn come(engine: &'e Engine) -> Self {
+        engine.sim().guest_comes();
+        Self(engine)
+    }
+}
+
+impl Drop for Guest<'_> {
+    fn drop(&mut self) {
+        self.0.sim().guest_goes();
+    }
+}
+
 impl<'e> Waiter<'e> {
     pub(crate) fn new(engine: &'e Engine, mode: Mode, limits: Limits, control: &'e Control) -> Self {
         let dice = if let Mode::Seeded { seed } = mode { seed | 1 } else { 1 };
@@ -233,7 +251,14 @@ impl Wait for Waiter<'_> {
         let wait = OrchestratorWait { what, site, scope: self.scope, waiting: Duration::ZERO };
         self.engine.record(|| What::WaitBegan { what });
         self.engine.set_orchestrator_wait(Some((wait, clock::monotonic())));
-        let end = if self.mode == Mode::Pool { self.park(look) } else { self.step(look) };
+        let end = if self.mode == Mode::Pool {
+            self.engine.sim().guest_goes();
+            let end = self.park(look);
+            self.engine.sim().guest_comes();
+            end
+        } else {
+            self.step(look)
+        };
         self.engine.set_orchestrator_wait(None);
         self.engine.record(|| What::WaitEnded { met: end == WaitEnd::Ready });
         end

@@ -22,6 +22,16 @@ impl LaneBits {
         self.words[word].fetch_or(bit, mutant::order("lane-insert", Ordering::Release));
     }
 
+    /// Puts `lanes` in, as [`insert`](LaneBits::insert).
+    pub(crate) fn insert_all(&self, lanes: LaneSet) {
+        for (word, bits) in self.words.iter().zip([lanes.0 as u64, (lanes.0 >> 64) as u64]) {
+            if bits != 0 {
+                // ORDERING: Release, "lane-bit"; pairs with remove and take_all.
+                word.fetch_or(bits, mutant::order("lane-insert-all", Ordering::Release));
+            }
+        }
+    }
+
     /// Takes `lane` out; false if it was not in.
     pub(crate) fn remove(&self, lane: u16) -> bool {
         let (word, bit) = Self::place(lane);
@@ -89,8 +99,7 @@ mod tests {
     #[test]
     fn what_is_taken_is_out() {
         let bits = LaneBits::default();
-        bits.insert(0);
-        bits.insert(100);
+        bits.insert_all(LaneSet(1 | 1 << 100));
         assert!(bits.remove(100) && !bits.remove(100));
         assert_eq!(bits.take_all(), LaneSet(1));
         assert!(bits.is_empty() && bits.take_all().is_empty());

@@ -15,6 +15,7 @@ const TICKETS: u32 = 3 * BITS;
 const LIMIT: u32 = 4 * BITS;
 const WATCHING: u64 = 1 << 60;
 const STOPPING: u64 = 1 << 61;
+const GUEST: u64 = 1 << 62;
 
 /// One view of the census.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,9 +60,19 @@ impl View {
         self.field(TICKETS)
     }
 
-    /// How many threads may be active.
+    /// How many threads may be active, guests counted.
     pub(crate) fn limit(self) -> u64 {
         self.field(LIMIT)
+    }
+
+    /// How many threads of the pool may be active: one fewer while a guest is, but at least one.
+    fn places(self) -> u64 {
+        self.limit().saturating_sub(u64::from(self.has_guest())).max(1)
+    }
+
+    /// Whether a thread that is not of the pool is active for it.
+    pub(crate) fn has_guest(self) -> bool {
+        self.0 & GUEST != 0
     }
 
     /// Whether the watchman is at his post.
@@ -76,14 +87,14 @@ impl View {
 
     /// Whether more threads are active than may be.
     pub(crate) fn surplus(self) -> bool {
-        self.active() > self.limit()
+        self.active() > self.places()
     }
 
     /// What should be done if there is work that nobody has taken up.
     pub(crate) fn plan(self) -> Plan {
         if self.stopping() || self.searching() > 0 {
             Plan::Nothing
-        } else if self.active() < self.limit() {
+        } else if self.active() < self.places() {
             if self.parked() > 0 { Plan::Grant } else { Plan::Start }
         } else if self.watching() {
             Plan::Nothing
@@ -227,6 +238,16 @@ impl Census {
         let _ = self.update(|v| (v.limit() > u64::from(least)).then(|| v.change(LIMIT, -1)));
     }
 
+    /// A thread that is not of the pool becomes active for it: it makes work, and needs a processor for that.
+    pub(crate) fn guest_comes(&self) {
+        self.0.fetch_or(GUEST, Ordering::Relaxed);
+    }
+
+    /// It is so no longer. Returns whether it was.
+    pub(crate) fn guest_goes(&self) -> bool {
+        self.0.fetch_and(!GUEST, Ordering::Relaxed) & GUEST != 0
+    }
+
     /// The watchman leaves his post.
     pub(crate) fn leave_watch(&self) {
         self.0.fetch_and(!WATCHING, Ordering::Relaxed);
@@ -287,6 +308,22 @@ mod tests {
         assert!(census.view().surplus());
         assert!(census.retire() && !census.retire());
         assert_eq!(counts(&census), [1, 0, 1, 0]);
+    }
+
+    #[test]
+    fn a_guest_takes_a_place_but_never_the_last() {
+        let census = Census::stopped();
+        census.open(2);
+        census.guest_comes();
+        assert!(census.carry_out(Plan::Grant) && census.take_ticket() && census.end_search());
+        assert_eq!(census.view().plan(), Plan::Watch, "the guest has the other place");
+        assert!(census.guest_goes() && !census.guest_goes());
+        assert!(census.carry_out(Plan::Grant) && census.take_ticket() && census.end_search());
+        census.guest_comes();
+        assert!(census.view().surplus() && census.retire() && !census.retire());
+        census.open(1);
+        census.guest_comes();
+        assert_eq!(census.view().plan(), Plan::Grant, "one thread may always run");
     }
 
     #[test]

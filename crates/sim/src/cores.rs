@@ -13,9 +13,11 @@ use std::sync::OnceLock;
 /// What a scheduler domain shares with the threads that run its cores.
 #[derive(Debug, Default)]
 struct Domain {
+    /// Which lanes it drives.
+    lanes: LaneSet,
     /// Lanes that have work and no owner.
     queue: Padded<LaneBits>,
-    /// Lanes that have finished something since the domain last asked.
+    /// Lanes that have finished something since the domain last asked, and that no poll was told of directly.
     news: Padded<LaneBits>,
 }
 
@@ -38,13 +40,12 @@ impl Cores {
             let cluster = if lane < spec.clusters { lane } else { (lane - spec.clusters) / 2 };
             (cluster % spec.domains) as u8
         };
-        Self {
-            cores: cores.clone().map(|_| Core::new(&spec)).collect(),
-            of: cores.map(domain).collect(),
-            domains: (0..spec.domains).map(|_| Domain::default()).collect(),
-            fault: OnceLock::new(),
-            spec,
+        let of: Box<[u8]> = cores.clone().map(domain).collect();
+        let mut domains: Box<[Domain]> = (0..spec.domains).map(|_| Domain::default()).collect();
+        for lane in cores.clone() {
+            domains[usize::from(of[usize::from(lane)])].lanes.insert(LaneId(lane));
         }
+        Self { cores: cores.map(|_| Core::new(&spec)).collect(), of, domains, fault: OnceLock::new(), spec }
     }
 
     /// As after power-on, with the dispatch paths open. Only while nobody runs or dispatches.
@@ -63,10 +64,12 @@ impl Cores {
         self.cores.iter().for_each(|core| core.exit(&self.spec));
     }
 
+    #[inline]
     pub(crate) fn core(&self, lane: u16) -> &Core {
         &self.cores[usize::from(lane)]
     }
 
+    #[inline]
     pub(crate) fn domain(&self, lane: u16) -> u16 {
         u16::from(self.of[usize::from(lane)])
     }
@@ -103,6 +106,7 @@ impl Cores {
         }
     }
 
+    #[inline]
     pub(crate) fn status(&self, lane: LaneId) -> LaneStatus {
         self.cores.get(usize::from(lane.0)).map_or(LaneStatus::Exited, |core| core.status(&self.spec))
     }
@@ -127,6 +131,14 @@ impl Cores {
     #[inline]
     pub(crate) fn enqueue(&self, lane: u16) {
         self.domains[usize::from(self.of[usize::from(lane)])].queue.insert(lane);
+    }
+
+    /// Owner: gives all these lanes to their queues.
+    #[inline]
+    pub(crate) fn enqueue_all(&self, lanes: LaneSet) {
+        for domain in &self.domains {
+            domain.queue.insert_all(LaneSet(lanes.0 & domain.lanes.0));
+        }
     }
 
     /// Takes a lane out of a queue, looking at the domains from `domain` on and at the lanes from `from` on.
@@ -165,6 +177,7 @@ impl Cores {
     }
 
     /// Whether a domain has news, at a glance.
+    #[inline]
     pub(crate) fn has_news(&self, domain: u16) -> bool {
         self.domains.get(usize::from(domain)).is_some_and(|d| !d.news.is_empty())
     }

@@ -13,6 +13,7 @@
 
 extern crate alloc;
 
+mod backlog;
 mod baton;
 mod bits;
 mod census;

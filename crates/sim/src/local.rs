@@ -1,31 +1,48 @@
 //! What a thread knows about its part in a simulator: which pool it belongs to, and what a poll has handed it.
 //!
 //! While a worker polls a scheduler domain, the first free lane that the domain dispatches to is kept for that worker:
-//! the *hot* lane, which it runs next without a word to anybody. Only lanes beyond it go through the queue.
+//! the *hot* lane, which it runs next without a word to anybody. The lanes beyond it are collected, and go to their queues
+//! together when the poll is over. The news of the lane that the worker has just run are handed to its poll directly.
 
 use core::cell::Cell;
+use prewire_platform::{LaneId, LaneSet};
 
-/// No hot lane.
+/// No lane.
 const NONE: u16 = u16::MAX;
 
 struct Local {
     /// The pool whose worker this thread is, by its address; 0 for none.
     pool: Cell<usize>,
-    /// Inside the worker's own poll of a domain.
-    polling: Cell<bool>,
+    /// The pool whose worker this thread is, while it is in its own poll of a domain; else 0.
+    polling: Cell<usize>,
+    /// The lane that it ran before the poll, until the poll has taken its news.
+    told: Cell<u16>,
     /// A lane that this worker owns and will run next.
     hot: Cell<u16>,
-    /// Something was put in a queue during the poll.
-    published: Cell<bool>,
+    /// Lanes beyond it that were dispatched to during the poll and that nobody else knows of.
+    free: Cell<u128>,
 }
 
 prewire_sync::thread_local! {
     static LOCAL: Local = Local {
         pool: Cell::new(0),
-        polling: Cell::new(false),
+        polling: Cell::new(0),
+        told: Cell::new(NONE),
         hot: Cell::new(NONE),
-        published: Cell::new(false),
+        free: Cell::new(0),
     };
+}
+
+/// What a worker's poll has handed it. It owns all these lanes.
+#[derive(Debug)]
+#[must_use = "lanes that nobody runs are lost"]
+pub(crate) struct Polled {
+    /// A lane to run next.
+    pub(crate) hot: Option<u16>,
+    /// Lanes beyond it.
+    pub(crate) free: LaneSet,
+    /// Whether the poll has heard of the lane that it was to hear of.
+    pub(crate) heard: bool,
 }
 
 /// This thread becomes a worker of `pool`, or of none (0).
@@ -41,33 +58,54 @@ pub(crate) fn is_worker_of(pool: usize) -> bool {
 /// Whether this thread is a worker of `pool` in the middle of its poll.
 #[inline]
 pub(crate) fn is_polling(pool: usize) -> bool {
-    LOCAL.with(|l| l.polling.get() && l.pool.get() == pool)
+    LOCAL.with(|l| l.polling.get() == pool)
 }
 
-/// Offers a lane that the calling thread owns; true if it is kept as the hot one.
+/// Offers a lane that the calling thread owns; true if it is kept, as the hot one or beside it.
 #[inline]
 pub(crate) fn offer(pool: usize, lane: u16) -> bool {
     LOCAL.with(|l| {
-        if !l.polling.get() || l.pool.get() != pool {
+        if l.polling.get() != pool {
             return false;
         }
         if l.hot.get() == NONE {
             l.hot.set(lane);
-            return true;
+        } else {
+            let mut free = LaneSet(l.free.get());
+            free.insert(LaneId(lane));
+            l.free.set(free.0);
         }
-        l.published.set(true);
-        false
+        true
     })
 }
 
-/// Runs `poll` as the worker's own poll. Returns the hot lane, and whether something was put in a queue.
+/// The lane that the calling thread has run, if it is a worker of `pool` in the middle of its poll, has not been given this
+/// answer before, and `polled` says that the lane is one of those that are polled.
 #[inline]
-pub(crate) fn polling(poll: impl FnOnce()) -> (Option<u16>, bool) {
+pub(crate) fn tell(pool: usize, polled: impl FnOnce(u16) -> bool) -> Option<u16> {
     LOCAL.with(|l| {
-        l.polling.set(true);
+        let lane = l.told.get();
+        if lane == NONE || l.polling.get() != pool || !polled(lane) {
+            return None;
+        }
+        l.told.set(NONE);
+        Some(lane)
+    })
+}
+
+/// Runs `poll` as the worker's own poll. `told` is the lane that it has run, if the poll is to hear of one.
+#[inline]
+pub(crate) fn polling(told: Option<u16>, poll: impl FnOnce()) -> Polled {
+    LOCAL.with(|l| {
+        l.told.set(told.unwrap_or(NONE));
+        l.polling.set(l.pool.get());
         poll();
-        l.polling.set(false);
+        l.polling.set(0);
         let hot = l.hot.replace(NONE);
-        ((hot != NONE).then_some(hot), l.published.replace(false))
+        Polled {
+            hot: (hot != NONE).then_some(hot),
+            free: LaneSet(l.free.replace(0)),
+            heard: l.told.replace(NONE) == NONE,
+        }
     })
 }

@@ -2,7 +2,8 @@
 //!
 //! # No wake-up is lost
 //!
-//! *Work* is a lane in a queue, or a domain of which the host says that it has something ready. Whoever makes work
+//! *Work* is a lane in a queue, or a domain of which the host says that it has something ready, or that has news which a
+//! worker has left for later (it polls for them itself before it looks for anything else to do). Whoever makes work
 //! (1) makes it, (2) passes a `SeqCst` fence, (3) reads the census, and does nothing if a thread searches or as many
 //! are active as may be. A thread that stops being one that will look (a) says so in the census, (b) passes a `SeqCst`
 //! fence, (c) looks for work once more, and goes on or wakes another if there is some.
@@ -57,6 +58,8 @@ pub(crate) struct Pool {
     /// Where kernels wait for their peers.
     pub(crate) peers: Event,
     pub(crate) counters: AllCounters,
+    /// How often the guest has made work. Written by it.
+    pub(crate) visits: AtomicU64,
     /// Workers that may be active when none is stuck.
     pub(crate) base: u16,
     /// Workers that there may be.
@@ -90,6 +93,7 @@ impl Pool {
             watch: Event::new(),
             peers: Event::new(),
             counters: counters(most),
+            visits: AtomicU64::new(0),
             base,
             most,
             grow_after,
@@ -276,6 +280,34 @@ impl Pool {
         self.cores.power_off();
     }
 
+    /// A thread that is not of the pool becomes active for it.
+    pub(crate) fn guest_comes(&self) {
+        self.census.guest_comes();
+    }
+
+    /// It is so no longer: another thread may take its place.
+    pub(crate) fn guest_goes(&self) {
+        if !self.census.guest_goes() {
+            return;
+        }
+        self.look_again();
+        if !matches!(self.census.view().plan(), Plan::Grant | Plan::Start) {
+            return;
+        }
+        // MUTANT "no-look-when-guest-goes": what was left to the guest's place stays where it is.
+        if !mutant::skips("no-look-when-guest-goes") && self.host().is_some_and(|host| self.has_work(&*host))
+        {
+            self.wake();
+        }
+    }
+
+    /// The guest has made work.
+    #[inline]
+    pub(crate) fn guest_moves(&self) {
+        let visits = self.visits.load(Ordering::Relaxed);
+        self.visits.store(visits.wrapping_add(1), Ordering::Relaxed);
+    }
+
     /// There is work that nobody may have seen: sees to it that somebody looks.
     #[inline]
     pub(crate) fn wake(&self) {
@@ -348,13 +380,15 @@ impl Pool {
         }
     }
 
-    /// Whether there is work: a lane in a queue, or a domain with something ready.
+    /// Whether there is work: a lane in a queue, or a domain that is due.
     pub(crate) fn has_work(&self, host: &dyn Host) -> bool {
-        self.cores.queued() || self.is_ready(host)
+        self.cores.queued() || (0..self.cores.spec.domains).any(|domain| self.is_due(host, domain))
     }
 
-    /// Whether a domain has something ready.
-    pub(crate) fn is_ready(&self, host: &dyn Host) -> bool {
-        (0..self.cores.spec.domains).any(|domain| host.has_ready(domain))
+    /// Whether a poll of `domain` would bring something about: it has something ready, or news that a worker has left.
+    #[inline]
+    pub(crate) fn is_due(&self, host: &dyn Host, domain: u16) -> bool {
+        // MUTANT "no-look-at-news": what a worker has left is its own affair.
+        (self.cores.has_news(domain) && !mutant::skips("no-look-at-news")) || host.has_ready(domain)
     }
 }

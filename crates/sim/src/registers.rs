@@ -146,6 +146,13 @@ impl Core {
             front.withheld.fetch_add(1, Ordering::Relaxed);
             return Put::Closed;
         }
+        // ORDERING: Acquire, "core-gate"; pairs with release. Takes over, for the next owner, what the last one wrote.
+        if front.gate.load(mutant::order("gate-look", Ordering::Acquire)) == 0 {
+            // Nobody owns the core, and nobody but a dispatcher raises the gate from 0. Whoever becomes the owner learns of
+            // it from this thread.
+            front.gate.store(1, Ordering::Relaxed);
+            return Put::Free;
+        }
         // ORDERING: AcqRel, "core-gate"; pairs with release. Release publishes the place to an owner that finds the
         // gate raised; Acquire takes over, for the next owner, what the last one wrote to the core.
         match front.gate.fetch_add(1, mutant::order("gate-raise", Ordering::AcqRel)) {

@@ -148,6 +148,23 @@ impl Sim {
         self.seeded.as_ref().map_or(0, Seeded::now)
     }
 
+    /// The calling thread, which is none of the simulator's, begins to make work for it: while it does, one thread of the
+    /// simulator fewer runs cores, if more than one may, so that there are no more of them than processors. It is
+    /// [`guest_goes`](Sim::guest_goes) that ends this; one that makes no work for a while loses its place by itself. One
+    /// guest at a time. Does nothing in seeded mode.
+    pub fn guest_comes(&self) {
+        if self.seeded.is_none() {
+            self.pool.guest_comes();
+        }
+    }
+
+    /// The guest goes on to something else, or is about to wait.
+    pub fn guest_goes(&self) {
+        if self.seeded.is_none() {
+            self.pool.guest_goes();
+        }
+    }
+
     /// Seeded mode: begins again with the seed and at time 0, so that what is run from here on has the same order whatever
     /// was run before. Only while nothing is dispatched. Does nothing in pool mode, or in the middle of a step.
     pub fn rewind(&self) {
@@ -245,13 +262,19 @@ impl Lanes for Sim {
 
     #[inline]
     fn take_news(&self, domain: u16) -> LaneSet {
-        self.pool.cores.take_news(domain)
+        let cores = &self.pool.cores;
+        let mut news = cores.take_news(domain);
+        if let Some(lane) = local::tell(self.pool.id(), |lane| cores.domain(lane) == domain) {
+            news.insert(LaneId(lane));
+        }
+        news
     }
 
     #[inline]
     fn kick(&self) {
         // A worker in its own poll sees to it when the poll has returned.
         if !local::is_polling(self.pool.id()) {
+            self.pool.guest_moves();
             self.pool.wake();
         }
     }

@@ -3,7 +3,8 @@
 //! He is at his post only while there is work and as many threads are active as may be: then he looks each
 //! `grow_after`. If there was work during a whole interval and nobody took up anything, one more thread may run: the
 //! active ones are stuck in kernels that wait in foreign code. When fewer are stuck than there are threads beyond the
-//! usual number, one fewer may run. At all other times he is parked without a timeout.
+//! usual number, one fewer may run. A guest that made no work during a whole interval in which there was some loses its
+//! place: it does something else. At all other times he is parked without a timeout.
 
 use crate::pool::Pool;
 use prewire_platform::Host;
@@ -60,6 +61,7 @@ fn watch(pool: &Pool, host: &dyn Host) {
     let mut quiet = 0;
     let mut looks = Looks::new(pool);
     let mut had_work = pool.has_work(host);
+    let mut visits = pool.visits.load(Ordering::Relaxed);
     while !pool.stopping() {
         let key = pool.watch.prepare();
         if !pool.stopping() {
@@ -67,6 +69,11 @@ fn watch(pool: &Pool, host: &dyn Host) {
         }
         let (moved, stuck) = looks.again(pool);
         let (has_work, view) = (pool.has_work(host), pool.census.view());
+        let visits_now = pool.visits.load(Ordering::Relaxed);
+        if has_work && had_work && visits_now == visits && view.has_guest() {
+            let _ = pool.census.guest_goes();
+        }
+        visits = visits_now;
         if has_work && had_work && !moved && view.searching() == 0 {
             if pool.census.grow(pool.most) {
                 pool.grown.fetch_add(1, Ordering::Relaxed);

@@ -4,8 +4,9 @@
 //! dispatched to, then a core from the queues, then a domain that has something ready. A lane that it owns and does not
 //! run at once goes to the queue before it runs a kernel, since a kernel may wait for that very lane.
 
+use crate::backlog::Backlog;
 use crate::census::Plan;
-use crate::local;
+use crate::local::{self, Polled};
 use crate::pool::Pool;
 use crate::stats::Counters;
 use prewire_platform::{Host, LaneId};
@@ -44,6 +45,8 @@ pub(crate) struct Worker<'a> {
     from: u16,
     /// Sub-tasks since others had their turn.
     turn: u32,
+    /// Sub-tasks that it has not polled for, all of `domain`.
+    backlog: Backlog,
 }
 
 impl<'a> Worker<'a> {
@@ -53,7 +56,7 @@ impl<'a> Worker<'a> {
         local::enter(pool.id());
         let counters = &pool.counters[usize::from(number)];
         let domain = number % pool.cores.spec.domains;
-        let mut worker = Self { pool, host, counters, domain, from: 0, turn: 0 };
+        let mut worker = Self { pool, host, counters, domain, from: 0, turn: 0, backlog: Backlog::new() };
         if granted || worker.sleep() {
             worker.run();
         }
@@ -69,7 +72,7 @@ impl<'a> Worker<'a> {
             let lane = match hot.take() {
                 Some(lane) => lane,
                 None => {
-                    if !searching && census.view().surplus() && census.retire() {
+                    if !searching && census.view().surplus() && self.backlog.is_empty() && census.retire() {
                         if !self.sleep() {
                             return;
                         }
@@ -77,11 +80,16 @@ impl<'a> Worker<'a> {
                     }
                     match self.claim() {
                         Some(lane) => lane,
+                        None if !self.backlog.is_empty() => {
+                            hot = self.settle();
+                            continue;
+                        }
                         None => {
                             if !searching {
                                 census.begin_search();
                                 searching = true;
                             }
+                            self.backlog.begin();
                             let Some(lane) = self.search() else { return };
                             lane
                         }
@@ -107,22 +115,27 @@ impl<'a> Worker<'a> {
         Some(lane)
     }
 
-    /// Runs what `lane` has, and polls after each sub-task. Returns the hot lane.
+    /// Runs what `lane` has, and polls after each sub-task, or leaves that for later. Returns the hot lane.
     fn drive(&mut self, lane: u16) -> Option<u16> {
         let cores = &self.pool.cores;
         let core = cores.core(lane);
-        self.domain = cores.domain(lane);
+        self.go_to(cores.domain(lane));
         loop {
             let (token, work) = core.take();
             self.counters.executes();
             self.host.execute(LaneId(lane), work);
             self.counters.returns();
             core.finish(&cores.spec, token);
-            cores.report(lane);
-            let (hot, published) = self.poll(self.domain);
             let more = core.release();
             self.turn += 1;
             let turn_over = self.turn >= TURN;
+            if !turn_over && (more || cores.queued()) && self.leave(lane) {
+                if !more || self.pool.stopping() {
+                    return None;
+                }
+                continue;
+            }
+            let (hot, published) = self.poll(self.domain, Some(lane));
             if !more && !turn_over {
                 self.help(published);
                 return hot;
@@ -140,14 +153,47 @@ impl<'a> Worker<'a> {
         }
     }
 
+    /// What it has left for later is left in one domain.
+    fn go_to(&mut self, domain: u16) {
+        if domain != self.domain && !self.backlog.is_empty() {
+            let hot = self.settle();
+            hot.into_iter().for_each(|lane| self.pool.cores.enqueue(lane));
+            self.help(hot.is_some());
+        }
+        self.domain = domain;
+    }
+
+    /// Leaves the news of `lane` to a later poll, if nobody has to wait for what that poll would bring about: all threads
+    /// that may run have something to do, this one is to stay, and its last poll is not long ago. This is work that the worker makes:
+    /// whoever comes to look for some finds it, and the worker itself polls before it looks elsewhere.
+    fn leave(&mut self, lane: u16) -> bool {
+        let view = self.pool.census.view();
+        let wanted = view.surplus() || matches!(view.plan(), Plan::Grant | Plan::Start);
+        if wanted || !self.backlog.has_room() {
+            return false;
+        }
+        self.backlog.leave();
+        self.pool.cores.report(lane);
+        self.pool.wake();
+        true
+    }
+
+    /// Polls for what was left. Returns the hot lane.
+    fn settle(&mut self) -> Option<u16> {
+        let (hot, published) = self.poll(self.domain, None);
+        self.help(published);
+        hot
+    }
+
     /// Polls the other domains that have something ready, and looks elsewhere for the next core.
     fn give_turn(&mut self) {
         let domains = self.pool.cores.spec.domains;
         self.turn = 0;
+        self.backlog.begin();
         for step in 1..domains {
             let domain = (self.domain + step) % domains;
-            if self.host.has_ready(domain) {
-                let (hot, published) = self.poll(domain);
+            if self.is_due(domain) {
+                let (hot, published) = self.poll(domain, None);
                 hot.into_iter().for_each(|lane| self.pool.cores.enqueue(lane));
                 self.help(published || hot.is_some());
             }
@@ -155,9 +201,31 @@ impl<'a> Worker<'a> {
         self.domain = (self.domain + 1) % domains;
     }
 
-    fn poll(&self, domain: u16) -> (Option<u16>, bool) {
+    /// Polls `domain`, the one that its backlog is in if it has one. `told`: a lane of it that has news. Returns the hot
+    /// lane, and whether something was put in a queue.
+    fn poll(&mut self, domain: u16, told: Option<u16>) -> (Option<u16>, bool) {
+        let mut polled = self.poll_once(domain, told);
+        if let Some(lane) = told
+            && !polled.heard
+        {
+            // Another thread is at it, and looks once more if it is asked after the news are there.
+            self.pool.cores.report(lane);
+            let again = self.poll_once(domain, None);
+            polled.free.0 |= again.free.0;
+            match (polled.hot, again.hot) {
+                (Some(_), Some(hot)) => polled.free.insert(LaneId(hot)),
+                (None, hot) => polled.hot = hot,
+                (_, None) => {}
+            }
+        }
+        self.backlog.clear();
+        self.pool.cores.enqueue_all(polled.free);
+        (polled.hot, !polled.free.is_empty())
+    }
+
+    fn poll_once(&self, domain: u16, told: Option<u16>) -> Polled {
         self.counters.polls();
-        local::polling(|| self.host.poll(domain))
+        local::polling(told, || self.host.poll(domain))
     }
 
     /// Wakes another one if it could help. `published`: this worker has put something in a queue.
@@ -167,12 +235,22 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// Polls each domain that has something ready until that gives this worker a lane.
-    fn poll_ready(&self) -> Option<u16> {
-        let domains = self.pool.cores.spec.domains;
-        (0..domains)
-            .map(|step| (self.domain + step) % domains)
-            .find_map(|domain| self.host.has_ready(domain).then(|| self.poll(domain).0).flatten())
+    /// Whether a poll of `domain` would bring something about.
+    fn is_due(&self, domain: u16) -> bool {
+        self.pool.is_due(self.host, domain)
+    }
+
+    /// Polls each domain that a poll would bring something about for, until that gives this worker a lane.
+    fn poll_due(&mut self) -> Option<u16> {
+        let (domains, first) = (self.pool.cores.spec.domains, self.domain);
+        for domain in (0..domains).map(|step| (first + step) % domains) {
+            if self.is_due(domain)
+                && let (Some(lane), _) = self.poll(domain, None)
+            {
+                return Some(lane);
+            }
+        }
+        None
     }
 
     /// Looks for a core to run: spinning, then parked. `None` when the pool stops. The worker is counted as active and
@@ -182,7 +260,7 @@ impl<'a> Worker<'a> {
         loop {
             let mut backoff = Backoff::new(SPINS);
             while !pool.stopping() {
-                if let Some(lane) = self.claim().or_else(|| self.poll_ready()) {
+                if let Some(lane) = self.claim().or_else(|| self.poll_due()) {
                     return Some(lane);
                 }
                 if !backoff.snooze() {
@@ -194,7 +272,7 @@ impl<'a> Worker<'a> {
             // A poll that gives no lane is no reason to stay: the domain has nothing to dispatch, or another thread is
             // at it, which looks once more because this poll asked.
             // MUTANT "no-poll-when-parked": a domain that became ready meanwhile is not polled.
-            let found = if mutant::skips("no-poll-when-parked") { None } else { self.poll_ready() };
+            let found = if mutant::skips("no-poll-when-parked") { None } else { self.poll_due() };
             // MUTANT "no-look-when-parked": a lane that was queued meanwhile is not seen.
             if found.is_some() || (pool.cores.queued() && !mutant::skips("no-look-when-parked")) {
                 pool.census.unpark();

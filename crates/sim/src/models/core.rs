@@ -4,7 +4,7 @@ use super::{model, spec};
 use crate::cores::Cores;
 use alloc::sync::Arc;
 use loom::thread;
-use prewire_platform::{LaneId, LaneStatus, Token, Work};
+use prewire_platform::{LaneId, LaneSet, LaneStatus, Token, Work};
 use prewire_sync::atomic::{AtomicU32, Ordering};
 
 const LANE: LaneId = LaneId(0);
@@ -27,7 +27,7 @@ impl Bench {
     fn dispatch(&self, n: u32) {
         let work = Work { slot: n, block: 10 + n, place: 20 + n };
         if self.cores.put(LANE, Token(2 + n), work) {
-            self.cores.enqueue(LANE.0);
+            self.cores.enqueue_all(LaneSet(1 << LANE.0));
         }
     }
 
@@ -74,7 +74,7 @@ impl Bench {
 /// A second dispatch comes while the owner of the core is about to let it go: it is run once, after the first, with its
 /// own payload, by that owner or by the next one.
 ///
-/// Catches `gate-raise/acquire`, `gate-raise/release`, `gate-lower/acquire`, `gate-lower/release`.
+/// Catches `gate-look`, `gate-raise/acquire`, `gate-raise/release`, `gate-lower/acquire`, `gate-lower/release`.
 #[test]
 fn a_dispatch_to_a_core_that_is_let_go_is_not_lost() {
     model(|| {
@@ -96,7 +96,7 @@ fn a_dispatch_to_a_core_that_is_let_go_is_not_lost() {
 
 /// Two workers want the only core in the queue: one gets it.
 ///
-/// Catches `lane-claimed-twice`, `lane-insert`, `lane-remove`.
+/// Catches `lane-claimed-twice`, `lane-insert-all`, `lane-remove`.
 #[test]
 fn a_core_has_one_owner() {
     model(|| {

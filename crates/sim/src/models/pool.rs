@@ -22,6 +22,8 @@ enum Kernels {
     WaitInForeignCode,
     /// The first waits for the second, and says so to the simulator.
     WaitForPeer,
+    /// The second waits in foreign code until the third has run, which is dispatched when the first is seen finished.
+    WaitForSuccessor,
 }
 
 /// A host whose tasks are the numbers in the slots of work. When all have run, the pool ends.
@@ -52,13 +54,16 @@ impl Host for Tasks {
             (Kernels::WaitInForeignCode, 0) => {
                 let _ = self.news.wait_until(None, || second_has_run().then_some(()));
             }
+            (Kernels::WaitForSuccessor, 1) => {
+                let _ = self.news.wait_until(None, || self.has_run(2).then_some(()));
+            }
             (Kernels::WaitForPeer, 0) => {
                 assert_eq!(peers::wait(&pool, &mut second_has_run), PeerWait::Ready);
             }
             _ => {}
         }
         let ran = self.ran.fetch_or(1 << work.slot, Ordering::Relaxed) | 1 << work.slot;
-        if self.kernels == Kernels::WaitInForeignCode {
+        if matches!(self.kernels, Kernels::WaitInForeignCode | Kernels::WaitForSuccessor) {
             self.news.notify_all();
         }
         pool.peers.notify_all();
@@ -71,7 +76,13 @@ impl Host for Tasks {
 
     fn poll(&self, _: u16) {
         let pool = self.pool.upgrade().expect("the model keeps the pool");
-        let _ = pool.cores.take_news(0);
+        let mut news = pool.cores.take_news(0);
+        if let Some(lane) = crate::local::tell(pool.id(), |_| true) {
+            news.insert(LaneId(lane));
+        }
+        if self.kernels == Kernels::WaitForSuccessor && news.0 & 1 != 0 {
+            dispatch(&pool, 2);
+        }
         let ready = self.ready.swap(0, Ordering::Relaxed);
         if ready != 0 {
             dispatch(&pool, ready - 1);
@@ -176,6 +187,24 @@ fn work_made_while_the_last_searcher_finds_other_work_is_run() {
     });
 }
 
+/// A guest makes work while the only thread that may be active beside it runs a kernel that waits for that work. When the
+/// guest goes, another thread takes its place.
+///
+/// Catches `no-look-when-guest-goes`, `look-again-fence`.
+#[test]
+fn work_left_by_a_guest_that_goes_is_run() {
+    model(|| {
+        let (pool, host) = open(2, 2, 2, Kernels::WaitInForeignCode);
+        pool.guest_comes();
+        dispatch(&pool, 0);
+        let threads = [worker(&pool, &host, 0, true), worker(&pool, &host, 1, false)];
+        dispatch(&pool, 1);
+        pool.wake();
+        pool.guest_goes();
+        end(&pool, &host, threads);
+    });
+}
+
 /// Work is made while the only thread that may be active runs a kernel that begins to wait for that work: the thread
 /// makes room for another one and wakes it.
 ///
@@ -189,6 +218,29 @@ fn work_made_while_a_kernel_blocks_is_run() {
         dispatch(&pool, 1);
         pool.wake();
         end(&pool, &host, threads);
+    });
+}
+
+/// A worker leaves the news of the first task and takes up the second, which waits for what follows from them, while the
+/// other thread parks: that one polls for the news.
+///
+/// Catches `no-look-at-news`.
+#[test]
+fn news_left_by_a_worker_whose_next_kernel_waits_are_polled_for() {
+    model(|| {
+        let (pool, host) = open(2, 2, 3, Kernels::WaitForSuccessor);
+        (0..2).for_each(|task| dispatch(&pool, task));
+        assert!(pool.census.carry_out(Plan::Grant) && pool.census.take_ticket());
+        pool.census.end_search();
+        assert!(pool.census.carry_out(Plan::Grant) && pool.census.take_ticket());
+        pool.census.begin_search();
+        let threads = [0, 1].map(|number| {
+            let (pool, host) = (Arc::clone(&pool), Arc::clone(&host));
+            thread::spawn(move || Worker::main(&pool, &*host, number, true))
+        });
+        // The pool may end with a thread granted to go on that does not need to any more.
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
+        assert_eq!(host.ran.load(Ordering::Relaxed), host.all, "a thread ended before its work was done");
     });
 }
 
