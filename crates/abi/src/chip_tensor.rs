@@ -307,6 +307,16 @@ impl ChipTensor {
         self.is_contiguous != 0
     }
 
+    /// Whether it is all of its buffer: contiguous, from the first byte to the last. Told from what the record carries,
+    /// so a contiguous tensor with an extent of more than 32 bits may not be known to be.
+    #[must_use]
+    #[inline]
+    pub fn is_whole(&self) -> bool {
+        self.is_contiguous()
+            && self.start_offset == 0
+            && self.extent.checked_mul(u64::from(self.element_size())) == Some(self.buffer_size)
+    }
+
     /// Whether its creator sees to dependencies.
     #[must_use]
     #[inline]

@@ -9,7 +9,6 @@ use prewire_abi::{
     DataType, EdgeKind, PredicateOp, TaskId, TensorArgType, TensorCreateInfo, TensorError, ValidTensor,
 };
 
-use crate::infer::tells;
 use crate::record;
 use crate::scope::ScopeKey;
 
@@ -118,8 +117,6 @@ pub struct Predicate {
 pub(crate) struct Sums {
     /// Argument words.
     pub(crate) words: u32,
-    /// Those that the tensor map hears of.
-    pub(crate) accesses: u32,
     /// Those that exist and that the task writes.
     pub(crate) writes: u32,
     /// Those that a scope made.
@@ -176,7 +173,6 @@ impl Args {
     pub fn existing(&mut self, tensor: &ValidTensor, tag: TensorArgType, scope: ScopeKey) {
         let tag = existing(tag);
         self.sums.words += record::tensor_words(tensor);
-        self.sums.accesses += u32::from(tells(tag).is_some());
         self.sums.writes += u32::from(tag.writes());
         self.sums.scoped += u32::from(!scope.is_none());
         self.sums.unordered += u32::from(matches!(tag, TensorArgType::NoDep));
@@ -345,9 +341,9 @@ mod tests {
             args.existing(&packed, TensorArgType::NoDep, ScopeKey::NONE);
             args.push(&Arg::output(&[257], DataType::F32).unwrap());
             args.push(&Arg::output(&[1], DataType::F32).unwrap());
-            let &Sums { words, accesses, writes, scoped, unordered, outputs, initial, heap } = args.sums();
+            let &Sums { words, writes, scoped, unordered, outputs, initial, heap } = args.sums();
             assert_eq!((words, heap), (4 + 7 + 4 + 4 + 4, 2048 + 1024));
-            assert_eq!((accesses, writes, scoped, unordered, outputs, initial), (2, 1, 0, 1, 2, 0));
+            assert_eq!((writes, scoped, unordered, outputs, initial), (1, 0, 1, 2, 0));
             // What exists is not created, whatever was said.
             assert_eq!(args.tensors()[1].tag(), TensorArgType::OutputExisting);
             assert_eq!(args.outputs().map(|tensor| tensor.numel()).collect::<Vec<_>>(), [257, 1]);

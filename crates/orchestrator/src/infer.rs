@@ -1,14 +1,20 @@
 //! Inference: from what a task accesses to the tasks that it waits for, and to what later ones wait for.
 
-use prewire_abi::{EdgeKind, ScopeMode, TaskId, TensorArgType};
+use alloc::vec::Vec;
+
+use prewire_abi::{ChipTensor, EdgeKind, ScopeMode, TaskId, TensorArgType};
 use prewire_ring::{Allocator, Placed};
-use prewire_tensormap::{Access, Hazards, Life, Region};
+use prewire_tensormap::{Access, Hazards, Life, Place, Region};
 
 use crate::args::Args;
 use crate::error::SubmitError;
 use crate::orchestrator::{Orchestrator, is_submitted};
 
+/// From how many edges on they are sorted.
+const FEW: usize = 16;
+
 /// What the tensor map wants to know of a task.
+#[inline]
 pub(crate) fn life(allocator: &Allocator, id: TaskId) -> Life {
     match allocator.retired(id) {
         None => Life::Live,
@@ -19,64 +25,71 @@ pub(crate) fn life(allocator: &Allocator, id: TaskId) -> Life {
 
 /// What a tag tells the tensor map of memory that exists: nothing for what makes no edges.
 #[must_use]
+#[inline]
 pub const fn tells(tag: TensorArgType) -> Option<Access> {
-    match tag {
-        TensorArgType::Input => Some(Access::Read),
-        TensorArgType::InOut | TensorArgType::OutputExisting | TensorArgType::Output => Some(Access::Write),
-        TensorArgType::NoDep => None,
+    if matches!(tag, TensorArgType::Input) {
+        Some(Access::Read)
+    } else if tag.writes() {
+        Some(Access::Write)
+    } else {
+        None
     }
 }
 
 /// What a tag asks the tensor map for. Where a write waits for nothing, what is read and written is asked for as a read.
 #[must_use]
+#[inline]
 pub fn asks(tag: TensorArgType, hazards: Hazards) -> Option<Access> {
     if hazards == Hazards::Raw && tag == TensorArgType::InOut { Some(Access::Read) } else { tells(tag) }
 }
 
+/// An access of the task that is being submitted, which the tensor map is to remember.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Found {
+    region: Region,
+    access: Access,
+    /// Where the map came across it.
+    place: Place,
+}
+
 impl Orchestrator {
-    /// Step 2: the distinct producers, with the kinds of their edges.
+    /// Step 2: the distinct producers, with the kinds of their edges; and what the task accesses, for
+    /// [`record_accesses`](Orchestrator::record_accesses).
     pub(crate) fn collect(&mut self, args: &Args) -> Result<(), SubmitError> {
         let (edges, allocator, map) = (&mut self.edges, &self.allocator, &mut self.map);
-        let first = &self.first;
-        let mut add = |id: TaskId, kind: EdgeKind| {
-            // A retired producer is done; one that failed still poisons, and so stays an edge.
-            if allocator.retired(id) == Some(false) {
-                return;
-            }
-            // Few are compared in place; many are sorted at the end.
-            if edges.len() < 16
-                && let Some(edge) = edges.iter_mut().find(|edge| edge.0 == id)
-            {
-                edge.1 |= kind;
-                return;
-            }
-            edges.push((id, kind));
-        };
         for &(id, kind) in args.producers() {
-            add(id, kind);
+            add_live(edges, allocator, id, kind);
         }
-        let infer = self.scopes.mode() == ScopeMode::Auto;
-        let hazards = self.hazards;
-        let existing = args.tensors().iter().filter(|arg| !arg.creates());
-        let existing = existing.map(|arg| (arg.tensor(), asks(arg.tag(), hazards)));
-        let reads = args.reads().iter().map(|(tensor, _)| (tensor, Some(Access::Read)));
-        for (tensor, access) in existing.chain(reads) {
+        let (infer, hazards, first) = (self.scopes.mode() == ScopeMode::Auto, self.hazards, &self.first);
+        let found = &mut self.found;
+        let mut look = |tensor: &ChipTensor, asks: Option<Access>, tells: Option<Access>| {
             let owner = tensor.owner_task_id();
             // Memory may outlive the run of its creator: then there is nobody to wait for.
             if owner.is_valid() && is_submitted(allocator, first, owner) {
-                add(owner, EdgeKind::BOTH);
+                add_live(edges, allocator, owner, EdgeKind::BOTH);
             }
-            if let Some(access) = access
+            if let (Some(asks), Some(access)) = (asks, tells)
                 && infer
                 && !tensor.is_manual_dep()
             {
-                let region = Region::from(tensor.get());
-                map.find(&region, access, &|id| life(allocator, id), &mut |id| add(id, EdgeKind::WAIT));
+                let region = Region::from(tensor);
+                let place = map.find(&region, asks, &|id| life(allocator, id), &mut |id| {
+                    add(edges, id, EdgeKind::WAIT);
+                });
+                found.push(Found { region, access, place });
+            }
+        };
+        for arg in args.tensors() {
+            if !arg.creates() {
+                look(arg.tensor(), asks(arg.tag(), hazards), tells(arg.tag()));
             }
         }
-        if self.edges.len() >= 16 {
-            self.edges.sort_unstable_by_key(|edge| edge.0.raw());
-            self.edges.dedup_by(|later, kept| {
+        for (tensor, _) in args.reads() {
+            look(tensor, Some(Access::Read), Some(Access::Read));
+        }
+        if edges.len() >= FEW {
+            edges.sort_unstable_by_key(|edge| edge.0.raw());
+            edges.dedup_by(|later, kept| {
                 let same = later.0 == kept.0;
                 if same {
                     kept.1 |= later.1;
@@ -88,29 +101,38 @@ impl Orchestrator {
     }
 
     /// How many accesses the tensor map is to remember.
-    pub(crate) fn entries(&self, args: &Args) -> u32 {
-        if self.scopes.mode() != ScopeMode::Auto {
-            return 0;
-        }
-        args.sums().accesses + args.reads().len() as u32
+    #[inline]
+    pub(crate) fn entries(&self) -> u32 {
+        self.found.len() as u32
     }
 
     /// What the task reads and writes, for those that come after it.
-    pub(crate) fn record_accesses(&mut self, placed: &Placed, args: &Args) {
-        if self.scopes.mode() != ScopeMode::Auto {
-            return;
-        }
+    #[inline]
+    pub(crate) fn record_accesses(&mut self, placed: &Placed) {
         let allocator = &self.allocator;
-        let existing = args.tensors().iter().filter(|arg| !arg.creates());
-        let existing = existing.filter_map(|arg| Some((arg.tensor(), tells(arg.tag())?)));
-        let reads = args.reads().iter().map(|(tensor, _)| (tensor, Access::Read));
-        for (tensor, access) in existing.chain(reads) {
-            if tensor.is_manual_dep() {
-                continue;
-            }
-            let recorded =
-                self.map.record(&Region::from(tensor.get()), access, placed.id, &|id| life(allocator, id));
+        for Found { region, access, place } in &self.found {
+            let recorded = self.map.record_at(*place, region, *access, placed.id, &|id| life(allocator, id));
             debug_assert!(recorded.is_ok(), "room was reserved");
         }
     }
+}
+
+/// As `add`, unless the producer is retired and so is done. One that failed still poisons, and so stays an edge.
+#[inline]
+fn add_live(edges: &mut Vec<(TaskId, EdgeKind)>, allocator: &Allocator, id: TaskId, kind: EdgeKind) {
+    if allocator.retired(id) != Some(false) {
+        add(edges, id, kind);
+    }
+}
+
+/// Adds an edge. Few are compared in place; many are sorted at the end.
+#[inline]
+fn add(edges: &mut Vec<(TaskId, EdgeKind)>, id: TaskId, kind: EdgeKind) {
+    if edges.len() < FEW
+        && let Some(edge) = edges.iter_mut().find(|edge| edge.0 == id)
+    {
+        edge.1 |= kind;
+        return;
+    }
+    edges.push((id, kind));
 }

@@ -10,6 +10,7 @@ use prewire_ring::{Allocator, RING_COUNT, Ready, Rings, RunUsage};
 use prewire_tensormap::{Hazards, TensorMap};
 
 use crate::error::SubmitError;
+use crate::infer::Found;
 use crate::recorded::Recorded;
 use crate::scope::{ScopeKey, Scopes};
 
@@ -85,6 +86,8 @@ pub struct Orchestrator {
     pub(crate) scopes: Scopes,
     /// Producers of the task being submitted.
     pub(crate) edges: Vec<(TaskId, EdgeKind)>,
+    /// What it accesses.
+    pub(crate) found: Vec<Found>,
     /// The first local number of this run, by ring.
     pub(crate) first: [u32; RING_COUNT],
     /// Something in this run is ordered by nothing but its submitter's word: from here on accesses are checked.
@@ -110,6 +113,7 @@ impl Orchestrator {
             hazards,
             scopes: Scopes::default(),
             edges: Vec::new(),
+            found: Vec::new(),
             first: [0; RING_COUNT],
             unordered: false,
             recorded: Recorded::default(),

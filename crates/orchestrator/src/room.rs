@@ -37,7 +37,7 @@ impl Orchestrator {
         ring: usize,
         args: &Args,
     ) -> Result<Taken, SubmitError> {
-        let (need, entries) = (self.need(args), self.entries(args));
+        let (need, entries) = (self.need(args), self.entries());
         let allocator = &mut self.allocator;
         if let Ok(in_use) = allocator.room(ring, &need) {
             let allocator = &*allocator;
@@ -58,7 +58,7 @@ impl Orchestrator {
         ring: usize,
         args: &Args,
     ) -> Result<Taken, SubmitError> {
-        let entries = self.entries(args);
+        let entries = self.entries();
         if entries > self.map.capacity() {
             return Err(SubmitError::TensorMapDeadlock { wanted: entries, capacity: self.map.capacity() });
         }

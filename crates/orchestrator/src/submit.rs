@@ -46,6 +46,7 @@ impl Orchestrator {
         cold.attrs =
             Attrs { unordered: self.unordered, predicated: args.condition().is_some(), ..cold.attrs };
         self.edges.clear();
+        self.found.clear();
         if args.depends() {
             self.collect(args)?;
         }
@@ -55,7 +56,7 @@ impl Orchestrator {
         let placed = self.place(ring, &taken, &cold, site);
         self.count_task();
         if taken.entries > 0 {
-            self.record_accesses(&placed, args);
+            self.record_accesses(&placed);
         }
         self.fill(&placed, taken.need.args, args);
         wait.wired(placed.id, &self.edges);
@@ -90,6 +91,7 @@ impl Orchestrator {
         }
         self.check(&cold, args)?;
         self.edges.clear();
+        self.found.clear();
         let ring = self.scopes.ring();
         let taken = self.reserve(wait, ring, args)?;
         let placed = self.place(ring, &taken, &cold, site);

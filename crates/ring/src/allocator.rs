@@ -203,16 +203,22 @@ impl Allocator {
     #[inline]
     pub(crate) fn fate(&self, id: TaskId) -> Fate {
         let ring = id.ring() as usize & 3;
-        let shared = &self.rings.rings[ring];
         // Alive is what lies between the watermark and the head; everything else was retired, however long ago.
-        let (watermark, next) = (shared.watermark(), self.cursors[ring].next);
+        let (watermark, next) = (self.rings.rings[ring].watermark(), self.cursors[ring].next);
         if id.local().wrapping_sub(watermark) < next.wrapping_sub(watermark) {
-            return Fate::Live;
+            Fate::Live
+        } else if self.rings.has_failed() {
+            self.end(id)
+        } else {
+            Fate::Done
         }
-        if !self.rings.has_failed() {
-            return Fate::Done;
-        }
-        let state = shared.slot(id.local());
+    }
+
+    /// How `id`, a task that is retired, ended.
+    #[cold]
+    fn end(&self, id: TaskId) -> Fate {
+        let ring = id.ring() as usize & 3;
+        let state = self.rings.rings[ring].slot(id.local());
         let failed = if state.id() == id {
             state.fanout.closed() == Some(Pushed::ClosedFailed)
         } else {

@@ -60,6 +60,12 @@ impl Rect {
     /// The box that is one everywhere.
     pub(crate) const UNIT: Self = Self { lo_first: 0, end_first: 1, lo: [0; DIMS - 1], end: [1; DIMS - 1] };
 
+    /// That of an interval.
+    #[inline]
+    pub(crate) const fn interval(from: u64, end: u64) -> Self {
+        Self { lo_first: from, end_first: end, ..Self::UNIT }
+    }
+
     /// Axis `axis` as a half-open range.
     #[inline]
     pub(crate) fn axis(&self, axis: usize) -> (u64, u64) {
@@ -177,7 +183,7 @@ impl<'a> Footprint<'a> {
     /// Of a region that is no box: the bytes from first to last.
     fn interval(region: &'a Region) -> Self {
         let (bytes, axes) = (region.bytes(), region.axes);
-        let mut rect = Rect { lo_first: bytes.start, end_first: bytes.end, ..Rect::UNIT };
+        let mut rect = Rect::interval(bytes.start, bytes.end);
         let layout = if axes.form == Form::Unknown {
             Layout { axes, residue: 0, kind: Kind::Unknown }
         } else if region.is_dense() {

@@ -11,9 +11,8 @@ use crate::region::{DIMS, Form, Region};
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub(crate) struct Grid {
-    /// The address of the buffer.
-    pub(crate) buffer: u64,
-    /// The next grid in the bucket of the buffer.
+    pub(crate) buffer: u32,
+    /// The next grid of the buffer.
     pub(crate) next: u32,
     /// The first of its regions.
     pub(crate) head: u32,
@@ -21,6 +20,8 @@ pub(crate) struct Grid {
     pub(crate) count: u32,
     /// How many of them lie in more than one cell.
     pub(crate) straddlers: u32,
+    /// How many of them were written.
+    pub(crate) writers: u32,
     pub(crate) layout: Layout,
     axes: [Axis; DIMS],
 }
@@ -70,7 +71,7 @@ pub(crate) struct Cells {
 impl Grid {
     /// A grid with a cell whose low corner is that of `rect`, and whose length on each axis is what `cell` makes of
     /// that of `rect`: not less.
-    pub(crate) fn new(buffer: u64, layout: Layout, rect: &Rect, cell: impl Fn(u64) -> u64) -> Self {
+    pub(crate) fn new(buffer: u32, layout: Layout, rect: &Rect, cell: impl Fn(u64) -> u64) -> Self {
         let used = layout.separating();
         let mut axes = [Axis::UNUSED; DIMS];
         for (number, axis) in axes.iter_mut().enumerate().take(used) {
@@ -82,7 +83,7 @@ impl Grid {
             let over = lo - axis.cell.quotient(lo) * axis.cell.divisor();
             axis.shift = if over == 0 { 0 } else { axis.cell.divisor() - over };
         }
-        Self { buffer, next: 0, head: 0, count: 0, straddlers: 0, layout, axes }
+        Self { buffer, next: 0, head: 0, count: 0, straddlers: 0, writers: 0, layout, axes }
     }
 
     /// Where `region` is, if it is a box of this layout.
@@ -95,7 +96,7 @@ impl Grid {
         let (rect, residue) = match (self.layout.kind, region.axes.form) {
             (Kind::Bytes, Form::Interval) => {
                 cell.place(0, region.start, region.first);
-                (Rect { lo_first: region.start, end_first: region.start + region.first, ..Rect::UNIT }, 0)
+                (Rect::interval(region.start, region.start + region.first), 0)
             }
             (Kind::Boxes, Form::Strided) => decompose(region, &mut cell)?,
             _ => return None,

@@ -48,6 +48,7 @@
 
 extern crate alloc;
 
+mod buffers;
 mod footprint;
 mod grid;
 mod map;
@@ -56,5 +57,5 @@ mod readers;
 mod reciprocal;
 mod region;
 
-pub use map::{Access, Full, Hazards, Life, TensorMap};
+pub use map::{Access, Full, Hazards, Life, Place, TensorMap};
 pub use region::{Overlap, Region};

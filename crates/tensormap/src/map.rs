@@ -1,7 +1,8 @@
 //! The map itself: which earlier tasks an access must wait for, and what later ones must wait for.
 
+use crate::buffers::Buffer;
 use crate::footprint::Meet;
-use crate::plane::{Plane, Verdict};
+use crate::plane::{Home, Plane, Verdict};
 use crate::readers::{ReaderPool, Readers};
 use crate::region::Region;
 use core::fmt;
@@ -62,29 +63,81 @@ impl fmt::Display for Full {
 
 impl core::error::Error for Full {}
 
+/// Where [`find`](TensorMap::find) came across the region that it was asked for. It is a hint: whatever was done to the
+/// map since, [`record_at`](TensorMap::record_at) of the same region does what [`record`](TensorMap::record) does, and
+/// is faster where the hint still holds.
+///
+/// Two whole words, so that it is made and kept in registers.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Place {
+    /// What it is below the number of its buffer or node.
+    at: u64,
+    /// What the stamp of the plane was.
+    stamp: u64,
+}
+
+/// What a place says.
+enum At {
+    Unknown,
+    /// It is the only region of this buffer, or was.
+    Buffer(u32),
+    /// It meets no region but its own, which is this node, while the plane has the stamp.
+    Node(u32),
+    /// It meets no region while the plane has the stamp.
+    Clear,
+}
+
+impl Place {
+    const UNKNOWN: Self = Self { at: 0, stamp: 0 };
+
+    #[inline]
+    fn buffer(buffer: u32) -> Self {
+        Self { at: u64::from(buffer) << 2 | 1, stamp: 0 }
+    }
+
+    #[inline]
+    fn node(node: u32, stamp: u64) -> Self {
+        Self { at: u64::from(node) << 2 | 2, stamp }
+    }
+
+    #[inline]
+    fn clear(stamp: u64) -> Self {
+        Self { at: 3, stamp }
+    }
+
+    #[inline]
+    fn read(self, stamp: u64) -> At {
+        let number = (self.at >> 2) as u32;
+        match self.at & 3 {
+            1 => At::Buffer(number),
+            2 if self.stamp == stamp => At::Node(number),
+            3 if self.stamp == stamp => At::Clear,
+            _ => At::Unknown,
+        }
+    }
+}
+
 /// Regions of memory to the tasks that last wrote and since read them. See the [crate documentation](crate).
 #[derive(Debug)]
 pub struct TensorMap {
-    writes: Plane<TaskId>,
-    reads: Plane<Readers>,
+    plane: Plane,
     readers: ReaderPool,
+    /// How many regions have a writer that counts.
+    writes: u32,
     hazards: Hazards,
     capacity: u32,
     high_water: u32,
 }
 
 impl TensorMap {
-    /// How many readers of a region an incremental step looks at.
-    const READER_LOOKS: u32 = 16;
-
     /// A map of up to `capacity` entries, one for each write and each read of a region that is remembered. Memory
     /// follows the entries in use, not the capacity.
     #[must_use]
     pub fn new(capacity: u32, hazards: Hazards) -> Self {
         Self {
-            writes: Plane::new(capacity, TaskId::INVALID),
-            reads: Plane::new(capacity, Readers::default()),
+            plane: Plane::new(capacity),
             readers: ReaderPool::new(),
+            writes: 0,
             hazards,
             capacity,
             high_water: 0,
@@ -101,31 +154,83 @@ impl TensorMap {
         access: Access,
         life: &impl Fn(TaskId) -> Life,
         dep: &mut impl FnMut(TaskId),
-    ) {
+    ) -> Place {
         let writing = access == Access::Write;
         if writing && self.hazards == Hazards::Raw {
-            return;
+            return Place::UNKNOWN;
         }
-        self.writes.visit(region, |task, meet| match life(*task) {
-            // The write that is about to be recorded takes its place.
-            Life::Retired if writing && meet == Meet::Same => Verdict::Keep,
-            Life::Retired => Verdict::Drop,
-            Life::Live | Life::Failed => {
-                dep(*task);
-                Verdict::Keep
+        let buffer = self.plane.buffers.find(region.buffer());
+        if buffer == 0 {
+            return Place::UNKNOWN;
+        }
+        if !self.plane.holds_alone(buffer, region) {
+            return self.find_among(buffer, region, writing, life, dep);
+        }
+        let Buffer { writer, readers, .. } = &mut self.plane.buffers[buffer];
+        if writer.is_valid() {
+            if life(*writer) != Life::Retired {
+                dep(*writer);
+            } else if !readers.is_empty() {
+                *writer = TaskId::INVALID;
+                self.writes -= 1;
             }
-        });
+        }
         if writing {
-            self.reads.visit(region, |readers, meet| {
-                self.readers.look(readers, u32::MAX, life, dep);
-                // Who reads and writes a region in turn finds the place of its readers again.
-                if readers.is_empty() && meet != Meet::Same { Verdict::Drop } else { Verdict::Keep }
-            });
+            self.readers.look(readers, life, dep);
+        }
+        Place::buffer(buffer)
+    }
+
+    /// As `find`, where there is more of the buffer, or something else.
+    #[inline(never)]
+    fn find_among(
+        &mut self,
+        buffer: u32,
+        region: &Region,
+        writing: bool,
+        life: &impl Fn(TaskId) -> Life,
+        dep: &mut impl FnMut(TaskId),
+    ) -> Place {
+        if region.is_empty() {
+            return Place::UNKNOWN;
+        }
+        // What is about to be recorded finds its place again.
+        let stays = writing || self.hazards == Hazards::All;
+        let (pool, writes) = (&mut self.readers, &mut self.writes);
+        let mut judge = |writer: &mut TaskId, readers: &mut Readers, meet: Meet| {
+            if writing {
+                pool.look(readers, life, dep);
+            }
+            if writer.is_valid() {
+                if life(*writer) != Life::Retired {
+                    dep(*writer);
+                    return Verdict::Keep;
+                }
+                if readers.is_empty() && stays && meet == Meet::Same {
+                    return Verdict::Keep;
+                }
+                *writer = TaskId::INVALID;
+                *writes -= 1;
+            }
+            let empty = readers.is_empty() && !(stays && meet == Meet::Same);
+            if empty { Verdict::Drop } else { Verdict::Keep }
+        };
+        match self.plane.sole(buffer, region, writing) {
+            Some(0) if writing => Place::clear(self.plane.stamp()),
+            Some(0) => Place::UNKNOWN,
+            Some(node) if stays => {
+                self.plane.at(Home::Node(node), |writer, readers| judge(writer, readers, Meet::Same));
+                Place::node(node, self.plane.stamp())
+            }
+            _ => {
+                self.plane.visit(buffer, region, !writing, judge);
+                Place::UNKNOWN
+            }
         }
     }
 
-    /// Records that `task` accesses `region`. A write removes the entries that it covers: `task` waits for theirs.
-    /// Never fails if an entry was reserved.
+    /// Records that `task` accesses `region`; nothing, if it names no task. A write removes the entries that it covers:
+    /// `task` waits for theirs. Never fails if an entry was reserved.
     ///
     /// # Errors
     ///
@@ -138,108 +243,175 @@ impl TensorMap {
         task: TaskId,
         life: &impl Fn(TaskId) -> Life,
     ) -> Result<(), Full> {
-        let recorded = match access {
-            _ if region.is_empty() => true,
-            Access::Read if self.hazards == Hazards::All => self.record_read(region, task, life),
-            Access::Read => true,
-            Access::Write => self.record_write(region, task, life),
+        self.record_at(Place::UNKNOWN, region, access, task, life)
+    }
+
+    /// As [`record`](TensorMap::record), of the `region` and for the `access` that `place` was found for.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    #[inline]
+    pub fn record_at(
+        &mut self,
+        place: Place,
+        region: &Region,
+        access: Access,
+        task: TaskId,
+        life: &impl Fn(TaskId) -> Life,
+    ) -> Result<(), Full> {
+        let recorded = match place.read(self.plane.stamp()) {
+            _ if !task.is_valid() => true,
+            At::Buffer(buffer) if self.plane.still_holds_alone(buffer, region) => {
+                let Buffer { writer, readers, .. } = &mut self.plane.buffers[buffer];
+                let room = self.capacity.saturating_sub(self.writes);
+                match access {
+                    Access::Read if self.hazards != Hazards::All => true,
+                    Access::Read => self.readers.push(readers, task, room, life),
+                    Access::Write => {
+                        self.readers.drop_all(readers);
+                        put(writer, task, &mut self.writes, room > self.readers.len())
+                    }
+                }
+            }
+            at => self.record_among(at, region, access, task, life),
         };
         self.high_water = self.high_water.max(self.len());
         if recorded { Ok(()) } else { Err(Full { capacity: self.capacity }) }
     }
 
-    fn record_read(&mut self, region: &Region, task: TaskId, life: &impl Fn(TaskId) -> Life) -> bool {
-        let room = self.capacity.saturating_sub(self.writes.len());
-        if let Some(readers) = self.reads.get(region) {
-            return self.readers.push(readers, task, room, life);
+    /// As `record_at`, where there is more of the buffer, or nothing yet.
+    #[inline(never)]
+    fn record_among(
+        &mut self,
+        at: At,
+        region: &Region,
+        access: Access,
+        task: TaskId,
+        life: &impl Fn(TaskId) -> Life,
+    ) -> bool {
+        if region.is_empty() || (access == Access::Read && self.hazards != Hazards::All) {
+            return true;
         }
-        self.collect_reads(life);
+        let (pool, writes, capacity) = (&mut self.readers, &mut self.writes, self.capacity);
+        let home = match at {
+            At::Node(node) => Some(Home::Node(node)),
+            _ if access == Access::Read || self.hazards == Hazards::Raw => self.plane.get(region),
+            At::Clear => None,
+            _ => match self.plane.buffers.find(region.buffer()) {
+                0 => None,
+                buffer => match self.plane.sole(buffer, region, true) {
+                    Some(0) => None,
+                    Some(node) => Some(Home::Node(node)),
+                    None => {
+                        let mut recorded = None;
+                        self.plane.visit(buffer, region, false, |writer, readers, meet| match meet {
+                            Meet::Same => {
+                                pool.drop_all(readers);
+                                let room = writes.saturating_add(pool.len()) < capacity;
+                                recorded = Some(put(writer, task, writes, room));
+                                Verdict::Keep
+                            }
+                            Meet::Covers => {
+                                pool.drop_all(readers);
+                                *writes -= u32::from(writer.is_valid());
+                                *writer = TaskId::INVALID;
+                                Verdict::Drop
+                            }
+                            Meet::Partly | Meet::Apart => Verdict::Keep,
+                        });
+                        if let Some(recorded) = recorded {
+                            return recorded;
+                        }
+                        None
+                    }
+                },
+            },
+        };
+        if let Some(home) = home {
+            return self.plane.at(home, |writer, readers| {
+                if access == Access::Read {
+                    return pool.push(readers, task, capacity.saturating_sub(*writes), life);
+                }
+                pool.drop_all(readers);
+                let room = writes.saturating_add(pool.len()) < capacity;
+                put(writer, task, writes, room)
+            });
+        }
+        self.plane.collect(|writer, readers| {
+            pool.look_at_some(readers, life);
+            is_over(writer, readers, writes, life)
+        });
         let mut readers = Readers::default();
-        let recorded = self.readers.push(&mut readers, task, room, life);
-        if recorded {
-            self.reads.insert(region, readers);
-        }
-        recorded
-    }
-
-    fn record_write(&mut self, region: &Region, task: TaskId, life: &impl Fn(TaskId) -> Life) -> bool {
-        let mut replaced = false;
-        if self.hazards == Hazards::Raw {
-            if let Some(last) = self.writes.get(region) {
-                *last = task;
-                return true;
+        if access == Access::Read {
+            let recorded = self.readers.push(&mut readers, task, capacity.saturating_sub(self.writes), life);
+            if recorded {
+                self.plane.insert(region, TaskId::INVALID, readers);
             }
-        } else {
-            self.writes.visit(region, |last, meet| match meet {
-                Meet::Same => {
-                    *last = task;
-                    replaced = true;
-                    Verdict::Keep
-                }
-                Meet::Covers => Verdict::Drop,
-                Meet::Partly | Meet::Apart => Verdict::Keep,
-            });
-            self.reads.visit(region, |readers, meet| match meet {
-                Meet::Same => {
-                    self.readers.drop_all(readers);
-                    Verdict::Keep
-                }
-                Meet::Covers => {
-                    self.readers.drop_all(readers);
-                    Verdict::Drop
-                }
-                Meet::Partly | Meet::Apart => Verdict::Keep,
-            });
+            return recorded;
         }
-        if !replaced {
-            self.writes.collect(|task| life(*task) == Life::Retired);
-            if self.len() >= self.capacity {
-                return false;
-            }
-            self.writes.insert(region, task);
+        if self.len() >= capacity {
+            return false;
         }
+        self.writes += 1;
+        self.plane.insert(region, task, readers);
         true
     }
 
     /// Makes sure that `n` entries are free. Where they are not, it looks for entries of retired tasks, from where it
     /// last stopped, until there are enough or it has seen all. False: not enough; wait until tasks have retired.
+    #[inline]
     pub fn reserve(&mut self, n: u32, life: &impl Fn(TaskId) -> Life) -> bool {
+        self.has_room(n) || self.make_room(n, life)
+    }
+
+    #[inline]
+    fn has_room(&self, n: u32) -> bool {
+        self.capacity.saturating_sub(self.len()) >= n
+    }
+
+    fn make_room(&mut self, n: u32, life: &impl Fn(TaskId) -> Life) -> bool {
         const LOOKS: u32 = 64;
-        let enough = |map: &Self| map.capacity - map.len().min(map.capacity) >= n;
-        let (mut writes, mut reads) = (self.writes.slots(), self.reads.slots());
-        while !enough(self) && (writes > 0 || reads > 0) {
-            let looks = LOOKS.min(writes);
-            self.writes.sweep(looks, |task| life(*task) == Life::Retired);
-            writes -= looks;
-            let looks = if enough(self) { 0 } else { LOOKS.min(reads) };
-            self.reads.sweep(looks, |readers| {
-                self.readers.look(readers, u32::MAX, life, &mut |_| ());
-                readers.is_empty()
-            });
-            reads -= looks;
+        let (mut buffers, mut nodes) = (self.plane.buffers.slots(), self.plane.slots());
+        while !self.has_room(n) && (buffers > 0 || nodes > 0) {
+            let (pool, writes) = (&mut self.readers, &mut self.writes);
+            let dead = &mut |writer: &mut TaskId, readers: &mut Readers| {
+                pool.look(readers, life, &mut |_| ());
+                is_over(writer, readers, writes, life)
+            };
+            let looks = LOOKS.min(buffers);
+            self.plane.sweep_buffers(looks, dead);
+            buffers -= looks;
+            let looks = LOOKS.min(nodes);
+            self.plane.sweep_nodes(looks, dead);
+            nodes -= looks;
         }
-        enough(self)
+        self.has_room(n)
     }
 
     /// Drops what is recorded of the buffer at address `buffer`, of failed tasks too: the address is given to new
     /// memory, which has no past. The caller answers for it that whoever used the old memory has ended.
     pub fn forget(&mut self, buffer: u64) {
-        self.writes.forget(buffer, |_| ());
-        self.reads.forget(buffer, |readers| self.readers.drop_all(readers));
+        let (pool, writes) = (&mut self.readers, &mut self.writes);
+        self.plane.forget(buffer, |writer, readers| {
+            pool.drop_all(readers);
+            *writes -= u32::from(writer.is_valid());
+            *writer = TaskId::INVALID;
+        });
     }
 
     /// Drops everything.
     pub fn clear(&mut self) {
-        self.writes.clear();
-        self.reads.clear();
+        self.plane.clear();
         self.readers.clear();
+        self.writes = 0;
     }
 
     /// How many entries are in use, those of retired tasks that were not yet met included.
     #[must_use]
     #[inline]
     pub fn len(&self) -> u32 {
-        self.writes.len() + self.readers.len()
+        self.writes + self.readers.len()
     }
 
     /// Whether no entry is in use.
@@ -250,6 +422,7 @@ impl TensorMap {
 
     /// How many entries there are.
     #[must_use]
+    #[inline]
     pub fn capacity(&self) -> u32 {
         self.capacity
     }
@@ -260,17 +433,16 @@ impl TensorMap {
         self.high_water
     }
 
-    /// How many bytes of memory it holds. Its tables of 16 bytes an entry of capacity count whole, though only what
-    /// is used of them is ever touched.
+    /// How many bytes of memory it holds. Its table of 4 bytes an entry of capacity counts whole, though only what is
+    /// used of it is ever touched.
     #[must_use]
     pub fn memory(&self) -> usize {
-        self.writes.memory() + self.reads.memory() + self.readers.memory()
+        self.plane.memory() + self.readers.memory()
     }
 
     /// The most bytes that an entry of a map can take, whatever the regions are: with a buffer of its own, and in tables
     /// that have just grown to twice what they hold.
-    pub const MOST_BYTES_AN_ENTRY: u64 =
-        2 * (Plane::<Readers>::MOST_BYTES_A_REGION + ReaderPool::BYTES_AN_ENTRY);
+    pub const MOST_BYTES_AN_ENTRY: u64 = 2 * (Plane::MOST_BYTES_A_REGION + ReaderPool::BYTES_A_READER);
 
     /// Which orderings are inferred.
     #[must_use]
@@ -278,17 +450,33 @@ impl TensorMap {
         self.hazards
     }
 
-    /// How many entries were looked at so far: what the cost of an access depends on.
+    /// How many entries were looked at so far, those that are found without a search aside: what the cost of an access
+    /// depends on.
     #[doc(hidden)]
     #[must_use]
     pub fn visited(&self) -> u64 {
-        self.writes.visited() + self.reads.visited() + self.readers.visited()
+        self.plane.visited() + self.readers.visited()
     }
+}
 
-    fn collect_reads(&mut self, life: &impl Fn(TaskId) -> Life) {
-        self.reads.collect(|readers| {
-            self.readers.look(readers, Self::READER_LOOKS, life, &mut |_| ());
-            readers.is_empty()
-        });
+/// Makes `task` the writer of a region: in the place of another, or with a new entry if there is `room`.
+#[inline]
+fn put(writer: &mut TaskId, task: TaskId, writes: &mut u32, room: bool) -> bool {
+    if !writer.is_valid() {
+        if !room {
+            return false;
+        }
+        *writes += 1;
     }
+    *writer = task;
+    true
+}
+
+/// Whether nothing of a region counts any more, once its writer is looked at.
+fn is_over(writer: &mut TaskId, readers: &Readers, writes: &mut u32, life: &impl Fn(TaskId) -> Life) -> bool {
+    if writer.is_valid() && life(*writer) == Life::Retired {
+        *writer = TaskId::INVALID;
+        *writes -= 1;
+    }
+    !writer.is_valid() && readers.is_empty()
 }

@@ -1,95 +1,102 @@
-//! What is known of regions, found by region: a table of buffers to grids, and one of cells to nodes.
+//! What is remembered of regions, found by region: a table of buffers, their grids, and a table of cells to nodes.
 
+use crate::buffers::{Buffer, Buffers};
 use crate::footprint::{Footprint, Kind, Layout, Meet, Rect};
 use crate::grid::{Grid, Spot};
+use crate::readers::Readers;
 use crate::region::Region;
 use alloc::vec;
 use alloc::vec::Vec;
+use prewire_abi::TaskId;
+use upkeep::Hand;
 
 mod upkeep;
 
-/// Whether a node stays.
+/// Whether what is remembered of a region stays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Keep,
+    /// Only where neither the writer nor a reader counts any more.
     Drop,
 }
 
-/// A value for each of some regions.
+/// Where what is remembered of one region is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Home {
+    /// In place in this buffer.
+    Buffer(u32),
+    /// In this node.
+    Node(u32),
+}
+
+/// The last writer and the readers since, for each of some regions.
 ///
-/// Both tables are arrays of chain heads, zeroed by the system when a page of them is first touched. A chain of the
-/// table of buffers has whole grids; a chain of the table of cells has the nodes of any cells that fall into it, told
-/// apart by their grid and box. A grid lives as long as it has a node. Node and grid 0 are none.
+/// A region that begins with its buffer and has no gap may be kept in place in the buffer; every other one has a
+/// node. The table of cells is an array of chain heads, zeroed by the system when a page of it is first touched; a
+/// chain has the nodes of any cells that fall into it, told apart by their grid and box. A grid lives as long as it
+/// has a node. Node and grid 0 are none.
 #[derive(Debug)]
-pub(crate) struct Plane<P> {
-    nodes: Vec<Node<P>>,
-    links: Vec<Links>,
+pub(crate) struct Plane {
+    pub(crate) buffers: Buffers,
+    nodes: Vec<Node>,
+    sides: Vec<Side>,
     grids: Vec<Grid>,
     cells: Vec<u32>,
-    buffers: Vec<u32>,
     free_node: u32,
     free_grid: u32,
-    live: u32,
-    /// The next node that `sweep` looks at, if it is below the number of nodes.
-    hand: u32,
-    /// How many nodes the hand has dropped in this lap.
-    dropped: u32,
-    /// How much there may be before `collect` sweeps.
-    soft: u32,
+    /// Counts the changes of which regions there are.
+    stamp: u64,
+    node_hand: Hand,
+    buffer_hand: Hand,
     visited: u64,
 }
 
-/// One cache line: all that a look at a node needs.
+/// One cache line: all that a read's look at a node needs.
 #[derive(Clone, Copy, Debug)]
 #[repr(align(64))]
-struct Node<P> {
+struct Node {
     rect: Rect,
-    payload: P,
+    writer: TaskId,
     /// 0: free.
     grid: u32,
     /// The next node in the chain of the cell, or the next free node.
     next: u32,
 }
 
-const _: () = assert!(size_of::<Node<u64>>() == 64);
+const _: () = assert!(size_of::<Node>() == 64);
 
-/// The neighbours among the nodes of the grid, and where the chain of the cell is.
+/// What a write needs beside: the readers; the neighbours among the nodes of the grid; and where the chain of the
+/// cell is.
 #[derive(Clone, Copy, Debug, Default)]
-struct Links {
+struct Side {
+    readers: Readers,
     prev: u32,
     next: u32,
     slot: u32,
     straddles: bool,
 }
 
-impl<P: Copy> Plane<P> {
+impl Plane {
     /// How many grids of a buffer have the exact size of their first region. Later ones are rounded up, so that ever
     /// new sizes make a bounded number of grids.
     const EXACT_GRIDS: u32 = 4;
 
-    /// A plane with tables for `capacity` nodes. `vacant` fills nodes that hold nothing.
-    pub(crate) fn new(capacity: u32, vacant: P) -> Self {
+    /// A plane with a table of cells for `capacity` nodes.
+    pub(crate) fn new(capacity: u32) -> Self {
         let heads = (capacity.clamp(16, 1 << 22)).next_power_of_two() as usize;
         Self {
-            nodes: vec![Node { rect: Rect::UNIT, payload: vacant, grid: 0, next: 0 }],
-            links: vec![Links::default()],
+            buffers: Buffers::new(),
+            nodes: vec![Node { rect: Rect::UNIT, writer: TaskId::INVALID, grid: 0, next: 0 }],
+            sides: vec![Side::default()],
             grids: vec![Grid::new(0, Layout::BYTES, &Rect::UNIT, |length| length)],
             cells: vec![0; heads],
-            buffers: vec![0; heads],
             free_node: 0,
             free_grid: 0,
-            live: 0,
-            hand: 1,
-            dropped: 0,
-            soft: Self::SOFT,
+            stamp: 0,
+            node_hand: Hand::new(Self::SOFT_NODES),
+            buffer_hand: Hand::new(Self::SOFT_BUFFERS),
             visited: 0,
         }
-    }
-
-    /// How many regions it has.
-    #[inline]
-    pub(crate) fn len(&self) -> u32 {
-        self.live
     }
 
     /// How many nodes were looked at so far.
@@ -97,67 +104,38 @@ impl<P: Copy> Plane<P> {
         self.visited
     }
 
-    /// Calls `judge` with each region that `region` meets: at least once while it stays, and not again once dropped.
+    /// Changes whenever a region is added or dropped.
     #[inline]
-    pub(crate) fn visit(&mut self, region: &Region, mut judge: impl FnMut(&mut P, Meet) -> Verdict) {
-        match self.sole(region) {
-            Some(0) => {}
-            Some(node) => {
-                let Node { payload, grid, .. } = &mut self.nodes[node as usize];
-                let grid = *grid;
-                if judge(payload, Meet::Same) == Verdict::Drop {
-                    self.unlink(node);
-                    self.release_if_empty(grid);
-                }
-            }
-            None => self.visit_all(region, &mut judge),
-        }
+    pub(crate) fn stamp(&self) -> u64 {
+        self.stamp
     }
 
-    /// The value of exactly this region.
-    pub(crate) fn get(&mut self, region: &Region) -> Option<&mut P> {
-        let node = self.sole(region).unwrap_or_else(|| self.search(region));
-        (node != 0).then(|| &mut self.nodes[node as usize].payload)
+    /// Whether `region`, which is of `buffer`, is the only one of it, and kept in place: the common case.
+    #[inline]
+    pub(crate) fn holds_alone(&self, buffer: u32, region: &Region) -> bool {
+        let (Buffer { end, grids, .. }, prefix_end) = (&self.buffers[buffer], region.prefix_end());
+        prefix_end != 0 && *end == prefix_end && *grids == 0
     }
 
-    /// Adds a region that is not empty.
-    pub(crate) fn insert(&mut self, region: &Region, payload: P) {
-        let head = self.buffer_slot(region.buffer());
-        let (mut grid, mut alike) = (self.buffers[head], 0);
-        while grid != 0 {
-            if let Some(spot) = self.spot(grid, region) {
-                alike += 1;
-                let alone = self.cells[self.cell_slot(spot.bucket)] == 0;
-                if self.grids[grid as usize].suits(&spot.rect, alone) {
-                    return self.link(grid, &spot, payload);
-                }
-            }
-            grid = self.grids[grid as usize].next;
-        }
-        let Footprint { layout, rect, .. } = Footprint::of(region);
-        let exact = alike < Self::EXACT_GRIDS;
-        let cell =
-            |length: u64| if exact { length } else { length.checked_next_power_of_two().unwrap_or(length) };
-        let new = Grid::new(region.buffer(), layout, &rect, cell);
-        let spot = new.spot(self.next_grid(), &rect);
-        let grid = self.take_grid(new);
-        self.grids[grid as usize].next = self.buffers[head];
-        self.buffers[head] = grid;
-        self.link(grid, &spot, payload);
+    /// As `holds_alone`, where `buffer` may since have become another one.
+    #[inline]
+    pub(crate) fn still_holds_alone(&self, buffer: u32, region: &Region) -> bool {
+        self.buffers[buffer].addr == region.buffer() && self.holds_alone(buffer, region)
     }
 
     /// The node of exactly this region if it meets that one alone, or 0 if it meets none; none if neither is easily
-    /// told. This is the common case, and all that it takes: one cell in each grid of the buffer.
+    /// told. All that it takes is one cell in each grid of the buffer, or, for a read, in each that was written.
     #[inline]
-    fn sole(&mut self, region: &Region) -> Option<u32> {
-        if self.live == 0 || region.is_empty() {
-            return Some(0);
+    pub(crate) fn sole(&mut self, buffer: u32, region: &Region, writing: bool) -> Option<u32> {
+        let Buffer { end, grids, .. } = self.buffers[buffer];
+        if region.first_byte() < end {
+            return None;
         }
-        let (mut grid, mut sole) = (self.buffers[self.buffer_slot(region.buffer())], 0);
+        let (mut grid, mut sole) = (grids, 0);
         while grid != 0 {
             let at = &self.grids[grid as usize];
             let next = at.next;
-            if at.buffer == region.buffer() {
+            if writing || at.writers > 0 {
                 sole |= self.sole_of(grid, region)?;
             }
             grid = next;
@@ -190,9 +168,17 @@ impl<P: Copy> Plane<P> {
         Some(sole)
     }
 
-    /// The node of exactly this region, or 0.
-    fn search(&mut self, region: &Region) -> u32 {
-        let mut grid = self.buffers[self.buffer_slot(region.buffer())];
+    /// Where exactly this region is remembered.
+    pub(crate) fn get(&mut self, region: &Region) -> Option<Home> {
+        let buffer = self.buffers.find(region.buffer());
+        let Buffer { end, grids, .. } = self.buffers[buffer];
+        if buffer == 0 {
+            return None;
+        }
+        if end != 0 && end == region.prefix_end() {
+            return Some(Home::Buffer(buffer));
+        }
+        let mut grid = grids;
         while grid != 0 {
             let at = &self.grids[grid as usize];
             if let Some(spot) = self.spot(grid, region).filter(|_| at.layout.kind != Kind::Unknown) {
@@ -201,37 +187,106 @@ impl<P: Copy> Plane<P> {
                     self.visited += 1;
                     let other = &self.nodes[node as usize];
                     if other.grid == grid && other.rect.is(&spot.rect) {
-                        return node;
+                        return Some(Home::Node(node));
                     }
                     node = other.next;
                 }
             }
             grid = at.next;
         }
-        0
+        None
     }
 
-    fn visit_all(&mut self, region: &Region, judge: &mut impl FnMut(&mut P, Meet) -> Verdict) {
-        let mut next = self.buffers[self.buffer_slot(region.buffer())];
-        while next != 0 {
-            let (grid, at) = (next, &self.grids[next as usize]);
-            next = at.next;
-            if at.buffer == region.buffer() {
-                let located =
-                    at.locate(grid, region).map(|spot| Footprint::located(region, at.layout, spot.rect));
-                self.visit_grid(grid, &located.unwrap_or_else(|| Footprint::of(region)), judge);
-                self.release_if_empty(grid);
+    /// Lets `judge` change what is remembered at `home`.
+    #[inline]
+    pub(crate) fn at<R>(&mut self, home: Home, judge: impl FnOnce(&mut TaskId, &mut Readers) -> R) -> R {
+        match home {
+            Home::Buffer(buffer) => {
+                let Buffer { writer, readers, .. } = &mut self.buffers[buffer];
+                judge(writer, readers)
+            }
+            Home::Node(node) => {
+                let Node { writer, grid, .. } = &mut self.nodes[node as usize];
+                let had = writer.is_valid();
+                let answer = judge(writer, &mut self.sides[node as usize].readers);
+                let writers = &mut self.grids[*grid as usize].writers;
+                *writers = writers.wrapping_add(u32::from(writer.is_valid())).wrapping_sub(u32::from(had));
+                answer
             }
         }
     }
 
-    /// Where `region` is in `grid`, if that is a grid of its buffer and layout.
+    /// Adds a region that is not empty and not there yet.
+    pub(crate) fn insert(&mut self, region: &Region, writer: TaskId, readers: Readers) {
+        self.stamp += 1;
+        let buffer = match self.buffers.find(region.buffer()) {
+            0 => self.buffers.add(region.buffer()),
+            buffer => buffer,
+        };
+        let (at, prefix_end) = (&mut self.buffers[buffer], region.prefix_end());
+        if at.end == 0 && prefix_end != 0 {
+            (at.end, at.writer, at.readers) = (prefix_end, writer, readers);
+            return;
+        }
+        let (mut grid, mut alike) = (at.grids, 0);
+        while grid != 0 {
+            if let Some(spot) = self.spot(grid, region) {
+                alike += 1;
+                let alone = self.cells[self.cell_slot(spot.bucket)] == 0;
+                if self.grids[grid as usize].suits(&spot.rect, alone) {
+                    return self.link(grid, &spot, writer, readers);
+                }
+            }
+            grid = self.grids[grid as usize].next;
+        }
+        let Footprint { layout, rect, .. } = Footprint::of(region);
+        let exact = alike < Self::EXACT_GRIDS;
+        let cell =
+            |length: u64| if exact { length } else { length.checked_next_power_of_two().unwrap_or(length) };
+        let new = Grid::new(buffer, layout, &rect, cell);
+        let spot = new.spot(self.next_grid(), &rect);
+        let grid = self.take_grid(new);
+        self.grids[grid as usize].next = self.buffers[buffer].grids;
+        self.buffers[buffer].grids = grid;
+        self.link(grid, &spot, writer, readers);
+    }
+
+    /// Calls `judge` with what is remembered of each region that `region`, which is of `buffer`, meets; if `written`,
+    /// of those that were written. At least once while it stays, and not again once dropped.
+    pub(crate) fn visit(
+        &mut self,
+        buffer: u32,
+        region: &Region,
+        written: bool,
+        mut judge: impl FnMut(&mut TaskId, &mut Readers, Meet) -> Verdict,
+    ) {
+        let Buffer { end, grids, writer, readers, .. } = &mut self.buffers[buffer];
+        let mut next = *grids;
+        if region.first_byte() < *end {
+            self.visited += 1;
+            let meet = Footprint::of(region).meet(&Layout::BYTES, &Rect::interval(0, *end));
+            if meet != Meet::Apart && judge(writer, readers, meet) == Verdict::Drop {
+                self.vacate(buffer);
+            }
+        }
+        while next != 0 {
+            let (grid, at) = (next, &self.grids[next as usize]);
+            next = at.next;
+            if written && at.writers == 0 {
+                continue;
+            }
+            let located =
+                at.locate(grid, region).map(|spot| Footprint::located(region, at.layout, spot.rect));
+            self.visit_grid(grid, &located.unwrap_or_else(|| Footprint::of(region)), &mut judge);
+            self.release_if_empty(grid);
+        }
+        self.buffers.release_if_empty(buffer);
+    }
+
+    /// Where `region` is in `grid`, a grid of its buffer, if that is of its layout.
     #[inline]
     fn spot(&self, grid: u32, region: &Region) -> Option<Spot> {
         let at = &self.grids[grid as usize];
-        if at.buffer != region.buffer() {
-            return None;
-        }
         at.locate(grid, region).or_else(|| {
             // What is no box has a layout that is not that of its strides.
             let query = Footprint::of(region);
@@ -245,7 +300,7 @@ impl<P: Copy> Plane<P> {
         &mut self,
         grid: u32,
         query: &Footprint<'_>,
-        judge: &mut impl FnMut(&mut P, Meet) -> Verdict,
+        judge: &mut impl FnMut(&mut TaskId, &mut Readers, Meet) -> Verdict,
     ) {
         let Grid { layout, count, head, .. } = self.grids[grid as usize];
         let meet = |rect: &Rect| query.meet(&layout, rect);
@@ -258,7 +313,7 @@ impl<P: Copy> Plane<P> {
         }
         let mut node = head;
         while node != 0 {
-            let Links { next, .. } = self.links[node as usize];
+            let Side { next, .. } = self.sides[node as usize];
             self.offer(node, meet, judge);
             node = next;
         }
@@ -270,7 +325,7 @@ impl<P: Copy> Plane<P> {
         grid: u32,
         bucket: u64,
         meet: impl Fn(&Rect) -> Meet + Copy,
-        judge: &mut impl FnMut(&mut P, Meet) -> Verdict,
+        judge: &mut impl FnMut(&mut TaskId, &mut Readers, Meet) -> Verdict,
     ) {
         let mut node = self.cells[self.cell_slot(bucket)];
         while node != 0 {
@@ -288,21 +343,15 @@ impl<P: Copy> Plane<P> {
         &mut self,
         node: u32,
         meet: impl Fn(&Rect) -> Meet + Copy,
-        judge: &mut impl FnMut(&mut P, Meet) -> Verdict,
+        judge: &mut impl FnMut(&mut TaskId, &mut Readers, Meet) -> Verdict,
     ) {
         self.visited += 1;
-        let at = &mut self.nodes[node as usize];
-        let meet = meet(&at.rect);
-        if meet != Meet::Apart && judge(&mut at.payload, meet) == Verdict::Drop {
+        let meet = meet(&self.nodes[node as usize].rect);
+        if meet != Meet::Apart
+            && self.at(Home::Node(node), |writer, readers| judge(writer, readers, meet)) == Verdict::Drop
+        {
             self.unlink(node);
         }
-    }
-
-    /// Fibonacci hashing: addresses of buffers differ in their middle bits.
-    #[inline]
-    fn buffer_slot(&self, buffer: u64) -> usize {
-        let hash = buffer.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        (hash >> 32) as usize & (self.buffers.len() - 1)
     }
 
     #[inline]

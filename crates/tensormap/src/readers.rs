@@ -1,72 +1,129 @@
-//! The tasks that have read one region since it was written: a ring of entries, each looked at once in a while.
+//! The tasks that have read one region since it was written: a few in place, more in a ring of chunks, each looked at
+//! once in a while.
 
 use crate::map::Life;
 use alloc::vec;
 use alloc::vec::Vec;
 use prewire_abi::TaskId;
 
+/// How many readers a region keeps in place.
+const FEW: usize = 3;
+/// How many readers a chunk has: with its link it is a cache line.
+const MANY: usize = 7;
+/// A chunk with no more readers than this takes new ones before there is another chunk.
+const LOW: usize = 3;
+
 /// The readers of one region.
 ///
 /// Of the readers that failed one is kept: a writer that comes after any of them is poisoned, and after one as well.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Readers {
-    /// The entry last added or looked at; the one after it is the next to look at. 0: the ring is empty.
-    tail: u32,
-    /// The reader that failed, or 0.
-    failed: u32,
+    /// The first `few` are readers. The last is the one that failed, if one did.
+    ids: [TaskId; FEW],
+    /// The chunk last added to; the ring goes on with the one that was looked at longest ago. 0: there is none.
+    chunk: u32,
+    few: u8,
+    failed: bool,
+}
+
+impl Default for Readers {
+    fn default() -> Self {
+        Self { ids: [TaskId::INVALID; FEW], chunk: 0, few: 0, failed: false }
+    }
 }
 
 impl Readers {
     /// Whether there is no reader.
-    pub(crate) fn is_empty(self) -> bool {
-        self.tail == 0 && self.failed == 0
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.few == 0 && self.chunk == 0 && !self.failed
+    }
+
+    /// How many it has room for in place.
+    #[inline]
+    fn places(&self) -> usize {
+        FEW - usize::from(self.failed)
+    }
+
+    /// What becomes of `task`, which is as `life` says: whether it stays among the readers that live.
+    #[inline]
+    fn stays(&mut self, task: TaskId, life: Life, dropped: &mut u32) -> bool {
+        match life {
+            Life::Live => return true,
+            Life::Failed if !self.failed => {
+                self.failed = true;
+                self.ids[FEW - 1] = task;
+            }
+            Life::Failed | Life::Retired => *dropped += 1,
+        }
+        false
     }
 }
 
-/// The entries of all rings. Entry 0 is none.
+/// The chunks of all rings. Chunk 0 is none.
 #[derive(Debug)]
 pub(crate) struct ReaderPool {
-    entries: Vec<Entry>,
+    chunks: Vec<Chunk>,
     free: u32,
     live: u32,
     visited: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Entry {
-    task: TaskId,
+#[repr(align(64))]
+struct Chunk {
+    ids: [TaskId; MANY],
+    /// The next of the ring, or the next free one.
     next: u32,
+    /// How many of `ids` are readers, the first.
+    count: u32,
+}
+
+const _: () = assert!(size_of::<Chunk>() == 64 && size_of::<Readers>() == 32);
+
+impl Chunk {
+    const EMPTY: Self = Self { ids: [TaskId::INVALID; MANY], next: 0, count: 0 };
+
+    #[inline]
+    fn tasks(&self) -> &[TaskId] {
+        &self.ids[..MANY.min(self.count as usize)]
+    }
+
+    #[inline]
+    fn add(&mut self, task: TaskId) {
+        if let Some(place) = self.ids.get_mut(self.count as usize) {
+            *place = task;
+            self.count += 1;
+        }
+    }
 }
 
 impl ReaderPool {
-    /// How many entries each [`push`](ReaderPool::push) looks at: one more than it adds, so that a ring holds at
-    /// most about twice the readers that live.
-    const LOOKS: u32 = 2;
-
-    /// What an entry takes.
-    pub(crate) const BYTES_AN_ENTRY: u64 = size_of::<Entry>() as u64;
+    /// The most that a reader takes beside its region.
+    pub(crate) const BYTES_A_READER: u64 = size_of::<Chunk>() as u64;
 
     pub(crate) fn new() -> Self {
-        Self { entries: vec![Entry { task: TaskId::INVALID, next: 0 }], free: 0, live: 0, visited: 0 }
+        Self { chunks: vec![Chunk::EMPTY], free: 0, live: 0, visited: 0 }
     }
 
-    /// How many entries are in a ring.
+    /// How many readers there are.
     #[inline]
     pub(crate) fn len(&self) -> u32 {
         self.live
     }
 
-    /// How many entries were looked at so far.
+    /// How many readers were looked at so far.
     pub(crate) fn visited(&self) -> u64 {
         self.visited
     }
 
-    /// How many bytes the entries take.
+    /// How many bytes the chunks take.
     pub(crate) fn memory(&self) -> usize {
-        self.entries.capacity() * size_of::<Entry>()
+        self.chunks.capacity() * size_of::<Chunk>()
     }
 
-    /// Adds `task`, unless it is the last one added already; false if there are `capacity` entries even so.
+    /// Adds `task`, unless it is the last one added already; false if there are `capacity` readers even so.
+    #[inline]
     pub(crate) fn push(
         &mut self,
         readers: &mut Readers,
@@ -74,109 +131,272 @@ impl ReaderPool {
         capacity: u32,
         life: &impl Fn(TaskId) -> Life,
     ) -> bool {
-        if readers.tail != 0 && self.entries[readers.tail as usize].task == task {
+        let few = usize::from(readers.few);
+        if few < readers.places() && self.live < capacity {
+            if few > 0 && readers.ids[few - 1] == task {
+                return true;
+            }
+            readers.ids[few] = task;
+            readers.few += 1;
+            self.live += 1;
             return true;
         }
-        self.look(readers, Self::LOOKS, life, &mut |_| ());
+        self.push_more(readers, task, capacity, life)
+    }
+
+    /// As `push`, where there is no room in place: it looks at what is in place, and at a chunk or two where the last
+    /// one is full, so that the ring holds at most about twice the readers that live.
+    #[inline(never)]
+    fn push_more(
+        &mut self,
+        readers: &mut Readers,
+        task: TaskId,
+        capacity: u32,
+        life: &impl Fn(TaskId) -> Life,
+    ) -> bool {
+        let last = match readers.chunk {
+            0 => readers.ids.get(usize::from(readers.few).wrapping_sub(1)).copied(),
+            chunk => {
+                let chunk = &mut self.chunks[chunk as usize];
+                let last = chunk.tasks().last().copied();
+                if chunk.tasks().len() < MANY && self.live < capacity && last != Some(task) {
+                    chunk.add(task);
+                    self.live += 1;
+                    return true;
+                }
+                last
+            }
+        };
+        if last == Some(task) {
+            return true;
+        }
+        self.tidy(readers, life, &mut |_| ());
+        self.step(readers, life);
         if self.live >= capacity {
             return false;
         }
-        let entry = self.take(task);
-        if readers.tail == 0 {
-            self.entries[entry as usize].next = entry;
-        } else {
-            let next = self.entries[readers.tail as usize].next;
-            self.entries[entry as usize].next = next;
-            self.entries[readers.tail as usize].next = entry;
+        self.live += 1;
+        let few = usize::from(readers.few);
+        if few < readers.places() {
+            readers.ids[few] = task;
+            readers.few += 1;
+            return true;
         }
-        readers.tail = entry;
+        if readers.chunk == 0 || self.chunks[readers.chunk as usize].count as usize == MANY {
+            self.grow(readers);
+        }
+        self.chunks[readers.chunk as usize].add(task);
         true
     }
 
-    /// Looks at up to `limit` readers, drops those that retired, and calls `kept` with the others.
+    /// Looks at all readers, drops those that retired, and calls `kept` with the others.
+    #[inline]
     pub(crate) fn look(
         &mut self,
         readers: &mut Readers,
-        limit: u32,
         life: &impl Fn(TaskId) -> Life,
         kept: &mut impl FnMut(TaskId),
     ) {
-        if readers.failed != 0 {
-            let task = self.entries[readers.failed as usize].task;
-            self.visited += 1;
-            if life(task) == Life::Retired {
-                self.give(readers.failed);
-                readers.failed = 0;
-            } else {
-                kept(task);
-            }
+        if !readers.is_empty() {
+            self.look_at_all(readers, life, kept);
         }
-        let stop = readers.tail;
-        let mut last = stop;
-        for _ in 0..if stop == 0 { 0 } else { limit } {
-            let Entry { next: entry, .. } = self.entries[last as usize];
-            let Entry { task, next } = self.entries[entry as usize];
-            self.visited += 1;
-            let life = life(task);
-            if life == Life::Live {
-                kept(task);
-                last = entry;
+    }
+
+    fn look_at_all(
+        &mut self,
+        readers: &mut Readers,
+        life: &impl Fn(TaskId) -> Life,
+        kept: &mut impl FnMut(TaskId),
+    ) {
+        self.tidy(readers, life, kept);
+        let failed = readers.failed;
+        let (last, mut before) = (readers.chunk, readers.chunk);
+        while before != 0 {
+            let at = self.chunks[before as usize].next;
+            self.tidy_chunk(readers, at, life, kept);
+            if self.chunks[at as usize].count > 0 {
+                before = at;
             } else {
-                self.entries[last as usize].next = next;
-                if life == Life::Failed && readers.failed == 0 {
-                    kept(task);
-                    readers.failed = entry;
-                } else {
-                    self.give(entry);
-                }
-                if entry == last {
-                    readers.tail = 0;
-                    return;
-                }
+                self.unlink(readers, before, at);
             }
-            if entry == stop {
+            if at == last {
                 break;
             }
         }
-        readers.tail = last;
+        if readers.failed && !failed {
+            kept(readers.ids[FEW - 1]);
+        }
+    }
+
+    /// Looks at a few readers, and drops those that retired.
+    pub(crate) fn look_at_some(&mut self, readers: &mut Readers, life: &impl Fn(TaskId) -> Life) {
+        self.tidy(readers, life, &mut |_| ());
+        self.step(readers, life);
+    }
+
+    /// Looks at the readers in place.
+    fn tidy(&mut self, readers: &mut Readers, life: &impl Fn(TaskId) -> Life, kept: &mut impl FnMut(TaskId)) {
+        let mut dropped = 0;
+        if readers.failed {
+            self.visited += 1;
+            if life(readers.ids[FEW - 1]) == Life::Retired {
+                readers.failed = false;
+                dropped += 1;
+            } else {
+                kept(readers.ids[FEW - 1]);
+            }
+        }
+        let (ids, few, failed) = (readers.ids, readers.few, readers.failed);
+        readers.few = 0;
+        // The one that fails has made a place free before its own is taken.
+        for task in ids.into_iter().take(few.into()) {
+            self.visited += 1;
+            if readers.stays(task, life(task), &mut dropped) {
+                kept(task);
+                readers.ids[usize::from(readers.few)] = task;
+                readers.few += 1;
+            }
+        }
+        if readers.failed && !failed {
+            kept(readers.ids[FEW - 1]);
+        }
+        self.live -= dropped;
+    }
+
+    /// Looks at the readers of `chunk`. One that fails is put in place, for a reader that takes its place here.
+    fn tidy_chunk(
+        &mut self,
+        readers: &mut Readers,
+        chunk: u32,
+        life: &impl Fn(TaskId) -> Life,
+        kept: &mut impl FnMut(TaskId),
+    ) {
+        let at = &mut self.chunks[chunk as usize];
+        let count = at.tasks().len();
+        let (mut left, mut dropped) = (0, 0);
+        for number in 0..count {
+            let task = at.ids[number];
+            let life = life(task);
+            if life == Life::Live {
+                kept(task);
+                at.ids[left] = task;
+                left += 1;
+                continue;
+            }
+            let full = usize::from(readers.few) == readers.places();
+            let (last, failed) = (readers.ids[FEW - 1], readers.failed);
+            readers.stays(task, life, &mut dropped);
+            if readers.failed && !failed && full {
+                at.ids[left] = last;
+                left += 1;
+                readers.few -= 1;
+            }
+        }
+        at.count = left as u32;
+        self.visited += count as u64;
+        self.live -= dropped;
+    }
+
+    /// Looks at the chunk of the ring that was looked at longest ago, and at the one after it, and makes the first of
+    /// them with few readers the one to add to. What is empty beside it is dropped.
+    fn step(&mut self, readers: &mut Readers, life: &impl Fn(TaskId) -> Life) {
+        let last = readers.chunk;
+        if last == 0 {
+            return;
+        }
+        let first = self.chunks[last as usize].next;
+        self.tidy_chunk(readers, first, life, &mut |_| ());
+        let second = self.chunks[first as usize].next;
+        if self.chunks[first as usize].count as usize <= LOW {
+            readers.chunk = first;
+        }
+        if second != first {
+            self.tidy_chunk(readers, second, life, &mut |_| ());
+            if self.chunks[second as usize].count == 0 {
+                self.unlink(readers, first, second);
+            } else if readers.chunk == last && self.chunks[second as usize].count as usize <= LOW {
+                readers.chunk = second;
+            }
+        }
+        // Between two that were looked at just now, so that the others keep their turn.
+        if readers.chunk == last && last != 0 && self.chunks[last as usize].count as usize == MANY {
+            readers.chunk = first;
+            self.grow(readers);
+        }
+        let only = readers.chunk;
+        if only != 0 && self.chunks[only as usize].next == only && self.chunks[only as usize].count == 0 {
+            self.unlink(readers, only, only);
+        }
+    }
+
+    /// Takes `chunk`, which comes after `before`, from the ring.
+    fn unlink(&mut self, readers: &mut Readers, before: u32, chunk: u32) {
+        if before == chunk {
+            readers.chunk = 0;
+        } else {
+            self.chunks[before as usize].next = self.chunks[chunk as usize].next;
+            if readers.chunk == chunk {
+                readers.chunk = before;
+            }
+        }
+        self.give(chunk);
+    }
+
+    /// Adds an empty chunk to the ring.
+    fn grow(&mut self, readers: &mut Readers) {
+        let chunk = self.take();
+        let next = match readers.chunk {
+            0 => chunk,
+            last => core::mem::replace(&mut self.chunks[last as usize].next, chunk),
+        };
+        self.chunks[chunk as usize].next = next;
+        readers.chunk = chunk;
     }
 
     /// Drops all readers.
+    #[inline]
     pub(crate) fn drop_all(&mut self, readers: &mut Readers) {
-        if readers.failed != 0 {
-            self.give(readers.failed);
+        self.live -= u32::from(readers.few) + u32::from(readers.failed);
+        (readers.few, readers.failed) = (0, false);
+        if readers.chunk != 0 {
+            self.drop_ring(readers);
         }
-        let mut entry = readers.tail;
-        while entry != 0 {
-            let Entry { next, .. } = self.entries[entry as usize];
-            self.give(entry);
-            entry = if next == readers.tail { 0 } else { next };
+    }
+
+    fn drop_ring(&mut self, readers: &mut Readers) {
+        let mut at = readers.chunk;
+        loop {
+            let Chunk { next, count, .. } = self.chunks[at as usize];
+            self.live -= count;
+            self.give(at);
+            at = next;
+            if at == readers.chunk {
+                break;
+            }
         }
-        *readers = Readers::default();
+        readers.chunk = 0;
     }
 
     /// Forgets every ring at once.
     pub(crate) fn clear(&mut self) {
-        self.entries.truncate(1);
+        self.chunks.truncate(1);
         self.free = 0;
         self.live = 0;
     }
 
-    fn take(&mut self, task: TaskId) -> u32 {
-        self.live += 1;
-        let entry = self.free;
-        if entry != 0 {
-            self.free = self.entries[entry as usize].next;
-            self.entries[entry as usize].task = task;
-            return entry;
+    fn take(&mut self) -> u32 {
+        let chunk = self.free;
+        if chunk != 0 {
+            self.free = self.chunks[chunk as usize].next;
+            self.chunks[chunk as usize] = Chunk::EMPTY;
+            return chunk;
         }
-        self.entries.push(Entry { task, next: 0 });
-        (self.entries.len() - 1) as u32
+        self.chunks.push(Chunk::EMPTY);
+        (self.chunks.len() - 1) as u32
     }
 
-    fn give(&mut self, entry: u32) {
-        self.live -= 1;
-        self.entries[entry as usize].next = self.free;
-        self.free = entry;
+    fn give(&mut self, chunk: u32) {
+        self.chunks[chunk as usize].next = self.free;
+        self.free = chunk;
     }
 }

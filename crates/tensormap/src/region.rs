@@ -10,8 +10,8 @@ pub(crate) const DIMS: usize = 5;
 
 /// What memory an access touches: a rectangular view of a buffer, up to 5 dimensions, 64 bytes.
 ///
-/// Dimensions are kept in the order of their strides, so a transposed view is the same region. A one-dimensional
-/// dense view is an interval of bytes, whatever its elements are. What cannot be a view (lengths that do not match,
+/// Dimensions are kept in the order of their strides, so a transposed view is the same region. A view whose rows lie
+/// one after the other without gaps is an interval of bytes, whatever its shape and its elements are. What cannot be a view (lengths that do not match,
 /// more than 5 dimensions, an element size of 0, an end past 64 bits) is not refused: it is taken for all the memory
 /// that it could touch, which makes tasks wait more, never less.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -96,9 +96,17 @@ impl Region {
         if shape.len() > DIMS || shape.len() != strides.len() || elem_bytes > u32::from(u16::MAX) {
             return Self::hull(buffer, elem_bytes, start, shape, strides);
         }
+        let size = u64::from(elem_bytes);
+        let given = strides.iter().copied().zip(shape.iter().copied());
+        if let Some(bytes) = packed(given.clone()).and_then(|elements| elements.checked_mul(size))
+            && let Some(start) = start.checked_mul(size)
+            && start.checked_add(bytes).is_some()
+        {
+            return Self::interval(buffer, start, bytes, Form::Interval);
+        }
         let mut dims = 0;
         let mut axes = [(0, 1); DIMS];
-        for axis in strides.iter().copied().zip(shape.iter().copied()).filter(|axis| axis.0 != 0) {
+        for axis in given.filter(|axis| axis.0 != 0) {
             let mut at = dims;
             while at > 0 && axes[at - 1] < axis {
                 axes[at] = axes[at - 1];
@@ -107,7 +115,6 @@ impl Region {
             axes[at] = axis;
             dims += 1;
         }
-        let size = u64::from(elem_bytes);
         let mut last = Some(start);
         for (stride, length) in axes {
             last = last.and_then(|last| last.checked_add(u64::from(length - 1) * u64::from(stride)));
@@ -115,7 +122,7 @@ impl Region {
         let Some(end) = last.and_then(|last| last.checked_add(1)?.checked_mul(size)) else {
             return Self::interval(buffer, 0, u64::MAX, Form::Unknown);
         };
-        if dims == 0 || (dims == 1 && axes[0].0 == 1) {
+        if packed(axes[..dims].iter().copied()).is_some() {
             return Self::interval(buffer, start * size, end - start * size, Form::Interval);
         }
         let first = u64::from(axes[0].1);
@@ -123,6 +130,12 @@ impl Region {
         let strides = axes.map(|axis| axis.0);
         let axes = Axes { strides, elem: elem_bytes as u16, dims: dims as u8, form: Form::Strided };
         Self { buffer, start, first, inner, axes }
+    }
+
+    /// All `bytes` of the buffer at `buffer`; as good as none if they are 0.
+    #[inline]
+    fn whole(buffer: u64, bytes: u64) -> Self {
+        Self::interval(buffer, 0, bytes, if bytes == 0 { Form::Empty } else { Form::Interval })
     }
 
     /// The address of the buffer.
@@ -168,6 +181,18 @@ impl Region {
         }
     }
 
+    /// Where it ends, in bytes, if it begins with the buffer and has no gap; 0 otherwise.
+    #[inline]
+    pub(crate) fn prefix_end(&self) -> u64 {
+        if self.start == 0 && self.axes.form == Form::Interval { self.first } else { 0 }
+    }
+
+    /// Where it starts, in bytes.
+    #[inline]
+    pub(crate) fn first_byte(&self) -> u64 {
+        self.start * u64::from(self.axes.elem)
+    }
+
     /// Whether there is no gap between its first and its last byte.
     pub(crate) fn is_dense(&self) -> bool {
         let mut run = 1;
@@ -206,6 +231,17 @@ impl From<&ChipTensor> for Region {
     /// What a task that is handed `tensor` can touch.
     #[inline]
     fn from(tensor: &ChipTensor) -> Self {
+        if tensor.is_whole() {
+            return Self::whole(tensor.buffer_addr(), tensor.buffer_size());
+        }
+        Self::of_view(tensor)
+    }
+}
+
+impl Region {
+    /// Of a tensor that is not known to be all of its buffer.
+    #[inline(never)]
+    fn of_view(tensor: &ChipTensor) -> Self {
         Self::new(
             tensor.buffer_addr(),
             tensor.element_size(),
@@ -214,6 +250,21 @@ impl From<&ChipTensor> for Region {
             tensor.strides(),
         )
     }
+}
+
+/// How many elements there are if the stride of each axis is what the lengths after it multiply to: then they lie one
+/// after the other, and are whole rows of whatever has the same strides. Axes are strides and lengths, no length is 0.
+#[inline]
+fn packed(axes: impl DoubleEndedIterator<Item = (u32, u32)>) -> Option<u64> {
+    let mut elements = 1u64;
+    for (stride, length) in axes.rev() {
+        if u64::from(stride) != elements {
+            return None;
+        }
+        // It was equal to a stride: the product of two numbers of 32 bits.
+        elements *= u64::from(length);
+    }
+    Some(elements)
 }
 
 impl fmt::Debug for Region {

@@ -188,7 +188,7 @@ fn ever_new_buffers_take_constant_memory() {
 
 #[test]
 fn memory_follows_use_not_capacity() {
-    let tables = |map: &TensorMap, capacity: usize| map.memory() - capacity * 16;
+    let tables = |map: &TensorMap, capacity: usize| map.memory() - capacity * 4;
     let map = TensorMap::new(1 << 20, Hazards::All);
     assert!(tables(&map, 1 << 20) < 16 * 1024);
 }

@@ -2,7 +2,7 @@
 
 use crate::views::{View, any_view, plain};
 use prewire_abi::TaskId;
-use prewire_tensormap::{Access, Hazards, Life, TensorMap};
+use prewire_tensormap::{Access, Hazards, Life, Place, TensorMap};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 
@@ -58,13 +58,16 @@ impl Program {
         }
         let now = self.tasks.len();
         let mut ancestors = BTreeSet::new();
+        let mut places = Vec::new();
         for (view, writes) in &accesses {
             let mut found = BTreeSet::new();
             let access = if *writes { Access::Write } else { Access::Read };
             let life = Self::life(&self.tasks);
-            self.map.find(&view.region, access, &life, &mut |id| {
+            let place = self.map.find(&view.region, access, &life, &mut |id| {
                 found.insert(id.local() as usize);
             });
+            // Every other task records without having been told where.
+            places.push(if now.is_multiple_of(2) { place } else { Place::default() });
             for task in &found {
                 prop_assert!(
                     self.tasks[*task].life != Life::Retired,
@@ -78,12 +81,14 @@ impl Program {
             self.check(view, *writes, &ordered)?;
             ancestors.extend(ordered);
         }
-        for (view, writes) in &accesses {
+        // Room that is made between the two moves what was found.
+        let _ = now.is_multiple_of(4) && self.map.reserve(self.map.capacity(), &Self::life(&self.tasks));
+        for ((view, writes), place) in accesses.iter().zip(places) {
             let access = if *writes { Access::Write } else { Access::Read };
-            let recorded =
-                self.map.record(&view.region, access, TaskId::new(3, now as u32), &|id: TaskId| {
-                    self.tasks.get(id.local() as usize).map_or(Life::Live, |task| task.life)
-                });
+            let id = TaskId::new(3, now as u32);
+            let recorded = self.map.record_at(place, &view.region, access, id, &|id: TaskId| {
+                self.tasks.get(id.local() as usize).map_or(Life::Live, |task| task.life)
+            });
             prop_assert!(recorded.is_ok(), "an entry was reserved");
         }
         prop_assert!(self.map.len() <= self.map.capacity() && self.map.len() <= self.map.high_water());

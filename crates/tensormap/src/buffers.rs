@@ -1,0 +1,187 @@
+//! Buffers, found by address: a cache line each, with what is remembered of the buffer from its start on.
+
+use crate::readers::Readers;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::ops::{Index, IndexMut};
+use prewire_abi::TaskId;
+
+/// A buffer that something is remembered of.
+///
+/// One region is kept here and in no grid: an interval that begins with the buffer, which is what an access of the
+/// whole buffer is. All others are in grids. A buffer lives as long as it has either.
+#[derive(Clone, Copy, Debug)]
+#[repr(C, align(64))]
+pub(crate) struct Buffer {
+    pub(crate) addr: u64,
+    /// Where the interval ends, in bytes. 0: there is none.
+    pub(crate) end: u64,
+    pub(crate) writer: TaskId,
+    pub(crate) readers: Readers,
+    /// The first of its grids, or 0.
+    pub(crate) grids: u32,
+    /// The next buffer in the chain, or the next free one.
+    next: u32,
+}
+
+const _: () = assert!(size_of::<Buffer>() == 64);
+
+impl Buffer {
+    fn new(addr: u64) -> Self {
+        Self { addr, end: 0, writer: TaskId::INVALID, readers: Readers::default(), grids: 0, next: 0 }
+    }
+}
+
+/// The buffers, in chains whose heads are a table that grows with them. Buffer 0 is none.
+#[derive(Debug)]
+pub(crate) struct Buffers {
+    all: Vec<Buffer>,
+    heads: Vec<u32>,
+    /// How far a hash is shifted to be the number of a head.
+    shift: u32,
+    free: u32,
+    live: u32,
+}
+
+impl Index<u32> for Buffers {
+    type Output = Buffer;
+
+    #[inline]
+    fn index(&self, buffer: u32) -> &Buffer {
+        &self.all[buffer as usize]
+    }
+}
+
+impl IndexMut<u32> for Buffers {
+    #[inline]
+    fn index_mut(&mut self, buffer: u32) -> &mut Buffer {
+        &mut self.all[buffer as usize]
+    }
+}
+
+impl Buffers {
+    const FIRST_HEADS: u32 = 256;
+
+    /// What a buffer takes: itself, and up to four heads.
+    pub(crate) const BYTES_A_BUFFER: u64 = (size_of::<Buffer>() + 4 * size_of::<u32>()) as u64;
+
+    pub(crate) fn new() -> Self {
+        Self {
+            all: vec![Buffer::new(0)],
+            heads: vec![0; Self::FIRST_HEADS as usize],
+            shift: 64 - Self::FIRST_HEADS.ilog2(),
+            free: 0,
+            live: 0,
+        }
+    }
+
+    /// The buffer at address `addr`, or 0.
+    #[inline]
+    pub(crate) fn find(&self, addr: u64) -> u32 {
+        let mut at = self.heads[self.head(addr)];
+        while at != 0 {
+            let Buffer { addr: of, next, .. } = self.all[at as usize];
+            if of == addr {
+                break;
+            }
+            at = next;
+        }
+        at
+    }
+
+    /// Adds the buffer at `addr`, which is not there yet.
+    pub(crate) fn add(&mut self, addr: u64) -> u32 {
+        // So few that a chain of more than one is rare.
+        if self.live as usize * 2 >= self.heads.len() {
+            self.spread();
+        }
+        let head = self.head(addr);
+        let new = Buffer { next: self.heads[head], ..Buffer::new(addr) };
+        let at = self.free;
+        let at = if at == 0 {
+            self.all.push(new);
+            self.slots()
+        } else {
+            self.free = self.all[at as usize].next;
+            self.all[at as usize] = new;
+            at
+        };
+        self.heads[head] = at;
+        self.live += 1;
+        at
+    }
+
+    /// Frees `buffer` if nothing is remembered of it.
+    #[inline]
+    pub(crate) fn release_if_empty(&mut self, buffer: u32) {
+        let Buffer { end, grids, .. } = self.all[buffer as usize];
+        if end == 0 && grids == 0 {
+            self.release(buffer);
+        }
+    }
+
+    fn release(&mut self, buffer: u32) {
+        let Buffer { addr, next, .. } = self.all[buffer as usize];
+        let head = self.head(addr);
+        let mut before = self.heads[head];
+        if before == buffer {
+            self.heads[head] = next;
+        } else {
+            while self.all[before as usize].next != buffer {
+                before = self.all[before as usize].next;
+            }
+            self.all[before as usize].next = next;
+        }
+        self.all[buffer as usize].next = self.free;
+        self.free = buffer;
+        self.live -= 1;
+    }
+
+    /// Twice the heads, and every buffer in its new chain.
+    fn spread(&mut self) {
+        let heads = self.heads.len() * 2;
+        self.heads.clear();
+        self.heads.resize(heads, 0);
+        self.shift -= 1;
+        for at in 1..self.all.len() {
+            let Buffer { addr, end, grids, .. } = self.all[at];
+            if end != 0 || grids != 0 {
+                let head = self.head(addr);
+                self.all[at].next = core::mem::replace(&mut self.heads[head], at as u32);
+            }
+        }
+    }
+
+    /// Forgets all of them, at a cost that depends on how many there are.
+    pub(crate) fn clear(&mut self) {
+        for at in 1..self.all.len() {
+            let head = self.head(self.all[at].addr);
+            self.heads[head] = 0;
+        }
+        self.all.truncate(1);
+        (self.free, self.live) = (0, 0);
+    }
+
+    /// How many looks see every buffer.
+    #[inline]
+    pub(crate) fn slots(&self) -> u32 {
+        (self.all.len() - 1) as u32
+    }
+
+    /// Whether adding one takes new memory.
+    #[inline]
+    pub(crate) fn is_full(&self) -> bool {
+        self.free == 0
+    }
+
+    /// How many bytes they take.
+    pub(crate) fn memory(&self) -> usize {
+        self.all.capacity() * size_of::<Buffer>() + self.heads.capacity() * size_of::<u32>()
+    }
+
+    /// Fibonacci hashing: addresses of buffers differ in their middle bits.
+    #[inline]
+    fn head(&self, addr: u64) -> usize {
+        (addr.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (self.shift & 63)) as usize
+    }
+}
