@@ -7,16 +7,17 @@ use std::process::Command;
 use std::sync::Arc;
 
 use prewire::prelude::*;
-use prewire_benches::taskbench::{Fault, Graph, Kernel, OnChip, OnRayon, Pattern, Stamp, Way, Wrong};
+use prewire_benches::taskbench::{Fault, Graph, Kernel, Layout, OnChip, OnRayon, Pattern, Stamp, Way, Wrong};
 
 const WIDTH: u32 = 8;
 
 #[test]
 fn every_pattern_finds_its_inputs_on_both_chips() {
-    for spec in [a2a3(), a5()] {
+    let both = [(a2a3(), Layout::Buffers), (a5(), Layout::Buffers), (a2a3(), Layout::Rows)];
+    for (spec, layout) in both {
         // Fewer slots in a ring than there are tasks: they are used again while the graph runs.
         let rings = RingSizes::default().with_window(64);
-        let mut chip = OnChip::new(Chip::sim(spec).rings(rings), WIDTH, 2).unwrap();
+        let mut chip = OnChip::new(Chip::sim(spec).rings(rings), layout, WIDTH, 2).unwrap();
         for pattern in Pattern::ALL {
             for width in [1, 5, WIDTH] {
                 let graph = Arc::new(Graph::new(pattern, width, 40));
@@ -49,22 +50,34 @@ fn some_task(graph: &Graph) -> Option<(u32, u32)> {
 
 #[test]
 fn a_dependence_that_is_left_out_is_found_in_every_pattern() {
-    let mut chip = OnChip::new(Chip::sim(a2a3()).clusters(2), WIDTH, 2).unwrap();
-    let mut found = 0;
-    for pattern in Pattern::ALL {
-        let graph = Arc::new(Graph::new(pattern, WIDTH, 12));
-        let Some((timestep, point)) = some_task(&graph) else { continue };
-        let fault = Fault::LeftOut { timestep, point };
-        let error = chip.run(&graph, Kernel::Empty, 0, fault).unwrap_err().to_string();
-        let wanted = graph.dependencies(timestep, point).len();
-        let says =
-            format!("timestep {timestep}, point {point} has {} inputs, but needs {wanted}", wanted - 1);
-        assert!(error.contains(&says), "{pattern}: {error}");
-        // And the next run is right again.
-        chip.run(&graph, Kernel::Empty, 0, Fault::None).unwrap();
-        found += 1;
+    for layout in [Layout::Buffers, Layout::Rows] {
+        let mut chip = OnChip::new(Chip::sim(a2a3()).clusters(2), layout, WIDTH, 2).unwrap();
+        let mut found = 0;
+        for pattern in Pattern::ALL {
+            let graph = Arc::new(Graph::new(pattern, WIDTH, 12));
+            let Some((timestep, point)) = some_task(&graph) else { continue };
+            let fault = Fault::LeftOut { timestep, point };
+            let error = chip.run(&graph, Kernel::Empty, 0, fault).unwrap_err().to_string();
+            let froms = graph.dependencies(timestep, point);
+            // With one input only it has too few; else the second is where the first belongs.
+            let says = match froms {
+                [_] => format!("timestep {timestep}, point {point} has 0 inputs, but needs 1"),
+                [first, second, ..] => format!(
+                    "timestep {timestep}, point {point} finds (run {run}, timestep {}, point {second}) in input 0, where \
+                     (run {run}, timestep {}, point {first}) belongs",
+                    timestep - 1,
+                    timestep - 1,
+                    run = 1 + 2 * found,
+                ),
+                [] => panic!("{pattern} has a task without dependences"),
+            };
+            assert!(error.contains(&says), "{pattern}: {error}, not {says}");
+            // And the next run is right again.
+            chip.run(&graph, Kernel::Empty, 0, Fault::None).unwrap();
+            found += 1;
+        }
+        assert_eq!(found, Pattern::ALL.len() - 1, "only trivial has no dependence to leave out");
     }
-    assert_eq!(found, Pattern::ALL.len() - 1, "only trivial has no dependence to leave out");
 }
 
 #[test]
@@ -84,7 +97,7 @@ fn a_dependence_that_orders_nothing_is_found_by_what_the_task_reads() {
     let fault = Fault::Unordered { timestep: 2, point: 1 };
     // With four fields: with two, the slot that the task writes is one that its producer reads, which orders them as well.
     let seen = (0..50).find_map(|seed| {
-        let mut chip = OnChip::new(Chip::sim(a2a3()).clusters(2).seed(seed), 4, 4).unwrap();
+        let mut chip = OnChip::new(Chip::sim(a2a3()).clusters(2).seed(seed), Layout::Buffers, 4, 4).unwrap();
         chip.run(&graph, Kernel::Empty, 0, Fault::None).unwrap();
         let error = chip.run(&graph, Kernel::Empty, 0, fault).err()?.to_string();
         error.contains("finds (").then_some(error)

@@ -3,17 +3,19 @@
 
 use anyhow::{Context, Result, bail};
 use prewire::prelude::*;
-use prewire_benches::taskbench::{Asked, OnChip, OnRayon, Way};
+use prewire_benches::taskbench::{Asked, Layout, OnChip, OnRayon, Way};
 use std::sync::Arc;
 
 fn main() -> Result<()> {
     let words: Vec<String> = std::env::args().skip(1).collect();
-    let (runtime, words) = words.split_first().context("which runtime? prewire, rayon or rayon-steps")?;
+    let (runtime, words) =
+        words.split_first().context("which runtime? prewire, prewire-rows, rayon or rayon-steps")?;
     let asked = Asked::parse(words.iter().map(String::as_str)).map_err(anyhow::Error::msg)?;
     let measured = match runtime.as_str() {
-        "prewire" => {
+        "prewire" | "prewire-rows" => {
+            let layout = if runtime == "prewire" { Layout::Buffers } else { Layout::Rows };
             let builder = Chip::sim(a2a3()).clusters(8).domains(1).threads(asked.workers);
-            let mut chip = OnChip::new(builder, asked.width, asked.fields)?;
+            let mut chip = OnChip::new(builder, layout, asked.width, asked.fields)?;
             asked.measure(|graph, iterations| {
                 chip.run(&Arc::new(graph.clone()), asked.kernel, iterations, asked.fault)
             })?
@@ -23,7 +25,9 @@ fn main() -> Result<()> {
             let mut pool = OnRayon::new(asked.workers, way)?;
             asked.measure(|graph, iterations| pool.run(graph, asked.kernel, iterations, asked.fault))?
         }
-        other => bail!("there is no runtime {other:?}; there are prewire, rayon and rayon-steps"),
+        other => {
+            bail!("there is no runtime {other:?}; there are prewire, prewire-rows, rayon and rayon-steps")
+        }
     };
     measured.iter().for_each(|one| println!("{one}"));
     Ok(())

@@ -6,11 +6,12 @@
 //! that its outputs take turns in, so that a timestep writes where `fields` timesteps before it was written.
 //!
 //! ```
-//! use prewire_benches::taskbench::{Fault, Graph, Kernel, OnChip, Pattern};
+//! use prewire_benches::taskbench::{Fault, Graph, Kernel, Layout, OnChip, Pattern};
 //! use std::sync::Arc;
 //!
 //! let graph = Arc::new(Graph::new(Pattern::Stencil1d, 4, 10));
-//! let mut chip = OnChip::new(prewire::Chip::sim(prewire::a2a3()).clusters(2), 4, 2)?;
+//! let builder = prewire::Chip::sim(prewire::a2a3()).clusters(2);
+//! let mut chip = OnChip::new(builder, Layout::Buffers, 4, 2)?;
 //! let took = chip.run(&graph, Kernel::Empty, 0, Fault::None)?;
 //! assert_eq!(graph.tasks(), 40);
 //! // A task whose input is not passed on ends the run.
@@ -29,7 +30,7 @@ mod protocol;
 
 pub use graph::{Graph, Stamp, Wrong};
 pub use kernel::Kernel;
-pub use on_chip::{Fault, OnChip};
+pub use on_chip::{Fault, Layout, OnChip};
 pub use on_rayon::{OnRayon, Way};
 pub use pattern::{PERIOD, Pattern, RADIX};
 pub use protocol::{Asked, Measured, Size};

@@ -32,14 +32,79 @@ pub enum Fault {
     },
 }
 
+/// How the slots of a field are laid out, and so what a task is passed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layout {
+    /// A buffer for each slot: a task has a tensor for every point that it needs.
+    Buffers,
+    /// A buffer for each field, a row for each slot: points side by side are one tensor, a view of their rows.
+    Rows,
+}
+
+/// Words of a slot: those of a cache line.
+const ROW: u32 = 8;
+
 /// Slots of a chip for graphs of some width.
 #[derive(Debug)]
 pub struct OnChip {
     chip: Chip,
-    width: usize,
-    /// By field, then by point.
-    slots: Vec<Vec<Buffer>>,
+    fields: Fields,
     runs: u16,
+}
+
+/// The slots.
+#[derive(Debug)]
+struct Fields {
+    width: usize,
+    /// As many points side by side as one tensor may cover.
+    most: usize,
+    /// By field, by first point, by how many points side by side less one.
+    tensors: Vec<Vec<Tensor>>,
+    _buffers: Vec<Buffer>,
+}
+
+impl Fields {
+    fn new(chip: &Chip, layout: Layout, width: u32, fields: u32) -> prewire::Result<Self> {
+        let most = if layout == Layout::Buffers { 1 } else { width };
+        let (mut tensors, mut buffers) = (Vec::new(), Vec::new());
+        for _ in 0..fields {
+            let mut field = Vec::new();
+            let whole = (layout == Layout::Rows).then(|| chip.zeros::<u64>(&[width, ROW])).transpose()?;
+            for point in 0..width {
+                let slot = if whole.is_none() { Some(chip.zeros::<u64>(&[1, ROW])?) } else { None };
+                for count in 1..=most {
+                    let end = (point + count).min(width);
+                    field.push(match (&whole, &slot) {
+                        (Some(whole), _) => whole.slice(0, point..end)?,
+                        (None, Some(slot)) => slot.tensor(),
+                        (None, None) => continue,
+                    });
+                }
+                buffers.extend(slot);
+            }
+            tensors.push(field);
+            buffers.extend(whole);
+        }
+        Ok(Self { width: width as usize, most: most as usize, tensors, _buffers: buffers })
+    }
+
+    /// The slots of some points side by side, which are not more than one tensor may cover.
+    fn part(&self, field: usize, points: &[u32]) -> &Tensor {
+        &self.tensors[field][points[0] as usize * self.most + points.len() - 1]
+    }
+
+    /// The longest pieces of ascending points that one tensor may cover.
+    fn pieces<'p>(&self, points: &'p [u32]) -> impl Iterator<Item = &'p [u32]> + use<'p> {
+        let most = self.most;
+        let mut rest = points;
+        core::iter::from_fn(move || {
+            let first = *rest.first()?;
+            let together = rest.iter().zip(first..).take(most).take_while(|(point, next)| *point == next);
+            let (piece, left) = rest.split_at(together.count());
+            rest = left;
+            Some(piece)
+        })
+    }
 }
 
 impl OnChip {
@@ -48,11 +113,10 @@ impl OnChip {
     /// # Errors
     ///
     /// The chip cannot be made.
-    pub fn new(builder: ChipBuilder, width: u32, fields: u32) -> prewire::Result<Self> {
+    pub fn new(builder: ChipBuilder, layout: Layout, width: u32, fields: u32) -> prewire::Result<Self> {
         let chip = builder.build()?;
-        let of_field = |_| (0..width).map(|_| chip.zeros::<u64>(&[1])).collect::<prewire::Result<Vec<_>>>();
-        let slots = (0..fields).map(of_field).collect::<prewire::Result<Vec<_>>>()?;
-        Ok(Self { chip, width: width as usize, slots, runs: 0 })
+        let fields = Fields::new(&chip, layout, width, fields)?;
+        Ok(Self { chip, fields, runs: 0 })
     }
 
     /// Runs a graph: how long it took from the first submit to the end of the last task.
@@ -71,14 +135,15 @@ impl OnChip {
         iterations: u64,
         fault: Fault,
     ) -> prewire::Result<Duration> {
-        assert!(graph.width() as usize <= self.width, "{} points on {} slots", graph.width(), self.width);
+        let slots = self.fields.width;
+        assert!(graph.width() as usize <= slots, "{} points on {slots} slots", graph.width());
         self.runs = self.runs.wrapping_add(1);
         let run = self.runs;
         let of_tasks = Arc::clone(graph);
         let name = format!("{} {work} {iterations} in run {run}", graph.pattern());
         let kernel = self.chip.kernel(&name, Core::Aiv, move |k| point(k, &of_tasks, work, iterations))?;
         let begun = Instant::now();
-        self.chip.run(|orch| submit_all(orch, &kernel, graph, &self.slots, run, fault))?;
+        self.chip.run(|orch| submit_all(orch, &kernel, graph, &self.fields, run, fault))?;
         Ok(begun.elapsed())
     }
 }
@@ -88,11 +153,12 @@ fn submit_all(
     orch: &mut Orch<'_>,
     kernel: &prewire::chip::Kernel,
     graph: &Graph,
-    slots: &[Vec<Buffer>],
+    fields: &Fields,
     run: u16,
     fault: Fault,
 ) -> prewire::Result<()> {
-    let (mut before, mut now) = (slots.len() - 1, 0);
+    let count = fields.tensors.len();
+    let (mut before, mut now) = (count - 1, 0);
     for timestep in 0..graph.steps() {
         for point in graph.points(timestep) {
             let mut froms = graph.dependencies(timestep, point);
@@ -103,19 +169,19 @@ fn submit_all(
                 }
                 Fault::Unordered { timestep: t, point: p } if p == point && t <= timestep => {
                     if let [first, rest @ ..] = froms {
-                        task = task.no_dep(&slots[before][*first as usize]);
+                        task = task.no_dep(fields.part(before, &[*first]));
                         froms = rest;
                     }
                 }
                 _ => {}
             }
-            for &from in froms {
-                task = task.input(&slots[before][from as usize]);
+            for piece in fields.pieces(froms) {
+                task = task.input(fields.part(before, piece));
             }
             let stamp = Stamp { run, timestep, point }.word();
-            task.output_into(&slots[now][point as usize]).scalar(stamp).go()?;
+            task.output_into(fields.part(now, &[point])).scalar(stamp).go()?;
         }
-        (before, now) = (now, (now + 1) % slots.len());
+        (before, now) = (now, (now + 1) % count);
     }
     Ok(())
 }
@@ -125,16 +191,20 @@ fn point(k: &KernelCtx<'_>, graph: &Graph, work: kernel::Kernel, iterations: u64
     let word = k.scalar::<u64>(0)?;
     let task = Stamp::of(word);
     let froms = graph.dependencies(task.timestep, task.point);
-    let inputs = k.tensors() - 1;
-    if inputs != froms.len() {
-        return Err(told(&Wrong::Count { task, inputs, wanted: froms.len() }));
+    let last = k.tensors() - 1;
+    let mut seen = 0;
+    for arg in 0..last {
+        for row in k.input::<u64>(arg)?.as_slice()?.chunks_exact(ROW as usize) {
+            let Some(&from) = froms.get(seen) else { break };
+            graph.check(task, seen, from, row[0]).map_err(|wrong| told(&wrong))?;
+            seen += 1;
+        }
     }
-    for (input, &from) in froms.iter().enumerate() {
-        let seen = k.input::<u64>(input)?.as_slice()?[0];
-        graph.check(task, input, from, seen).map_err(|wrong| told(&wrong))?;
+    if seen != froms.len() {
+        return Err(told(&Wrong::Count { task, inputs: seen, wanted: froms.len() }));
     }
     work.run(iterations);
-    k.output::<u64>(inputs)?.as_mut_slice()?[0] = word;
+    k.output::<u64>(last)?.as_mut_slice()?[0] = word;
     Ok(())
 }
 
