@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use prewire_abi::{ChipTensor, EdgeKind, ScopeMode, TaskId, TensorArgType};
 use prewire_ring::{Allocator, Placed};
-use prewire_tensormap::{Access, Hazards, Life, Place, Region};
+use prewire_tensormap::{Access, Hazards, Life, Place};
 
 use crate::args::Args;
 use crate::error::SubmitError;
@@ -46,10 +46,11 @@ pub fn asks(tag: TensorArgType, hazards: Hazards) -> Option<Access> {
 /// An access of the task that is being submitted, which the tensor map is to remember.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Found {
-    region: Region,
-    access: Access,
-    /// Where the map came across it.
+    /// Where the map came across what is accessed.
     place: Place,
+    /// The number of the tensor; those that are read beside come after the arguments.
+    number: u32,
+    access: Access,
 }
 
 impl Orchestrator {
@@ -62,7 +63,7 @@ impl Orchestrator {
         }
         let (infer, hazards, first) = (self.scopes.mode() == ScopeMode::Auto, self.hazards, &self.first);
         let found = &mut self.found;
-        let mut look = |tensor: &ChipTensor, asks: Option<Access>, tells: Option<Access>| {
+        let mut look = |number: usize, tensor: &ChipTensor, asks: Option<Access>, tells: Option<Access>| {
             let owner = tensor.owner_task_id();
             // Memory may outlive the run of its creator: then there is nobody to wait for.
             if owner.is_valid() && is_submitted(allocator, first, owner) {
@@ -72,20 +73,19 @@ impl Orchestrator {
                 && infer
                 && !tensor.is_manual_dep()
             {
-                let region = Region::from(tensor);
-                let place = map.find(&region, asks, &|id| life(allocator, id), &mut |id| {
+                let place = map.find(tensor, asks, &|id| life(allocator, id), &mut |id| {
                     add(edges, id, EdgeKind::WAIT);
                 });
-                found.push(Found { region, access, place });
+                found.push(Found { place, number: number as u32, access });
             }
         };
-        for arg in args.tensors() {
+        for (number, arg) in args.tensors().iter().enumerate() {
             if !arg.creates() {
-                look(arg.tensor(), asks(arg.tag(), hazards), tells(arg.tag()));
+                look(number, arg.tensor(), asks(arg.tag(), hazards), tells(arg.tag()));
             }
         }
-        for (tensor, _) in args.reads() {
-            look(tensor, Some(Access::Read), Some(Access::Read));
+        for (number, (tensor, _)) in (args.tensors().len()..).zip(args.reads()) {
+            look(number, tensor, Some(Access::Read), Some(Access::Read));
         }
         if edges.len() >= FEW {
             edges.sort_unstable_by_key(|edge| edge.0.raw());
@@ -108,10 +108,17 @@ impl Orchestrator {
 
     /// What the task reads and writes, for those that come after it.
     #[inline]
-    pub(crate) fn record_accesses(&mut self, placed: &Placed) {
+    pub(crate) fn record_accesses(&mut self, placed: &Placed, args: &Args) {
         let allocator = &self.allocator;
-        for Found { region, access, place } in &self.found {
-            let recorded = self.map.record_at(*place, region, *access, placed.id, &|id| life(allocator, id));
+        let (tensors, reads) = (args.tensors(), args.reads());
+        for &Found { place, number, access } in &self.found {
+            let number = number as usize;
+            let tensor = match tensors.get(number) {
+                Some(arg) => arg.tensor(),
+                None => &reads[number - tensors.len()].0,
+            };
+            let life = &|id| life(allocator, id);
+            let recorded = self.map.record_at(place, tensor.get(), access, placed.id, life);
             debug_assert!(recorded.is_ok(), "room was reserved");
         }
     }

@@ -56,7 +56,7 @@ impl Orchestrator {
         let placed = self.place(ring, &taken, &cold, site);
         self.count_task();
         if taken.entries > 0 {
-            self.record_accesses(&placed);
+            self.record_accesses(&placed, args);
         }
         self.fill(&placed, taken.need.args, args);
         wait.wired(placed.id, &self.edges);

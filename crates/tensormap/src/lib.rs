@@ -18,7 +18,7 @@
 //! either in the map, or an ancestor of a task in the map. That is why a write may remove the entries that it
 //! covers, and why each recorded read is visited about once however many there are.
 //!
-//! A [`Region`] is a rectangular view of a buffer. Regions of the same strides and element size are compared
+//! What is accessed is a [`Region`], a rectangular view of a buffer, or any [`Memory`] that has one. Regions of the same strides and element size are compared
 //! exactly, as boxes; the rest by the bytes between their first and last element. Where one buffer is cut into
 //! tiles, a grid of tile-sized cells finds the tiles that a region meets, so the cost of an access does not depend
 //! on how many tiles there are.
@@ -58,4 +58,4 @@ mod reciprocal;
 mod region;
 
 pub use map::{Access, Full, Hazards, Life, Place, TensorMap};
-pub use region::{Overlap, Region};
+pub use region::{Memory, Overlap, Region};

@@ -4,7 +4,7 @@ use crate::buffers::Buffer;
 use crate::footprint::Meet;
 use crate::plane::{Home, Plane, Verdict};
 use crate::readers::{ReaderPool, Readers};
-use crate::region::Region;
+use crate::region::{Memory, Region};
 use core::fmt;
 use prewire_abi::TaskId;
 
@@ -150,7 +150,7 @@ impl TensorMap {
     #[inline]
     pub fn find(
         &mut self,
-        region: &Region,
+        region: &impl Memory,
         access: Access,
         life: &impl Fn(TaskId) -> Life,
         dep: &mut impl FnMut(TaskId),
@@ -163,8 +163,8 @@ impl TensorMap {
         if buffer == 0 {
             return Place::UNKNOWN;
         }
-        if !self.plane.holds_alone(buffer, region) {
-            return self.find_among(buffer, region, writing, life, dep);
+        if !self.plane.holds_alone(buffer, region.end_from_start()) {
+            return self.find_among(buffer, &region.region(), writing, life, dep);
         }
         let Buffer { writer, readers, .. } = &mut self.plane.buffers[buffer];
         if writer.is_valid() {
@@ -238,7 +238,7 @@ impl TensorMap {
     #[inline]
     pub fn record(
         &mut self,
-        region: &Region,
+        region: &impl Memory,
         access: Access,
         task: TaskId,
         life: &impl Fn(TaskId) -> Life,
@@ -255,36 +255,53 @@ impl TensorMap {
     pub fn record_at(
         &mut self,
         place: Place,
-        region: &Region,
+        region: &impl Memory,
         access: Access,
         task: TaskId,
         life: &impl Fn(TaskId) -> Life,
     ) -> Result<(), Full> {
+        if !task.is_valid() {
+            return Ok(());
+        }
         let recorded = match place.read(self.plane.stamp()) {
-            _ if !task.is_valid() => true,
-            At::Buffer(buffer) if self.plane.still_holds_alone(buffer, region) => {
-                let Buffer { writer, readers, .. } = &mut self.plane.buffers[buffer];
-                let room = self.capacity.saturating_sub(self.writes);
-                match access {
-                    Access::Read if self.hazards != Hazards::All => true,
-                    Access::Read => self.readers.push(readers, task, room, life),
-                    Access::Write => {
-                        self.readers.drop_all(readers);
-                        put(writer, task, &mut self.writes, room > self.readers.len())
-                    }
-                }
+            At::Buffer(buffer)
+                if self.plane.still_holds_alone(buffer, region.buffer(), region.end_from_start()) =>
+            {
+                self.record_in(Home::Buffer(buffer), access, task, life)
             }
-            at => self.record_among(at, region, access, task, life),
+            At::Node(node) => self.record_in(Home::Node(node), access, task, life),
+            at => self.record_among(matches!(at, At::Clear), &region.region(), access, task, life),
         };
         self.high_water = self.high_water.max(self.len());
         if recorded { Ok(()) } else { Err(Full { capacity: self.capacity }) }
     }
 
-    /// As `record_at`, where there is more of the buffer, or nothing yet.
+    /// Records an access of what is remembered at `home` and meets no other.
+    #[inline(always)]
+    fn record_in(
+        &mut self,
+        home: Home,
+        access: Access,
+        task: TaskId,
+        life: &impl Fn(TaskId) -> Life,
+    ) -> bool {
+        let (pool, writes, capacity) = (&mut self.readers, &mut self.writes, self.capacity);
+        if access == Access::Read {
+            return self.hazards != Hazards::All
+                || pool.push(self.plane.readers(home), task, capacity.saturating_sub(*writes), life);
+        }
+        self.plane.at(home, |writer, readers| {
+            pool.drop_all(readers);
+            let room = writes.saturating_add(pool.len()) < capacity;
+            put(writer, task, writes, room)
+        })
+    }
+
+    /// As `record_at`, where there is more of the buffer, or nothing yet; `clear`: nothing that it meets.
     #[inline(never)]
     fn record_among(
         &mut self,
-        at: At,
+        clear: bool,
         region: &Region,
         access: Access,
         task: TaskId,
@@ -293,69 +310,57 @@ impl TensorMap {
         if region.is_empty() || (access == Access::Read && self.hazards != Hazards::All) {
             return true;
         }
-        let (pool, writes, capacity) = (&mut self.readers, &mut self.writes, self.capacity);
-        let home = match at {
-            At::Node(node) => Some(Home::Node(node)),
-            _ if access == Access::Read || self.hazards == Hazards::Raw => self.plane.get(region),
-            At::Clear => None,
-            _ => match self.plane.buffers.find(region.buffer()) {
-                0 => None,
-                buffer => match self.plane.sole(buffer, region, true) {
-                    Some(0) => None,
-                    Some(node) => Some(Home::Node(node)),
-                    None => {
-                        let mut recorded = None;
-                        self.plane.visit(buffer, region, false, |writer, readers, meet| match meet {
-                            Meet::Same => {
-                                pool.drop_all(readers);
-                                let room = writes.saturating_add(pool.len()) < capacity;
-                                recorded = Some(put(writer, task, writes, room));
-                                Verdict::Keep
-                            }
-                            Meet::Covers => {
-                                pool.drop_all(readers);
-                                *writes -= u32::from(writer.is_valid());
-                                *writer = TaskId::INVALID;
-                                Verdict::Drop
-                            }
-                            Meet::Partly | Meet::Apart => Verdict::Keep,
-                        });
-                        if let Some(recorded) = recorded {
-                            return recorded;
-                        }
-                        None
-                    }
-                },
-            },
+        let home = if access == Access::Read || self.hazards == Hazards::Raw {
+            self.plane.get(region)
+        } else if clear {
+            None
+        } else {
+            self.cover(region)
         };
         if let Some(home) = home {
-            return self.plane.at(home, |writer, readers| {
-                if access == Access::Read {
-                    return pool.push(readers, task, capacity.saturating_sub(*writes), life);
-                }
-                pool.drop_all(readers);
-                let room = writes.saturating_add(pool.len()) < capacity;
-                put(writer, task, writes, room)
-            });
+            return self.record_in(home, access, task, life);
         }
+        let (pool, writes) = (&mut self.readers, &mut self.writes);
         self.plane.collect(|writer, readers| {
             pool.look_at_some(readers, life);
             is_over(writer, readers, writes, life)
         });
-        let mut readers = Readers::default();
-        if access == Access::Read {
-            let recorded = self.readers.push(&mut readers, task, capacity.saturating_sub(self.writes), life);
-            if recorded {
-                self.plane.insert(region, TaskId::INVALID, readers);
-            }
-            return recorded;
-        }
-        if self.len() >= capacity {
+        if self.len() >= self.capacity {
             return false;
         }
-        self.writes += 1;
-        self.plane.insert(region, task, readers);
+        let mut readers = Readers::default();
+        if access == Access::Read {
+            self.readers.push(&mut readers, task, u32::MAX, life);
+            self.plane.insert(region, TaskId::INVALID, readers);
+        } else {
+            self.writes += 1;
+            self.plane.insert(region, task, readers);
+        }
         true
+    }
+
+    /// Drops what `region` covers, and says where the region itself is remembered.
+    fn cover(&mut self, region: &Region) -> Option<Home> {
+        let buffer = self.plane.buffers.find(region.buffer());
+        if buffer == 0 {
+            return None;
+        }
+        match self.plane.sole(buffer, region, true) {
+            Some(0) => return None,
+            Some(node) => return Some(Home::Node(node)),
+            None => {}
+        }
+        let (pool, writes) = (&mut self.readers, &mut self.writes);
+        self.plane.visit(buffer, region, false, |writer, readers, meet| {
+            if meet != Meet::Covers {
+                return Verdict::Keep;
+            }
+            pool.drop_all(readers);
+            *writes -= u32::from(writer.is_valid());
+            *writer = TaskId::INVALID;
+            Verdict::Drop
+        });
+        self.plane.get(region)
     }
 
     /// Makes sure that `n` entries are free. Where they are not, it looks for entries of retired tasks, from where it

@@ -110,17 +110,18 @@ impl Plane {
         self.stamp
     }
 
-    /// Whether `region`, which is of `buffer`, is the only one of it, and kept in place: the common case.
+    /// Whether the region that begins with `buffer` and ends at `end` is the only one of it, and kept in place: the
+    /// common case. An `end` of 0 is none.
     #[inline]
-    pub(crate) fn holds_alone(&self, buffer: u32, region: &Region) -> bool {
-        let (Buffer { end, grids, .. }, prefix_end) = (&self.buffers[buffer], region.prefix_end());
-        prefix_end != 0 && *end == prefix_end && *grids == 0
+    pub(crate) fn holds_alone(&self, buffer: u32, end: u64) -> bool {
+        let Buffer { end: of, grids, .. } = &self.buffers[buffer];
+        end != 0 && *of == end && *grids == 0
     }
 
-    /// As `holds_alone`, where `buffer` may since have become another one.
+    /// As `holds_alone`, where the buffer was at `addr` and may since have become another one.
     #[inline]
-    pub(crate) fn still_holds_alone(&self, buffer: u32, region: &Region) -> bool {
-        self.buffers[buffer].addr == region.buffer() && self.holds_alone(buffer, region)
+    pub(crate) fn still_holds_alone(&self, buffer: u32, addr: u64, end: u64) -> bool {
+        self.buffers[buffer].addr == addr && self.holds_alone(buffer, end)
     }
 
     /// The node of exactly this region if it meets that one alone, or 0 if it meets none; none if neither is easily
@@ -195,6 +196,15 @@ impl Plane {
             grid = at.next;
         }
         None
+    }
+
+    /// Who has read the region at `home`.
+    #[inline]
+    pub(crate) fn readers(&mut self, home: Home) -> &mut Readers {
+        match home {
+            Home::Buffer(buffer) => &mut self.buffers[buffer].readers,
+            Home::Node(node) => &mut self.sides[node as usize].readers,
+        }
     }
 
     /// Lets `judge` change what is remembered at `home`.

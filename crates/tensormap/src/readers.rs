@@ -83,6 +83,8 @@ const _: () = assert!(size_of::<Chunk>() == 64 && size_of::<Readers>() == 32);
 
 impl Chunk {
     const EMPTY: Self = Self { ids: [TaskId::INVALID; MANY], next: 0, count: 0 };
+    /// Nothing is added to it.
+    const NONE: Self = Self { count: MANY as u32, ..Self::EMPTY };
 
     #[inline]
     fn tasks(&self) -> &[TaskId] {
@@ -103,7 +105,7 @@ impl ReaderPool {
     pub(crate) const BYTES_A_READER: u64 = size_of::<Chunk>() as u64;
 
     pub(crate) fn new() -> Self {
-        Self { chunks: vec![Chunk::EMPTY], free: 0, live: 0, visited: 0 }
+        Self { chunks: vec![Chunk::NONE], free: 0, live: 0, visited: 0 }
     }
 
     /// How many readers there are.
@@ -131,20 +133,31 @@ impl ReaderPool {
         capacity: u32,
         life: &impl Fn(TaskId) -> Life,
     ) -> bool {
-        let few = usize::from(readers.few);
-        if few < readers.places() && self.live < capacity {
-            if few > 0 && readers.ids[few - 1] == task {
+        if self.live < capacity {
+            let few = usize::from(readers.few);
+            if few < readers.places() {
+                if few == 0 || readers.ids[few - 1] != task {
+                    readers.ids[few] = task;
+                    readers.few += 1;
+                    self.live += 1;
+                }
                 return true;
             }
-            readers.ids[few] = task;
-            readers.few += 1;
-            self.live += 1;
-            return true;
+            // Chunk 0 is always full.
+            let chunk = &mut self.chunks[readers.chunk as usize];
+            let count = chunk.count as usize;
+            if let Some(place) = chunk.ids.get_mut(count) {
+                *place = task;
+                let twice = count > 0 && chunk.ids[count - 1] == task;
+                chunk.count += u32::from(!twice);
+                self.live += u32::from(!twice);
+                return true;
+            }
         }
         self.push_more(readers, task, capacity, life)
     }
 
-    /// As `push`, where there is no room in place: it looks at what is in place, and at a chunk or two where the last
+    /// As `push`, where there is no room: it looks at what is in place, and at a chunk or two where the last
     /// one is full, so that the ring holds at most about twice the readers that live.
     #[inline(never)]
     fn push_more(
@@ -155,19 +168,10 @@ impl ReaderPool {
         life: &impl Fn(TaskId) -> Life,
     ) -> bool {
         let last = match readers.chunk {
-            0 => readers.ids.get(usize::from(readers.few).wrapping_sub(1)).copied(),
-            chunk => {
-                let chunk = &mut self.chunks[chunk as usize];
-                let last = chunk.tasks().last().copied();
-                if chunk.tasks().len() < MANY && self.live < capacity && last != Some(task) {
-                    chunk.add(task);
-                    self.live += 1;
-                    return true;
-                }
-                last
-            }
+            0 => readers.ids.get(usize::from(readers.few).wrapping_sub(1)),
+            chunk => self.chunks[chunk as usize].tasks().last(),
         };
-        if last == Some(task) {
+        if last == Some(&task) {
             return true;
         }
         self.tidy(readers, life, &mut |_| ());

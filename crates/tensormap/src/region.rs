@@ -227,21 +227,59 @@ impl Region {
     }
 }
 
+/// What an access can be of: a region, or a tensor, whose region is worked out only where that matters.
+pub trait Memory {
+    /// The address of its buffer.
+    fn buffer(&self) -> u64;
+
+    /// Where it ends, in bytes, if it begins with its buffer and has no gap; 0 otherwise, or where that is not told at
+    /// once.
+    fn end_from_start(&self) -> u64;
+
+    /// The region.
+    fn region(&self) -> Region;
+}
+
+impl Memory for Region {
+    #[inline]
+    fn buffer(&self) -> u64 {
+        self.buffer
+    }
+
+    #[inline]
+    fn end_from_start(&self) -> u64 {
+        self.prefix_end()
+    }
+
+    #[inline]
+    fn region(&self) -> Region {
+        *self
+    }
+}
+
+impl Memory for ChipTensor {
+    #[inline]
+    fn buffer(&self) -> u64 {
+        self.buffer_addr()
+    }
+
+    #[inline]
+    fn end_from_start(&self) -> u64 {
+        if self.is_whole() { self.buffer_size() } else { 0 }
+    }
+
+    #[inline]
+    fn region(&self) -> Region {
+        Region::from(self)
+    }
+}
+
 impl From<&ChipTensor> for Region {
     /// What a task that is handed `tensor` can touch.
-    #[inline]
     fn from(tensor: &ChipTensor) -> Self {
         if tensor.is_whole() {
             return Self::whole(tensor.buffer_addr(), tensor.buffer_size());
         }
-        Self::of_view(tensor)
-    }
-}
-
-impl Region {
-    /// Of a tensor that is not known to be all of its buffer.
-    #[inline(never)]
-    fn of_view(tensor: &ChipTensor) -> Self {
         Self::new(
             tensor.buffer_addr(),
             tensor.element_size(),
