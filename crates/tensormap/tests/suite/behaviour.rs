@@ -156,6 +156,28 @@ fn a_task_that_reads_and_writes_the_same_counts_once() {
 }
 
 #[test]
+fn a_place_that_is_no_longer_so_is_looked_for_again() {
+    let mut bench = Bench::new(100, Hazards::All);
+    let alive = |_: TaskId| Life::Live;
+    for task in 0..2 {
+        bench.submit(&chunk(64 + task * 8, 8), Write, task);
+    }
+    // Nothing is in the way of either, until the other is recorded.
+    let places = [(); 2].map(|()| bench.map.find(&chunk(8, 8), Write, &alive, &mut |_| ()));
+    for place in places {
+        bench.map.record_at(place, &chunk(8, 8), Write, TaskId::new(2, 2), &alive).expect("there is room");
+    }
+    assert_eq!((bench.map.len(), bench.find(&chunk(0, 100), Read)), (3, vec![0, 1, 2]));
+    // The only region of its buffer, until it is forgotten and another buffer has taken its line.
+    bench.submit(&buffer(1), Write, 3);
+    let place = bench.map.find(&buffer(1), Write, &alive, &mut |_| ());
+    bench.map.forget(buffer(1).buffer());
+    bench.submit(&buffer(2), Write, 4);
+    bench.map.record_at(place, &buffer(1), Write, TaskId::new(2, 5), &alive).expect("there is room");
+    assert_eq!((bench.find(&buffer(1), Read), bench.find(&buffer(2), Read)), (vec![5], vec![4]));
+}
+
+#[test]
 fn no_more_than_the_capacity_is_recorded() {
     let mut bench = Bench::new(5, Hazards::All);
     for task in 0..5 {
