@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod bench;
+mod built;
 mod cli;
 mod fuzz;
 mod layers;
