@@ -8,7 +8,7 @@ use prewire_orchestrator::{Args, Capacity, Orchestrator, ScopeKey, Setup};
 use prewire_platform::{
     Awaited, ChipSpec, LaneId, LaneSet, LaneStatus, Lanes, Poll, Token, Wait, WaitEnd, Work,
 };
-use prewire_ring::{Cold, Ready, RingSizes, Rings, SlotRef};
+use prewire_ring::{Cold, Ready, RingSizes, Rings, RunUsage, SlotRef};
 use prewire_scheduler::{Env, Scheduler};
 use prewire_sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use prewire_sync::hint::spin_loop;
@@ -209,6 +209,12 @@ impl Engine {
     #[must_use]
     pub fn scope(&self) -> ScopeKey {
         self.orchestrator.scope()
+    }
+
+    /// What the last run took.
+    #[must_use]
+    pub fn usage(&self) -> RunUsage {
+        self.orchestrator.usage()
     }
 
     /// The rings.

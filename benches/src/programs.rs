@@ -45,6 +45,8 @@ pub const PROGRAMS: &[Program] = &[
     program("chip-chain",           "chip",       "chain/one thread, seeded", 1),
     program("facade-submit",        "chip",       "facade submit, an edge", 1),
     program("facade-4-inputs",      "chip",       "facade submit, 4 inputs and an output", 1),
+    program("growth-1-thousand",    "growth",     "engine, a run of 1 thousand", 1),
+    program("growth-20-thousand",   "growth",     "engine, a run of 20 thousand", 1),
 ];
 
 impl Program {

@@ -10,15 +10,17 @@ use super::{buffers, output, resident};
 use crate::{Case, Engine};
 
 const SUITE: &str = "growth";
-const SIZES: [(u64, &str); 3] =
-    [(1_000, "1 thousand"), (100_000, "100 thousand"), (10_000_000, "10 million")];
+const SIZES: [(u64, &str); 4] =
+    [(1_000, "1 thousand"), (20_000, "20 thousand"), (100_000, "100 thousand"), (10_000_000, "10 million")];
 
-fn engine() -> Engine {
+/// An engine with a window of 1024.
+#[must_use]
+pub fn engine() -> Engine {
     Engine::new(prewire::a2a3(), &RingSizes::default().with_window(1024), Hazards::All)
 }
 
 /// One run of tasks that read three of 256 buffers, write a fourth, and make an output; a scope every 250 tasks.
-pub(crate) fn run(engine: &mut Engine, tasks: u64) {
+pub fn run(engine: &mut Engine, tasks: u64) {
     let (reads, writes) = (buffers(256, TensorArgType::Input), buffers(256, TensorArgType::InOut));
     let output = output();
     engine.run(|engine| {

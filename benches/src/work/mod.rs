@@ -1,7 +1,7 @@
 //! The workloads, a file for each suite. Nothing here knows how it is measured.
 
 mod chip;
-mod growth;
+pub mod growth;
 mod life;
 mod mailbox;
 mod ring;
@@ -43,7 +43,12 @@ pub fn all() -> Vec<Case> {
 }
 
 /// What this process holds in memory, in KiB.
-fn resident() -> f64 {
+///
+/// # Panics
+///
+/// If `/proc` cannot be read.
+#[must_use]
+pub fn resident() -> f64 {
     let held = prewire_os::process::statistics().expect("/proc/self can be read").resident;
     held as f64 / 1024.0
 }

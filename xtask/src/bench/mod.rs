@@ -1,5 +1,6 @@
 //! `cargo xtask bench`: builds the benches with optimisation and runs the suites, or one of the tasks beside them.
 
+pub(crate) mod guard;
 mod versus;
 
 use crate::built;
@@ -23,6 +24,8 @@ pub(crate) struct Args {
 /// What there is beside the suites.
 #[derive(Debug, clap::Subcommand)]
 enum Task {
+    /// Counts the instructions of the fixed programs, and fails where they take 5 % more than is recorded.
+    Guard(guard::Args),
     /// Runs the graphs of Task Bench on prewire and on other runtimes, side by side.
     Versus(versus::Args),
 }
@@ -48,6 +51,7 @@ fn build_ours(binary: &str) -> Result<PathBuf> {
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     match &args.task {
         None => suites(&args.suites),
+        Some(Task::Guard(args)) => guard::run(args),
         Some(Task::Versus(args)) => versus::run(args),
     }
 }
@@ -78,5 +82,7 @@ mod tests {
         assert!(parse(&["life", "--quick", "--json", "out.json"]).is_ok());
         assert!(parse(&["life", "chip"]).is_err());
         assert!(parse(&["--samples", "3"]).is_err());
+        assert!(parse(&["guard", "--record", "why"]).is_ok());
+        assert!(parse(&["guard", "--record"]).is_err());
     }
 }
