@@ -20,7 +20,7 @@ impl Effort {
     /// Enough to see a change of some per cent on a quiet machine.
     pub const FULL: Self = Self { samples: 31, sample: Duration::from_millis(10) };
     /// Enough to see a factor.
-    pub const QUICK: Self = Self { samples: 9, sample: Duration::from_millis(3) };
+    pub const QUICK: Self = Self { samples: 15, sample: Duration::from_millis(8) };
 }
 
 /// Measures a case: a row of the median, the least and the most of its samples.

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use prewire_benches::{Effort, Report, calibrate, measure, work};
+use prewire_benches::{Effort, Report, Unit, calibrate, measure, work};
 
 /// What is asked for.
 #[derive(Debug, Default)]
@@ -32,7 +32,7 @@ fn parse(args: impl Iterator<Item = String>) -> Result<Asked, String> {
 fn run(asked: &Asked) -> Result<(), String> {
     let effort = if asked.quick { Effort::QUICK } else { Effort::FULL };
     let wanted = |name: &str| asked.part.as_ref().is_none_or(|part| name.contains(part.as_str()));
-    let cases: Vec<_> = work::all()
+    let mut cases: Vec<_> = work::all()
         .into_iter()
         .filter(|case| wanted(&case.full_name()) && !(asked.quick && case.slow))
         .collect();
@@ -40,6 +40,8 @@ fn run(asked: &Asked) -> Result<(), String> {
         let suites: Vec<&str> = work::SUITES.iter().map(|(name, _)| *name).collect();
         return Err(format!("no case has such a name; the suites are {}", suites.join(", ")));
     }
+    // Memory first: what others have freed would be used again, and not be seen.
+    cases.sort_by_key(|case| case.unit != Unit::Kibibytes);
     let mut report = Report::default();
     calibrate(effort).into_iter().for_each(|row| report.add(row));
     println!("the machine:\n{}\n", report.table());
