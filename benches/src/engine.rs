@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use prewire_abi::{LaneMask, ScopeMode, Shape, TaskId, ValidTensor};
 use prewire_orchestrator::{Args, Capacity, Orchestrator, ScopeKey, Setup};
+use prewire_os::process;
 use prewire_platform::{
     Awaited, ChipSpec, LaneId, LaneSet, LaneStatus, Lanes, Poll, Token, Wait, WaitEnd, Work,
 };
@@ -120,23 +121,35 @@ impl Engine {
         Self { orchestrator, scheduler: Arc::new(scheduler), alone: true, args: Args::default() }
     }
 
-    /// Runs `body` while a second thread polls, and this one does not.
-    pub fn beside_a_poller<T>(&mut self, body: impl FnOnce(&mut Self) -> T) -> T {
+    /// Runs `body` on one processor while a thread polls on another.
+    ///
+    /// # Panics
+    ///
+    /// If `body` does.
+    pub fn beside_a_poller<T: Send>(&mut self, body: impl FnOnce(&mut Self) -> T + Send) -> T {
         let (scheduler, over) = (Arc::clone(&self.scheduler), AtomicBool::new(false));
-        std::thread::scope(|scope| {
+        self.alone = false;
+        let engine = &mut *self;
+        let ended = std::thread::scope(|scope| {
             scope.spawn(|| {
+                let _ = process::run_on(1);
                 while !over.load(Ordering::Relaxed) {
                     if !scheduler.poll(0, &Always).any() {
                         spin_loop();
                     }
                 }
             });
-            self.alone = false;
-            let result = body(self);
-            self.alone = true;
+            // On a thread that is over afterwards: what is started later is placed as this one is.
+            let here = scope.spawn(|| {
+                let _ = process::run_on(0);
+                body(engine)
+            });
+            let ended = here.join();
             over.store(true, Ordering::Relaxed);
-            result
-        })
+            ended
+        });
+        self.alone = true;
+        ended.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     }
 
     /// Runs `body` in a run with one open scope, and drains it.

@@ -10,7 +10,7 @@ const SUITE: &str = "threads";
 /// Runs of 4096 tasks in a round: the start of the second thread is not measured.
 const RUNS: u32 = 8;
 
-fn case(name: &str, body: impl Fn(&mut Engine) + Copy + 'static) -> Case {
+fn case(name: &str, body: fn(&mut Engine)) -> Case {
     Case::new(SUITE, format!("{name}, two threads"), u64::from(RUNS) * 4096, move || {
         let mut engine = Engine::new(prewire::a2a3(), &RingSizes::default(), Hazards::All);
         move |clock| {
