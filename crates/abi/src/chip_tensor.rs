@@ -369,10 +369,16 @@ impl ChipTensor {
         self.check_bounds(dtype, extent)
     }
 
+    pub(crate) const fn type_code(&self) -> u8 {
+        self.dtype
+    }
+
+    #[inline]
     pub(crate) const fn shapes(&self) -> &[u32; MAX_TENSOR_DIMS] {
         &self.shapes
     }
 
+    #[inline]
     pub(crate) const fn all_strides(&self) -> &[u32; MAX_TENSOR_DIMS] {
         &self.strides
     }

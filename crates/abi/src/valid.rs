@@ -75,6 +75,13 @@ impl ValidTensor {
         self.0.dtype().unwrap_or(DataType::U8)
     }
 
+    /// The number of the element type.
+    #[must_use]
+    #[inline]
+    pub const fn type_code(&self) -> u8 {
+        self.0.type_code()
+    }
+
     /// The same, owned by `task`.
     #[must_use]
     #[inline]
@@ -175,6 +182,7 @@ mod tests {
     fn check(tensor: &ValidTensor) {
         tensor.validate().unwrap();
         assert_eq!(tensor.dtype().unwrap(), tensor.element_type());
+        assert_eq!(tensor.type_code(), tensor.element_type().code());
         assert_eq!(*tensor.shapes(), geometry::padded(tensor.shape()));
         assert_eq!(*tensor.all_strides(), geometry::padded(tensor.strides()));
     }

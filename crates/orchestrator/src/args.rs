@@ -126,8 +126,18 @@ pub(crate) struct Sums {
     /// Those that are to be created, and how many of them filled.
     pub(crate) outputs: u32,
     pub(crate) initial: u32,
+    /// What is read beside them.
+    pub(crate) reads: u32,
     /// Bytes of the heap.
     pub(crate) heap: u64,
+}
+
+impl Sums {
+    /// Whether nothing about the tensors has to be checked: none was made in a scope, and none that exists is written.
+    #[inline]
+    pub(crate) const fn is_plain(&self) -> bool {
+        self.scoped | self.writes | self.initial | self.reads == 0
+    }
 }
 
 /// The arguments of one task. Kept by the submitter and filled anew for each task, so that no submit allocates.
@@ -236,6 +246,7 @@ impl Args {
 
     /// Adds memory that is read for the task by somebody else than its kernel, such as a predicate's tensor.
     pub fn read(&mut self, tensor: &ValidTensor, scope: ScopeKey) {
+        self.sums.reads += 1;
         self.reads.push((*tensor, scope));
     }
 
@@ -341,8 +352,8 @@ mod tests {
             args.existing(&packed, TensorArgType::NoDep, ScopeKey::NONE);
             args.push(&Arg::output(&[257], DataType::F32).unwrap());
             args.push(&Arg::output(&[1], DataType::F32).unwrap());
-            let &Sums { words, writes, scoped, unordered, outputs, initial, heap } = args.sums();
-            assert_eq!((words, heap), (4 + 7 + 4 + 4 + 4, 2048 + 1024));
+            let &Sums { words, writes, scoped, unordered, outputs, initial, reads, heap } = args.sums();
+            assert_eq!((words, reads, heap), (4 + 7 + 4 + 4 + 4, 0, 2048 + 1024));
             assert_eq!((writes, scoped, unordered, outputs, initial), (1, 0, 1, 2, 0));
             // What exists is not created, whatever was said.
             assert_eq!(args.tensors()[1].tag(), TensorArgType::OutputExisting);

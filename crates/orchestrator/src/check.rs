@@ -6,13 +6,34 @@ use prewire_tensormap::{Overlap, Region};
 
 use crate::args::{Arg, Args};
 use crate::error::SubmitError;
-use crate::orchestrator::Orchestrator;
+use crate::orchestrator::{Orchestrator, is_submitted};
 use crate::scope::ScopeKey;
 
 impl Orchestrator {
     /// Step 1: the arguments make sense on their own.
     #[inline]
     pub(crate) fn check(&self, cold: &Cold, args: &Args) -> Result<(), SubmitError> {
+        let limits = &self.limits;
+        let fits = args.tensors().len() <= usize::from(limits.task_tensors)
+            && args.scalars().len() <= usize::from(limits.task_scalars)
+            && cold.blocks != 0
+            && cold.blocks <= limits.blocks
+            && u32::from(cold.blocks) <= self.lanes[cold.shape as usize];
+        if !fits {
+            self.check_size(cold, args)?;
+        }
+        if !args.sums().is_plain() {
+            self.check_tensors(args)?;
+        }
+        match args.producers().iter().find(|(id, _)| !is_submitted(&self.allocator, &self.first, *id)) {
+            Some(&(id, _)) => Err(SubmitError::UnknownProducer { id }),
+            None => Ok(()),
+        }
+    }
+
+    /// It is no larger than a task may be, and there are lanes for it.
+    #[cold]
+    fn check_size(&self, cold: &Cold, args: &Args) -> Result<(), SubmitError> {
         let (tensors, scalars) =
             (usize::from(self.limits.task_tensors), usize::from(self.limits.task_scalars));
         if args.tensors().len() > tensors {
@@ -26,9 +47,11 @@ impl Orchestrator {
             return Err(SubmitError::Blocks { observed, allowed });
         }
         let allowed = self.lanes[cold.shape as usize];
-        if u32::from(cold.blocks) > allowed {
-            self.check_width(cold, allowed)?;
-        }
+        if u32::from(cold.blocks) > allowed { self.check_width(cold, allowed) } else { Ok(()) }
+    }
+
+    /// What tensors are used as is legal: those of scopes are not stale, and none is written that is another one too.
+    fn check_tensors(&self, args: &Args) -> Result<(), SubmitError> {
         let sums = args.sums();
         if sums.initial > 0
             && let Some(arg) = args.tensors().iter().position(Arg::has_initial_value)
@@ -43,13 +66,7 @@ impl Orchestrator {
         for (tensor, scope) in args.reads() {
             self.check_open(args.tensors().len(), tensor, scope)?;
         }
-        if sums.writes > 0 {
-            check_overlaps(args.tensors())?;
-        }
-        match args.producers().iter().find(|(id, _)| !self.is_of_this_run(*id)) {
-            Some(&(id, _)) => Err(SubmitError::UnknownProducer { id }),
-            None => Ok(()),
-        }
+        if sums.writes > 0 { check_overlaps(args.tensors()) } else { Ok(()) }
     }
 
     /// The scope that a tensor was made in is open.
@@ -67,7 +84,6 @@ impl Orchestrator {
     }
 
     /// More blocks than lanes: those that start together never would.
-    #[cold]
     fn check_width(&self, cold: &Cold, allowed: u32) -> Result<(), SubmitError> {
         let blocks = u32::from(cold.blocks);
         match cold.shape {

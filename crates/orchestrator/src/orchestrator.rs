@@ -289,6 +289,7 @@ impl Orchestrator {
 }
 
 /// Whether `id` was submitted in the run in which each ring began with the number in `first`.
+#[inline]
 pub(crate) fn is_submitted(allocator: &Allocator, first: &[u32; RING_COUNT], id: TaskId) -> bool {
     let ring = id.ring() as usize;
     ring < RING_COUNT && {

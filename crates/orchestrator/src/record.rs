@@ -7,7 +7,8 @@
 //! | 4 or 7 a tensor | address of the first element; shape; dtype, dimensions, tag; and strides, unless it is packed |
 //! | 1 a scalar | its bits |
 //!
-//! It is as long as the arguments, not a fixed record: four packed inputs and an output are 21 words.
+//! It is as long as the arguments, not a fixed record: four packed inputs and an output are 21 words, and no arguments
+//! are none.
 
 use prewire_abi::{DataType, MAX_TENSOR_DIMS, PredicateOp, TensorArgType, ValidTensor};
 use prewire_ring::{ArgWords, Rings, SlotRef};
@@ -52,7 +53,8 @@ pub(crate) fn tensor_words(tensor: &ValidTensor) -> u32 {
 #[inline]
 pub(crate) fn words(args: &Args) -> u32 {
     let predicate = if args.condition().is_some() { PREDICATE_WORDS } else { 0 };
-    1 + predicate + args.sums().words + args.scalars().len() as u32
+    let words = predicate + args.sums().words + args.scalars().len() as u32;
+    if words == 0 { 0 } else { 1 + words }
 }
 
 /// Writes the record of a task that is being submitted, word after word.
@@ -77,9 +79,8 @@ impl<'a> Writer<'a> {
     pub(crate) fn tensor(&mut self, tensor: &ValidTensor, tag: TensorArgType) {
         let &[s0, s1, s2, s3, s4] = tensor.shapes();
         let strided = if tensor.is_contiguous() { 0 } else { STRIDED };
-        let kind = u64::from(tensor.element_type().code())
-            | (tensor.ndims() as u64) << 8
-            | (tag.code() as u64 & 0xFF) << 16;
+        let kind =
+            u64::from(tensor.type_code()) | (tensor.ndims() as u64) << 8 | (tag.code() as u64 & 0xFF) << 16;
         let last = u64::from(s4) | kind << 32 | strided;
         self.0.put_all([tensor.start_addr(), pair(s0, s1), pair(s2, s3), last]);
         if strided != 0 {
@@ -108,7 +109,8 @@ impl<'a> Record<'a> {
     /// The arguments of the task in `slot`.
     #[must_use]
     pub fn of(rings: &'a Rings, slot: SlotRef) -> Self {
-        Self { rings, slot, header: rings.arg(slot, 0) }
+        let header = if rings.has_args(slot) { rings.arg(slot, 0) } else { 0 };
+        Self { rings, slot, header }
     }
 
     fn word(&self, at: u32) -> u64 {

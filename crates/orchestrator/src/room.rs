@@ -25,34 +25,13 @@ pub(crate) struct Taken {
 
 impl Orchestrator {
     #[inline]
-    fn need(&self, args: &Args) -> Need {
+    pub(crate) fn need(&self, args: &Args) -> Need {
         Need { heap: args.sums().heap, deps: self.edges.len() as u32, args: record::words(args) }
     }
 
     /// Step 3: everything that the task takes is there.
-    #[inline]
+    #[inline(never)]
     pub(crate) fn reserve(
-        &mut self,
-        wait: &mut impl Wait,
-        ring: usize,
-        args: &Args,
-    ) -> Result<Taken, SubmitError> {
-        let (need, entries) = (self.need(args), self.entries());
-        let allocator = &mut self.allocator;
-        if let Ok(in_use) = allocator.room(ring, &need) {
-            let allocator = &*allocator;
-            if entries == 0
-                || entries <= self.map.capacity() && self.map.reserve(entries, &|id| life(allocator, id))
-            {
-                return Ok(Taken { need, in_use, entries });
-            }
-        }
-        self.wait_for_room(wait, ring, args)
-    }
-
-    /// Step 3, where something is short.
-    #[cold]
-    fn wait_for_room(
         &mut self,
         wait: &mut impl Wait,
         ring: usize,

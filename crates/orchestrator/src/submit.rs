@@ -4,10 +4,11 @@ use core::panic::Location;
 
 use prewire_abi::TaskId;
 use prewire_platform::Wait;
-use prewire_ring::{Attrs, Cold, Placed};
+use prewire_ring::{Attrs, Cold, Need, Placed};
 
 use crate::args::{Args, slab};
 use crate::error::SubmitError;
+use crate::infer::life;
 use crate::orchestrator::Orchestrator;
 use crate::record::Writer;
 use crate::room::Taken;
@@ -51,14 +52,21 @@ impl Orchestrator {
             self.collect(args)?;
         }
         let ring = self.scopes.ring();
-        let taken = self.reserve(wait, ring, args)?;
-
-        let placed = self.place(ring, &taken, &cold, site);
+        let (need, entries) = (self.need(args), self.entries());
+        let placed = match self.place_now(ring, &need, entries, &cold, site) {
+            Some(placed) => placed,
+            None => {
+                let taken = self.reserve(wait, ring, args)?;
+                self.place(ring, &taken, &cold, site)
+            }
+        };
         self.count_task();
-        if taken.entries > 0 {
+        if entries > 0 {
             self.record_accesses(&placed, args);
         }
-        self.fill(&placed, taken.need.args, args);
+        if need.args > 0 {
+            self.fill(&placed, need.args, args);
+        }
         wait.wired(placed.id, &self.edges);
         let ready = if self.edges.is_empty() {
             self.rings().publish_unwired(placed.slot);
@@ -100,8 +108,31 @@ impl Orchestrator {
         Ok(Submitted { id: placed.id, scope: self.scope() })
     }
 
-    /// Step 4: takes what was reserved. From here on nothing fails.
+    /// Steps 3 and 4, where everything is there and no scope has to be told: nearly always.
     #[inline]
+    fn place_now(
+        &mut self,
+        ring: usize,
+        need: &Need,
+        entries: u32,
+        cold: &Cold,
+        site: &'static Location<'static>,
+    ) -> Option<Placed> {
+        if need.heap > 0 && self.scopes.current().is_some_and(|scope| scope.pin.is_none()) {
+            return None;
+        }
+        if entries > 0 {
+            let allocator = &self.allocator;
+            if entries > self.map.capacity() || !self.map.reserve(entries, &|id| life(allocator, id)) {
+                return None;
+            }
+        }
+        let placed = self.allocator.take(ring, need, cold, site)?;
+        self.recorded.note(ring, entries, self.map.len());
+        Some(placed)
+    }
+
+    /// Step 4: takes what was reserved. From here on nothing fails.
     fn place(&mut self, ring: usize, taken: &Taken, cold: &Cold, site: &'static Location<'static>) -> Placed {
         let Taken { need, in_use, entries } = taken;
         let next = self.allocator.next(ring);
@@ -122,7 +153,6 @@ impl Orchestrator {
     }
 
     /// Stores the arguments, and gives the outputs their memory.
-    #[inline]
     fn fill(&mut self, placed: &Placed, words: u32, args: &mut Args) {
         if args.sums().outputs > 0 {
             let mut addr = self.heaps[placed.slot.ring()] + placed.heap;

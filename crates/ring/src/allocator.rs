@@ -100,23 +100,54 @@ impl Allocator {
     /// As there.
     #[inline]
     pub fn room(&mut self, ring: usize, need: &Need) -> Result<InUse, Blocked> {
-        let cursor = &self.cursors[ring & 3];
-        let now = cursor.with(need, &cursor.tail);
+        let ring = ring & 3;
+        let cursor = &self.cursors[ring];
         // It held as much before: then it can, and no mark moves, whatever was reclaimed since.
-        if cursor.meter.is_usual(&now) {
+        if cursor.meter.is_usual(&cursor.with(need, &cursor.tail)) {
             return Ok(InUse::default());
         }
-        self.room_beyond(ring & 3, need, now)
-    }
-
-    /// As `room`, where what was reclaimed makes a difference.
-    fn room_beyond(&mut self, ring: usize, need: &Need, mut now: InUse) -> Result<InUse, Blocked> {
-        if self.rings.rings[ring].watermark() != self.cursors[ring].tail.watermark {
-            self.cursors[ring].tail = self.tail(ring);
-            now = self.cursors[ring].with(need, &self.cursors[ring].tail);
+        if self.rings.rings[ring].watermark() != cursor.tail.watermark {
+            self.look_again(ring);
         }
         let cursor = &self.cursors[ring];
+        let now = cursor.with(need, &cursor.tail);
         if cursor.has(&now) { Ok(now) } else { Err(cursor.blocked(need, &cursor.tail)) }
+    }
+
+    /// Looks up what is reclaimed of `ring` now.
+    #[inline(never)]
+    fn look_again(&mut self, ring: usize) {
+        self.cursors[ring].tail = self.tail(ring);
+    }
+
+    /// Takes a slot of `ring` and what `need` asks for, if all of it is there: [`room`](Allocator::room),
+    /// [`note`](Allocator::note) and [`commit`](Allocator::commit) in one.
+    ///
+    /// In line wherever it is called: what it gives back is used at once, and would be read from memory sooner than it is
+    /// written there.
+    #[inline(always)]
+    pub fn take(
+        &mut self,
+        ring: usize,
+        need: &Need,
+        cold: &Cold,
+        site: &'static Location<'static>,
+    ) -> Option<Placed> {
+        let ring = ring & 3;
+        let cursor = &self.cursors[ring];
+        if !cursor.meter.is_usual(&cursor.with(need, &cursor.tail)) {
+            if self.rings.rings[ring].watermark() != cursor.tail.watermark {
+                self.look_again(ring);
+            }
+            let cursor = &mut self.cursors[ring];
+            let now = cursor.with(need, &cursor.tail);
+            if !cursor.has(&now) {
+                return None;
+            }
+            cursor.meter.raise(&now);
+        }
+        self.cursors[ring].meter.count(need);
+        Some(self.commit_at(ring, need, cold, site))
     }
 
     /// What is reclaimed now. What everything before the watermark used ends where the last retired task's ends. Its slot
@@ -137,7 +168,7 @@ impl Allocator {
     /// Counts the task that is about to be committed, for the marks of the run: it found [`room`](Allocator::room).
     #[inline]
     pub fn note(&mut self, ring: usize, need: &Need, now: &InUse) {
-        self.cursors[ring].meter.note(need, now);
+        self.cursors[ring & 3].meter.note(need, now);
     }
 
     /// Counts a submit that waits, for the marks of the run.
@@ -167,7 +198,7 @@ impl Allocator {
     }
 
     /// As [`commit`](Allocator::commit), for a task that was submitted at `site`.
-    #[inline]
+    #[inline(always)]
     pub fn commit_at(
         &mut self,
         ring: usize,

@@ -75,7 +75,7 @@ impl Cursor {
 
     /// What the ring holds if `need` is taken now, with everything before `tail` reclaimed. What is not needed is not
     /// looked at: its use is what it was, or less.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn with(&self, need: &Need, tail: &Tail) -> InUse {
         let heap = match need.heap {
             0 => 0,

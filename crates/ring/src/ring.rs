@@ -198,6 +198,14 @@ impl Rings {
         unsafe { site.as_ref() }
     }
 
+    /// Whether the task in `slot` has any argument word.
+    #[must_use]
+    #[inline]
+    pub fn has_args(&self, slot: SlotRef) -> bool {
+        let state = self.slot(slot);
+        state.args.load(Ordering::Relaxed) != state.args_end.load(Ordering::Relaxed)
+    }
+
     /// The argument words of the task in `slot`, from word `at` on.
     #[must_use]
     #[inline]

@@ -178,15 +178,37 @@ impl Meter {
     /// A task is committed.
     #[inline]
     pub(crate) fn note(&mut self, need: &Need, now: &InUse) {
+        self.raise(now);
+        self.count(need);
+    }
+
+    /// So much is in use.
+    #[inline]
+    pub(crate) fn raise(&mut self, now: &InUse) {
         let high = &mut self.high;
-        if now.tasks > 0 {
-            high.tasks = high.tasks.max(now.tasks);
-            high.heap = high.heap.max(now.heap);
-            high.deps = high.deps.max(now.deps);
-            high.args = high.args.max(now.args);
+        if now.tasks > high.tasks {
+            high.tasks = now.tasks;
         }
-        self.own.0 = self.own.0.max(need.deps);
-        self.own.1 = self.own.1.max(need.args);
+        if now.args > high.args {
+            high.args = now.args;
+        }
+        if now.heap > high.heap {
+            high.heap = now.heap;
+        }
+        if now.deps > high.deps {
+            high.deps = now.deps;
+        }
+    }
+
+    /// A task has taken so much.
+    #[inline]
+    pub(crate) fn count(&mut self, need: &Need) {
+        if need.deps > self.own.0 {
+            self.own.0 = need.deps;
+        }
+        if need.args > self.own.1 {
+            self.own.1 = need.args;
+        }
         if need.heap > 0 {
             self.largest = self.largest.max(need.heap);
             self.bytes += Heap::rounded(need.heap);
