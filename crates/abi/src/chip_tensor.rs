@@ -392,6 +392,48 @@ impl ChipTensor {
         self
     }
 
+    /// Makes it what [`contiguous`](ChipTensor::contiguous) at address 0 returns, or leaves it as it is. Each field is
+    /// stored once, where it is to be: a copy of what was just stored in pieces would wait for them.
+    #[inline]
+    pub(crate) fn set_contiguous(&mut self, shape: &[u32], dtype: DataType) -> Result<(), TensorError> {
+        let ndims = shape.len();
+        let mut shapes = [0; MAX_TENSOR_DIMS];
+        let mut strides = [0; MAX_TENSOR_DIMS];
+        let (mut next, mut too_large, mut empty) = (1u64, ndims == 0 || ndims > MAX_TENSOR_DIMS, false);
+        for dim in (0..MAX_TENSOR_DIMS).rev() {
+            if let Some(&d) = shape.get(dim) {
+                shapes[dim] = d;
+                strides[dim] = next as u32;
+                too_large |= next > u64::from(u32::MAX);
+                // Does not overflow before it is too large.
+                next = next.wrapping_mul(u64::from(d.max(1)));
+                empty |= d == 0;
+            }
+        }
+        let numel = if empty { 0 } else { next };
+        let (size, over) = numel.overflowing_mul(u64::from(dtype.size()));
+        if too_large || over {
+            // It says what is wrong.
+            *self = Self::contiguous(0, shape, dtype)?;
+            return Ok(());
+        }
+        self.buffer_addr = 0;
+        self.buffer_size = size;
+        self.owner_task_id = TaskId::INVALID;
+        self.start_offset = 0;
+        self.version = 0;
+        self.ndims = ndims as u32;
+        self.dtype = dtype.code();
+        self.manual_dep = 0;
+        self.is_contiguous = 1;
+        self.address_space = AddressSpace::Host.code();
+        self.shapes = shapes;
+        self.extent = numel;
+        self.strides = strides;
+        self.pad = [0; 9];
+        Ok(())
+    }
+
     /// Moves it to a buffer at `addr` that `task` owns.
     #[inline]
     pub(crate) fn place(&mut self, addr: u64, task: TaskId) {

@@ -46,6 +46,16 @@ impl ValidTensor {
         ChipTensor::contiguous(addr, shape, dtype).map(Self)
     }
 
+    /// Makes it what [`contiguous`](ValidTensor::contiguous) at address 0 returns.
+    ///
+    /// # Errors
+    ///
+    /// As there; then it stays what it is.
+    #[inline]
+    pub fn set_contiguous(&mut self, shape: &[u32], dtype: DataType) -> Result<(), TensorError> {
+        self.0.set_contiguous(shape, dtype)
+    }
+
     /// The record.
     #[must_use]
     #[inline]
@@ -221,6 +231,21 @@ mod tests {
             let tensor = ValidTensor::new(bytemuck::cast(words)).unwrap();
             prop_assert_eq!(tensor.shape(), &shape);
             check(&tensor);
+        }
+
+        #[test]
+        fn what_is_set_is_what_is_made(
+            shape in proptest::collection::vec(prop_oneof![0u32..9, any::<u32>(), Just(1 << 16)], 0..=MAX_TENSOR_DIMS + 1),
+            dtype in proptest::sample::select(DataType::ALL),
+        ) {
+            let former = ValidTensor::contiguous(0x1000, &[2, 3, 4, 5, 6], DataType::F16).unwrap().slice(1, 1, 2, 1).unwrap();
+            let mut tensor = former.with_owner(TaskId::new(1, 2)).with_manual_dep(true);
+            let before = tensor;
+            let set = tensor.set_contiguous(&shape, dtype);
+            let made = ValidTensor::contiguous(0, &shape, dtype);
+            let expected = made.unwrap_or(before);
+            prop_assert_eq!(set.err(), made.err());
+            prop_assert_eq!(bytemuck::bytes_of(tensor.get()), bytemuck::bytes_of(expected.get()));
         }
 
         #[test]

@@ -42,12 +42,14 @@ pub struct Orch<'r> {
 impl<'r> Orch<'r> {
     /// Begins a task that runs `kernel`: add arguments, then [`go`](Submit::go).
     #[track_caller]
+    #[inline]
     pub fn submit<'o>(&'o mut self, kernel: &'o Kernel) -> Submit<'o, 'r> {
         Submit::new(self, Some(kernel), Location::caller())
     }
 
     /// Begins a task that runs nothing: it completes when what it depends on has.
     #[track_caller]
+    #[inline]
     pub fn dummy<'o>(&'o mut self) -> Submit<'o, 'r> {
         Submit::new(self, None, Location::caller())
     }
@@ -231,6 +233,7 @@ impl<'r> Orch<'r> {
     }
 
     /// A tensor is this chip's, and its memory is there.
+    #[inline]
     pub(crate) fn check(&mut self, arg: usize, tensor: &Tensor) -> Result<(), Refusal> {
         if tensor.chip != self.chip {
             return Err(Refusal::OtherChip { arg });
@@ -242,20 +245,24 @@ impl<'r> Orch<'r> {
             Origin::Scope { .. } | Origin::Passed { .. } => Ok(()),
             Origin::Buffer { index, generation, .. } => {
                 let at = index as usize;
-                if self.seen.get(at) == Some(&generation) {
-                    return Ok(());
-                }
-                if !self.store.is_live(index, generation) {
-                    return Err(Refusal::Dropped { arg });
-                }
-                // What is alive now stays until the run has ended, dropped or not.
-                if self.seen.len() <= at {
-                    self.seen.resize(at + 1, 0);
-                }
-                self.seen[at] = generation;
-                Ok(())
+                if self.seen.get(at) == Some(&generation) { Ok(()) } else { self.see(arg, index, generation) }
             }
         }
+    }
+
+    /// The buffer `index` is alive, and it is the one that is meant. What is alive now stays until the run has ended,
+    /// dropped or not.
+    #[cold]
+    fn see(&mut self, arg: usize, index: u32, generation: u32) -> Result<(), Refusal> {
+        if !self.store.is_live(index, generation) {
+            return Err(Refusal::Dropped { arg });
+        }
+        let at = index as usize;
+        if self.seen.len() <= at {
+            self.seen.resize(at + 1, 0);
+        }
+        self.seen[at] = generation;
+        Ok(())
     }
 }
 

@@ -3,7 +3,7 @@
 use std::panic::Location;
 
 use prewire_abi::{DataType, EdgeKind, LaneMask, PredicateOp, Shape, TensorArgType};
-use prewire_orchestrator::{Arg, Args, Predicate, SubmitError};
+use prewire_orchestrator::{Args, Predicate, SubmitError};
 use prewire_ring::{Attrs, Cold};
 
 use crate::element::Scalar;
@@ -24,10 +24,12 @@ pub struct Submit<'o, 'r> {
     site: &'static Location<'static>,
     blocks: u32,
     sync_start: bool,
-    mistake: Option<Refusal>,
+    /// In a box: a task in the making is handed from call to call.
+    mistake: Option<Box<Refusal>>,
 }
 
 impl<'o, 'r> Submit<'o, 'r> {
+    #[inline]
     pub(crate) fn new(
         orch: &'o mut Orch<'r>,
         kernel: Option<&'o Kernel>,
@@ -35,21 +37,28 @@ impl<'o, 'r> Submit<'o, 'r> {
     ) -> Self {
         orch.args.clear();
         let mistake = match kernel {
-            Some(kernel) if kernel.chip != orch.chip => Some(Refusal::OtherChipKernel),
+            Some(kernel) if kernel.chip != orch.chip => Some(Box::new(Refusal::OtherChipKernel)),
             _ => None,
         };
         Self { orch, kernel, site, blocks: 1, sync_start: false, mistake }
     }
 
+    #[inline]
     fn try_to(mut self, add: impl FnOnce(&mut Self) -> Result<(), Refusal>) -> Self {
         if self.mistake.is_none()
             && let Err(mistake) = add(&mut self)
         {
-            self.mistake = Some(mistake);
+            self.mistaken(mistake);
         }
         self
     }
 
+    #[cold]
+    fn mistaken(&mut self, mistake: Refusal) {
+        self.mistake = Some(Box::new(mistake));
+    }
+
+    #[inline]
     fn existing(self, tensor: &impl AsTensor, tag: TensorArgType) -> Self {
         self.try_to(|this| {
             let arg = this.orch.args.tensors().len();
@@ -65,48 +74,54 @@ impl<'o, 'r> Submit<'o, 'r> {
     }
 
     /// A tensor that the task reads. It waits for what writes it.
+    #[inline]
     pub fn input(self, tensor: &impl AsTensor) -> Self {
         self.existing(tensor, TensorArgType::Input)
     }
 
     /// A tensor that the task reads and writes. It waits for what writes and what reads it.
+    #[inline]
     pub fn inout(self, tensor: &impl AsTensor) -> Self {
         self.existing(tensor, TensorArgType::InOut)
     }
 
     /// A tensor that exists and that the task overwrites. It waits for what writes and what reads it.
+    #[inline]
     pub fn output_into(self, tensor: &impl AsTensor) -> Self {
         self.existing(tensor, TensorArgType::OutputExisting)
     }
 
     /// A tensor that makes no edges, but for the one to the task that created it. From the first such task on, a run
     /// checks the accesses of its tasks while they run, as in a [manual scope](Orch::manual_scope).
+    #[inline]
     pub fn no_dep(self, tensor: &impl AsTensor) -> Self {
         self.existing(tensor, TensorArgType::NoDep)
     }
 
     /// A tensor that the task is given memory for, good until the scope closes; see [`Task::tensor`].
+    #[inline]
     pub fn output(self, shape: &[u32], dtype: DataType) -> Self {
         self.try_to(|this| {
             let arg = this.orch.args.tensors().len();
-            let output = Arg::output(shape, dtype).map_err(|error| Refusal::Tensor { arg, error })?;
-            this.orch.args.push(&output);
-            Ok(())
+            this.orch.args.output(shape, dtype).map_err(|error| Refusal::Tensor { arg, error })
         })
     }
 
     /// A scalar.
+    #[inline]
     pub fn scalar(self, value: impl Scalar) -> Self {
         self.orch.args.scalar(value.to_bits());
         self
     }
 
     /// A task that this one waits for, and whose outputs it keeps alive, whatever they access.
+    #[inline]
     pub fn after(self, task: &Task) -> Self {
         self.after_kind(task, EdgeKind::BOTH)
     }
 
     /// As [`after`](Submit::after), with an edge that only waits or only keeps alive.
+    #[inline]
     pub fn after_kind(self, task: &Task, kind: EdgeKind) -> Self {
         self.try_to(|this| {
             if task.run() != this.orch.run {
@@ -118,12 +133,14 @@ impl<'o, 'r> Submit<'o, 'r> {
     }
 
     /// How many blocks the task has: the kernel runs once for each. 1 unless said.
+    #[inline]
     pub fn blocks(mut self, blocks: u32) -> Self {
         self.blocks = blocks;
         self
     }
 
     /// All blocks start together, or none does yet.
+    #[inline]
     pub fn sync_start(mut self) -> Self {
         self.sync_start = true;
         self
@@ -159,7 +176,7 @@ impl<'o, 'r> Submit<'o, 'r> {
         let Self { orch, kernel, site, blocks, sync_start, mistake } = self;
         let what = || kernel.map_or_else(|| "a dummy task".into(), |k| format!("kernel {:?}", k.name));
         if let Some(mistake) = mistake {
-            return Err(refused(what(), site, mistake));
+            return Err(refused(what(), site, *mistake));
         }
         let signature = kernel.and_then(|kernel| kernel.signature.as_ref());
         if let Some((params, scalars)) = signature

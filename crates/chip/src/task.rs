@@ -25,6 +25,7 @@ pub struct Task {
 impl Task {
     /// A task of a run, and its outputs: for those who submit tasks of their own, as a worker does.
     #[must_use]
+    #[inline]
     pub fn new(id: TaskId, run: u64, outputs: impl ExactSizeIterator<Item = Tensor>) -> Self {
         let mut outputs = outputs;
         let outputs = match outputs.len() {
@@ -49,6 +50,7 @@ impl Task {
 
     /// The tensors that it was asked to create, in order.
     #[must_use]
+    #[inline]
     pub fn outputs(&self) -> &[Tensor] {
         match &self.outputs {
             Outputs::None => &[],

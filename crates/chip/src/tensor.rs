@@ -76,6 +76,7 @@ impl Tensor {
 
     /// The scope that it lives in: none of a buffer.
     #[must_use]
+    #[inline]
     pub const fn scope(&self) -> ScopeKey {
         match self.origin {
             Origin::Buffer { .. } | Origin::Passed { .. } => ScopeKey::NONE,
@@ -115,6 +116,7 @@ impl Tensor {
 
     /// Whether it was handed out to be read and nothing else.
     #[must_use]
+    #[inline]
     pub const fn is_read_only(&self) -> bool {
         matches!(self.origin, Origin::Buffer { writable: false, .. } | Origin::Passed { writable: false, .. })
     }
@@ -206,18 +208,21 @@ pub trait AsTensor {
 }
 
 impl AsTensor for Tensor {
+    #[inline]
     fn as_tensor(&self, _: usize) -> std::result::Result<&Tensor, Refusal> {
         Ok(self)
     }
 }
 
 impl AsTensor for Buffer {
+    #[inline]
     fn as_tensor(&self, _: usize) -> std::result::Result<&Tensor, Refusal> {
         Ok(self)
     }
 }
 
 impl AsTensor for Task {
+    #[inline]
     fn as_tensor(&self, arg: usize) -> std::result::Result<&Tensor, Refusal> {
         match self.outputs() {
             [one] => Ok(one),
@@ -227,6 +232,7 @@ impl AsTensor for Task {
 }
 
 impl<T: AsTensor> AsTensor for &T {
+    #[inline]
     fn as_tensor(&self, arg: usize) -> std::result::Result<&Tensor, Refusal> {
         T::as_tensor(self, arg)
     }

@@ -195,11 +195,42 @@ impl Args {
         if !arg.creates() {
             return self.existing(&arg.tensor, arg.tag, arg.scope);
         }
-        self.sums.words += record::tensor_words(&arg.tensor);
-        self.sums.outputs += 1;
         self.sums.initial += u32::from(arg.initial);
-        self.sums.heap = self.sums.heap.saturating_add(slab(arg.tensor.buffer_size()));
+        self.count_output(arg.tensor.buffer_size());
         self.add(&arg.tensor, arg.tag, arg.scope, arg.initial);
+    }
+
+    /// Adds memory that the task is to get: as [`push`](Args::push) of [`Arg::output`].
+    ///
+    /// # Errors
+    ///
+    /// As there; nothing is added then.
+    #[inline]
+    pub fn output(&mut self, shape: &[u32], dtype: DataType) -> Result<(), TensorError> {
+        let Some(arg) = self.tensors.get_mut(self.count) else { return self.grow_output(shape, dtype) };
+        arg.tensor.set_contiguous(shape, dtype)?;
+        arg.scope = ScopeKey::NONE;
+        arg.tag = TensorArgType::Output;
+        arg.initial = false;
+        let bytes = arg.tensor.buffer_size();
+        self.count_output(bytes);
+        self.count += 1;
+        Ok(())
+    }
+
+    #[cold]
+    fn grow_output(&mut self, shape: &[u32], dtype: DataType) -> Result<(), TensorError> {
+        let arg = Arg::output(shape, dtype)?;
+        self.push(&arg);
+        Ok(())
+    }
+
+    /// Counts an output, whose elements lie row after row.
+    #[inline]
+    fn count_output(&mut self, bytes: u64) {
+        self.sums.words += record::PACKED_WORDS;
+        self.sums.outputs += 1;
+        self.sums.heap = self.sums.heap.saturating_add(slab(bytes));
     }
 
     #[inline]
@@ -351,7 +382,7 @@ mod tests {
             args.existing(&column, TensorArgType::Output, ScopeKey::NONE);
             args.existing(&packed, TensorArgType::NoDep, ScopeKey::NONE);
             args.push(&Arg::output(&[257], DataType::F32).unwrap());
-            args.push(&Arg::output(&[1], DataType::F32).unwrap());
+            args.output(&[1], DataType::F32).unwrap();
             let &Sums { words, writes, scoped, unordered, outputs, initial, reads, heap } = args.sums();
             assert_eq!((words, reads, heap), (4 + 7 + 4 + 4 + 4, 0, 2048 + 1024));
             assert_eq!((writes, scoped, unordered, outputs, initial), (1, 0, 1, 2, 0));

@@ -16,7 +16,7 @@ use prewire_ring::{ArgWords, Rings, SlotRef};
 use crate::args::{Args, Predicate};
 
 const PREDICATE_WORDS: u32 = 3;
-const PACKED_WORDS: u32 = 4;
+pub(crate) const PACKED_WORDS: u32 = 4;
 const STRIDED_WORDS: u32 = 7;
 const STRIDED: u64 = 1 << 56;
 
