@@ -220,6 +220,9 @@ impl ChipTensor {
     #[must_use]
     #[inline]
     pub fn start_addr(&self) -> u64 {
+        if self.start_offset == 0 {
+            return self.buffer_addr;
+        }
         self.buffer_addr.wrapping_add(self.start_offset.wrapping_mul(u64::from(self.element_size())))
     }
 

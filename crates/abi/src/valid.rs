@@ -3,7 +3,7 @@
 use core::fmt;
 use core::ops::Deref;
 
-use crate::{ChipTensor, DataType, MAX_TENSOR_DIMS, TaskId, TensorError, ViewError};
+use crate::{ChipTensor, DataType, TaskId, TensorError, ViewError};
 
 /// A [`ChipTensor`] that is valid, whoever made it: every index inside its shape is inside its buffer, and its element
 /// type is known. Past its dimensions its shape and its strides are 0.
@@ -63,18 +63,20 @@ impl ValidTensor {
         &self.0
     }
 
-    /// Elements in each dimension; 0 past the last.
+    /// The elements in each dimension, 0 past the last, as words: `head` and the first, the second and third, the others.
     #[must_use]
     #[inline]
-    pub const fn shapes(&self) -> &[u32; MAX_TENSOR_DIMS] {
-        self.0.shapes()
+    pub const fn shape_words(&self, head: u32) -> [u64; 3] {
+        let [a, b, c, d, e] = *self.0.shapes();
+        [pair(head, a), pair(b, c), pair(d, e)]
     }
 
-    /// Elements from one index to the next in each dimension; 0 past the last.
+    /// The strides, likewise: the first two, the next two, the last.
     #[must_use]
     #[inline]
-    pub const fn all_strides(&self) -> &[u32; MAX_TENSOR_DIMS] {
-        self.0.all_strides()
+    pub const fn stride_words(&self) -> [u64; 3] {
+        let [a, b, c, d, e] = *self.0.all_strides();
+        [pair(a, b), pair(c, d), e as u64]
     }
 
     /// The element type.
@@ -159,6 +161,11 @@ impl ValidTensor {
     }
 }
 
+#[inline]
+const fn pair(low: u32, high: u32) -> u64 {
+    low as u64 | (high as u64) << 32
+}
+
 impl TryFrom<ChipTensor> for ValidTensor {
     type Error = TensorError;
 
@@ -185,7 +192,7 @@ impl fmt::Debug for ValidTensor {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::geometry;
+    use crate::{MAX_TENSOR_DIMS, geometry};
     use proptest::prelude::*;
 
     /// What is promised of it.
@@ -193,8 +200,10 @@ mod tests {
         tensor.validate().unwrap();
         assert_eq!(tensor.dtype().unwrap(), tensor.element_type());
         assert_eq!(tensor.type_code(), tensor.element_type().code());
-        assert_eq!(*tensor.shapes(), geometry::padded(tensor.shape()));
-        assert_eq!(*tensor.all_strides(), geometry::padded(tensor.strides()));
+        let [a, b, c, d, e] = geometry::padded(tensor.shape()).map(u64::from);
+        assert_eq!(tensor.shape_words(7), [7 | a << 32, b | c << 32, d | e << 32]);
+        let [a, b, c, d, e] = geometry::padded(tensor.strides()).map(u64::from);
+        assert_eq!(tensor.stride_words(), [a | b << 32, c | d << 32, e]);
     }
 
     #[test]

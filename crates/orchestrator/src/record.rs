@@ -4,7 +4,7 @@
 //! |---|---|
 //! | 0 | tensors, scalars, and whether there is a predicate |
 //! | 3 | the predicate: address, operator and dtype, target |
-//! | 4 or 7 a tensor | address of the first element; shape; dtype, dimensions, tag; and strides, unless it is packed |
+//! | 4 or 7 a tensor | address of the first element; dtype, dimensions, tag; shape; and strides, unless it is packed |
 //! | 1 a scalar | its bits |
 //!
 //! It is as long as the arguments, not a fixed record: four packed inputs and an output are 21 words, and no arguments
@@ -18,7 +18,8 @@ use crate::args::{Args, Predicate};
 const PREDICATE_WORDS: u32 = 3;
 pub(crate) const PACKED_WORDS: u32 = 4;
 const STRIDED_WORDS: u32 = 7;
-const STRIDED: u64 = 1 << 56;
+/// In a tensor's kind: its strides follow.
+const STRIDED: u32 = 1 << 24;
 
 /// A tensor argument of a published task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,10 +38,6 @@ pub struct ArgTensor {
     pub strides: [u32; MAX_TENSOR_DIMS],
     /// Whether the elements lie row after row without gaps.
     pub packed: bool,
-}
-
-fn pair(low: u32, high: u32) -> u64 {
-    u64::from(low) | u64::from(high) << 32
 }
 
 /// The words that a tensor takes.
@@ -77,15 +74,15 @@ impl<'a> Writer<'a> {
 
     #[inline]
     pub(crate) fn tensor(&mut self, tensor: &ValidTensor, tag: TensorArgType) {
-        let &[s0, s1, s2, s3, s4] = tensor.shapes();
-        let strided = if tensor.is_contiguous() { 0 } else { STRIDED };
-        let kind =
-            u64::from(tensor.type_code()) | (tensor.ndims() as u64) << 8 | (tag.code() as u64 & 0xFF) << 16;
-        let last = u64::from(s4) | kind << 32 | strided;
-        self.0.put_all([tensor.start_addr(), pair(s0, s1), pair(s2, s3), last]);
-        if strided != 0 {
-            let &[s0, s1, s2, s3, s4] = tensor.all_strides();
-            self.0.put_all([pair(s0, s1), pair(s2, s3), u64::from(s4)]);
+        let packed = tensor.is_contiguous();
+        let kind = u32::from(tensor.type_code())
+            | (tensor.ndims() as u32) << 8
+            | (tag.code() as u32 & 0xFF) << 16
+            | if packed { 0 } else { STRIDED };
+        let [w1, w2, w3] = tensor.shape_words(kind);
+        self.0.put_all([tensor.start_addr(), w1, w2, w3]);
+        if !packed {
+            self.0.put_all(tensor.stride_words());
         }
     }
 
@@ -149,7 +146,7 @@ impl<'a> Record<'a> {
     }
 
     fn after(&self, start: u32) -> u32 {
-        start + if self.word(start + 3) & STRIDED == 0 { PACKED_WORDS } else { STRIDED_WORDS }
+        start + if self.word(start + 1) as u32 & STRIDED == 0 { PACKED_WORDS } else { STRIDED_WORDS }
     }
 
     /// Tensor `i`.
@@ -181,9 +178,10 @@ impl<'a> Record<'a> {
     /// The tensor whose words begin at `start`.
     fn tensor_at(&self, start: u32) -> Option<ArgTensor> {
         let (w1, w2, w3) = (self.word(start + 1), self.word(start + 2), self.word(start + 3));
-        let shape = [w1 as u32, (w1 >> 32) as u32, w2 as u32, (w2 >> 32) as u32, w3 as u32];
-        let ndims = ((w3 >> 40 & 0xFF) as usize).min(MAX_TENSOR_DIMS);
-        let packed = w3 & STRIDED == 0;
+        let kind = w1 as u32;
+        let shape = [(w1 >> 32) as u32, w2 as u32, (w2 >> 32) as u32, w3 as u32, (w3 >> 32) as u32];
+        let ndims = ((kind >> 8 & 0xFF) as usize).min(MAX_TENSOR_DIMS);
+        let packed = kind & STRIDED == 0;
         let strides = if packed {
             let mut strides = [0; MAX_TENSOR_DIMS];
             let mut step = 1u32;
@@ -198,8 +196,8 @@ impl<'a> Record<'a> {
         };
         Some(ArgTensor {
             addr: self.word(start),
-            dtype: DataType::try_from((w3 >> 32) as u8).ok()?,
-            tag: TensorArgType::try_from((w3 >> 48 & 0x7F) as i32).ok()?,
+            dtype: DataType::try_from(kind as u8).ok()?,
+            tag: TensorArgType::try_from((kind >> 16 & 0xFF) as i32).ok()?,
             ndims,
             shape,
             strides,

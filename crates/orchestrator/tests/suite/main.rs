@@ -3,6 +3,7 @@
 
 mod deadlock;
 mod edges;
+mod lines;
 mod reclaim;
 mod record;
 mod refused;

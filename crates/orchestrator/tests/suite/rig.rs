@@ -4,7 +4,7 @@ use core::panic::Location;
 use prewire_abi::{DataType, EdgeKind, LaneMask, ScopeMode, Shape, TaskId, TensorArgType, ValidTensor};
 use prewire_orchestrator::{Arg, Args, Capacity, Orchestrator, ScopeKey, Setup, SubmitError};
 use prewire_platform::{Awaited, Limits, Poll, Wait, WaitEnd};
-use prewire_ring::{Class, Cold, Ready, RingSizes, Rings, Slot, SlotRef};
+use prewire_ring::{Allocator, Class, Cold, Ready, RingSizes, Rings, Slot, SlotRef};
 use prewire_tensormap::Hazards;
 use std::sync::Arc;
 
@@ -99,8 +99,17 @@ impl Rig {
     }
 
     pub(crate) fn with(sizes: &RingSizes, capacity: Capacity) -> Self {
-        let (rings, allocator) = Rings::new(sizes).unwrap();
-        let ready = Arc::new(Ready::new(sizes));
+        Self::made(sizes, Rings::new(sizes).unwrap(), Ready::new(sizes), capacity)
+    }
+
+    /// As `with`, of rings and queues that were made before.
+    pub(crate) fn made(
+        sizes: &RingSizes,
+        (rings, allocator): (Arc<Rings>, Allocator),
+        ready: Ready,
+        capacity: Capacity,
+    ) -> Self {
+        let ready = Arc::new(ready);
         let mut orch = Orchestrator::new(Setup {
             allocator,
             ready: ready.clone(),
