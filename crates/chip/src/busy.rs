@@ -48,6 +48,7 @@ impl Busy {
         Self { entries, timed: AtomicBool::new(false) }
     }
 
+    #[inline]
     fn entry(&self, lane: LaneId) -> &Entry {
         &self.entries[usize::from(lane.0)]
     }

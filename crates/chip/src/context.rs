@@ -35,7 +35,6 @@ pub(crate) const MAX_TENSORS: usize = 64;
 /// One run of a kernel on a core: its arguments, and who it is among its peers.
 pub struct KernelCtx<'k> {
     engine: &'k Engine,
-    record: Record<'k>,
     lane: LaneId,
     work: Work,
     cold: Cold,
@@ -61,27 +60,26 @@ impl fmt::Debug for KernelCtx<'_> {
 }
 
 impl<'k> KernelCtx<'k> {
-    pub(crate) fn new(engine: &'k Engine, lane: LaneId, work: Work) -> Self {
-        let slot = SlotRef::from_raw(work.slot);
-        let state = engine.rings().slot(slot);
-        let cold = state.cold();
-        let record = Record::of(engine.rings(), slot);
-        let watch = engine.races().map(|_| {
-            let eye = Eye { engine, holder: engine.holder(state.id(), work.block, work.place) };
-            Watch::of(&eye, &record, cold.attrs.unordered)
-        });
+    /// For the sub-task `work` of a task that is `cold`. What a kernel does not ask for is not read: its arguments are on
+    /// cache lines of their own.
+    #[inline]
+    pub(crate) fn new(engine: &'k Engine, lane: LaneId, work: Work, cold: Cold) -> Self {
+        let task = engine.rings().slot(SlotRef::from_raw(work.slot)).id();
         Self {
             engine,
-            record,
             lane,
             work,
             cold,
-            task: state.id(),
+            task,
             exclusive: cold.total() == 1 && !cold.attrs.unordered,
             marks: [const { Cell::new(0) }; MAX_TENSORS],
             shares: Cell::new(false),
-            watch: watch.map(RefCell::new),
+            watch: engine.races().map(|_| RefCell::new(watch(engine, work, cold))),
         }
+    }
+
+    fn record(&self) -> Record<'k> {
+        Record::of(self.engine.rings(), self.slot())
     }
 
     fn slot(&self) -> SlotRef {
@@ -129,13 +127,13 @@ impl<'k> KernelCtx<'k> {
     /// How many tensors the task has.
     #[must_use]
     pub fn tensors(&self) -> usize {
-        self.record.tensors()
+        self.record().tensors()
     }
 
     /// How many scalars the task has.
     #[must_use]
     pub fn scalars(&self) -> usize {
-        self.record.scalars()
+        self.record().scalars()
     }
 
     /// The shape of argument `arg`.
@@ -154,12 +152,12 @@ impl<'k> KernelCtx<'k> {
     ///
     /// There is no such scalar.
     pub fn scalar<T: Scalar>(&self, i: usize) -> Result<T, KernelError> {
-        let bits = self.record.scalar(i);
-        bits.map(T::from_bits).ok_or(KernelError::NoScalar { scalar: i, scalars: self.record.scalars() })
+        let bits = self.record().scalar(i);
+        bits.map(T::from_bits).ok_or(KernelError::NoScalar { scalar: i, scalars: self.record().scalars() })
     }
 
     fn tensor(&self, arg: usize) -> Result<ArgTensor, KernelError> {
-        self.record.tensor(arg).ok_or(KernelError::NoTensor { arg, tensors: self.record.tensors() })
+        self.record().tensor(arg).ok_or(KernelError::NoTensor { arg, tensors: self.record().tensors() })
     }
 
     /// The span of argument `arg`, if a kernel may access it so as elements of `T`.
@@ -185,7 +183,7 @@ impl<'k> KernelCtx<'k> {
     /// Tells the race checker of a view, if there is one.
     fn tell(&self, arg: usize, span: &Span, write: bool) {
         if let (Some(races), Some(watch)) = (self.engine.races(), &self.watch)
-            && let Some(tensor) = self.record.tensor(arg)
+            && let Some(tensor) = self.record().tensor(arg)
         {
             if write {
                 watch.borrow_mut().writes(arg);
@@ -344,6 +342,7 @@ impl<'k> KernelCtx<'k> {
     }
 
     /// This sub-task has ended: its peers must not wait for it.
+    #[inline]
     pub(crate) fn leave(&self) {
         self.confess();
         let members = self.cold.lanes.count();
@@ -361,6 +360,15 @@ impl<'k> KernelCtx<'k> {
             self.engine.adoptions().give_back_all(self.holder());
         }
     }
+}
+
+/// The arguments of a sub-task as they are now, for the race checker.
+#[cold]
+fn watch(engine: &Engine, work: Work, cold: Cold) -> Watch {
+    let slot = SlotRef::from_raw(work.slot);
+    let task = engine.rings().slot(slot).id();
+    let eye = Eye { engine, holder: engine.holder(task, work.block, work.place) };
+    Watch::of(&eye, &Record::of(engine.rings(), slot), cold.attrs.unordered)
 }
 
 /// Whether sub-tasks of such a task may wait for each other.

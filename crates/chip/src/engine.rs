@@ -239,18 +239,19 @@ impl Engine {
     /// A sub-task that a core took up after the end of the run. It does not begin; peers that did hear that it never comes.
     #[cold]
     fn skip(&self, lane: LaneId, work: Work) {
-        self.rings.slot(SlotRef::from_raw(work.slot)).poison();
-        KernelCtx::new(self, lane, work).leave();
+        let state = self.rings.slot(SlotRef::from_raw(work.slot));
+        state.poison();
+        KernelCtx::new(self, lane, work, state.cold()).leave();
     }
 
     fn run_kernel(&self, lane: LaneId, work: Work) {
-        let state = self.rings.slot(SlotRef::from_raw(work.slot));
-        let callable = self.kernels.get(state.cold().callable);
+        let cold = self.rings.slot(SlotRef::from_raw(work.slot)).cold();
+        let callable = self.kernels.get(cold.callable);
         let Some(body) = callable.and_then(|callable| callable.body(work.place)) else {
             self.fail(Some(lane), work, KernelError::new("the task names no kernel for this core"));
-            return KernelCtx::new(self, lane, work).leave();
+            return KernelCtx::new(self, lane, work, cold).leave();
         };
-        let mut ctx = KernelCtx::new(self, lane, work);
+        let mut ctx = KernelCtx::new(self, lane, work, cold);
         let result = catch_unwind(AssertUnwindSafe(|| body(&mut ctx))).unwrap_or_else(|panic| {
             let text = message(&*panic);
             // Dropping what the kernel threw is the kernel's code again, and may panic again.
