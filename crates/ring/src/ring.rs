@@ -37,8 +37,9 @@ pub(crate) struct Ring {
     pub(crate) floor: AtomicU64,
     /// The oldest live task. Written under `walk`.
     watermark: Padded<AtomicU32>,
-    /// Who moves the watermark.
-    walk: CombiningLock<()>,
+    /// Who moves the watermark. In it: the head as the last one saw it. On a line of its own, as the orchestrator reads
+    /// what is around it at every submit.
+    walk: Padded<CombiningLock<u32>>,
 }
 
 impl Ring {
@@ -57,7 +58,7 @@ impl Ring {
             head: Padded::new(AtomicU32::new(0)),
             floor: AtomicU64::new(Self::NO_FLOOR),
             watermark: Padded::new(AtomicU32::new(0)),
-            walk: CombiningLock::new(()),
+            walk: Padded::new(CombiningLock::new(0)),
         }
     }
 
@@ -102,14 +103,25 @@ impl Ring {
     /// Moves the watermark over consumed slots. Returns without waiting if another thread is at it; that thread looks
     /// again.
     pub(crate) fn advance(&self) {
-        self.walk.combine(|()| {
-            // ORDERING: Acquire, "ring-head"; pairs with the store in `Allocator::commit`: a slot below the head is
-            // initialised.
-            let head = self.head.load(mutant::order("head-load", Ordering::Acquire));
+        self.walk.combine(|head| {
             let start = self.watermark.load(Ordering::Relaxed);
             let mut at = start;
-            while at != head && self.is_consumed(at) {
-                at = at.wrapping_add(1);
+            loop {
+                while at != *head && self.is_consumed(at) {
+                    at = at.wrapping_add(1);
+                }
+                // MUTANT "head-not-renewed": what came after the head that was known stays.
+                if at != *head || (at != start && mutant::skips("head-not-renewed")) {
+                    break;
+                }
+                // The orchestrator writes this word all the time: it is read when what was known has been walked.
+                // ORDERING: Acquire, "ring-head"; pairs with the store in `Allocator::commit`: a slot below the head is
+                // initialised.
+                let now = self.head.load(mutant::order("head-load", Ordering::Acquire));
+                if now == at {
+                    break;
+                }
+                *head = now;
             }
             if at != start {
                 // ORDERING: Release, "watermark"; pairs with the load in `Ring::watermark`.

@@ -25,6 +25,26 @@ fn it_ends_at_the_head() {
     });
 }
 
+/// Whoever moves it remembers how far it could go. A task that was submitted after that, and has completed before the one
+/// in front of it, is walked over with it.
+///
+/// Catches `head-not-renewed`, `combine-leaves`.
+#[test]
+fn it_goes_on_to_what_came_later() {
+    model(|| {
+        let mut graph = Graph::new();
+        let first = graph.root(0);
+        // Here it learns that there is one.
+        graph.rings.advance(0);
+        let second = graph.root(0);
+        let other = completer(&graph.rings, first.slot);
+        let _ = complete(&graph.rings, second.slot, |_| ());
+        graph.rings.advance(0);
+        let _ = other.join().unwrap();
+        assert_eq!(graph.rings.watermark(0), 2, "the later one stays");
+    });
+}
+
 /// The same with the orchestrator submitting meanwhile: a slot that is not yet initialised is never walked over.
 ///
 /// Catches `head-store`, `head-load`.
