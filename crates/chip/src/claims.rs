@@ -76,9 +76,8 @@ mod tests {
 
     #[test]
     fn the_arithmetic_is_told_and_the_largest_part_is_first() {
-        let text = refused(&RingSizes::default().with_heap(16 << 30), 24 << 30);
-        for part in
-            ["take 4 heaps of 16.0 GiB = 64.0 GiB", "together 64.0 GiB", "has 24.0 GiB", "40.0 GiB less"]
+        let text = refused(&RingSizes::default().with_heap(1 << 40), 24 << 30);
+        for part in ["take 4 heaps of 1.0 TiB = 4.0 TiB", "together 4.0 TiB", "has 24.0 GiB", "3.9 TiB less"]
         {
             assert!(text.contains(part), "{part:?} is not in: {text}");
         }
