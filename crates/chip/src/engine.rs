@@ -9,10 +9,11 @@ use prewire_abi::TaskId;
 use prewire_orchestrator::{Predicate, Record};
 use prewire_os::Event;
 use prewire_platform::{ChipSpec, Core, DeviceMemory, Host, LaneId, Work};
-use prewire_ring::{Ready, Rings, SlotRef};
+use prewire_ring::{RING_COUNT, Ready, Rings, SlotRef};
 use prewire_runs::{Cause, Control, Runner, contained, message};
 use prewire_scheduler::{Env, Progress, Scheduler};
 use prewire_sim::{Mode, Sim};
+use prewire_sync::atomic::{AtomicBool, Ordering, fence};
 
 use crate::adopted::Adoptions;
 use crate::barrier::Barriers;
@@ -81,6 +82,8 @@ pub(crate) struct Engine {
     recorder: Option<Recorder>,
     /// Notified when tasks have completed and when a runner parks.
     progress: Event,
+    /// The orchestrator waits for nothing but the end of its run. Written by it.
+    ending: AtomicBool,
     /// The first error of the run.
     cause: Cause<Error>,
     /// Checks accesses, if that was asked for.
@@ -110,6 +113,7 @@ impl Engine {
             waits: Mutex::new(None),
             recorder: None,
             progress: Event::new(),
+            ending: AtomicBool::new(false),
             cause: Cause::default(),
             races: races.map(Box::new),
         }
@@ -187,6 +191,25 @@ impl Engine {
 
     pub(crate) const fn progress(&self) -> &Event {
         &self.progress
+    }
+
+    /// From now on the orchestrator wants to hear of the end of its run only, or of all progress. It looks at how far
+    /// things are after this and before it parks.
+    pub(crate) fn set_ending(&self, ending: bool) {
+        self.ending.store(ending, Ordering::Relaxed);
+    }
+
+    /// Tasks have completed: wakes the orchestrator if it can make use of that. While it waits for the end it would only
+    /// look, and park again. Should two threads complete the last tasks, and neither find the rings drained, they
+    /// have nothing to do any more, and say so.
+    fn tell_progress(&self) {
+        // ORDERING: SeqCst, "event-announce"; pairs with the fence in `Event::prepare`, which comes between a change of
+        // `ending` and the look that follows it.
+        fence(Ordering::SeqCst);
+        let drained = || (0..RING_COUNT).all(|ring| self.rings.usage(ring).live == 0);
+        if !self.ending.load(Ordering::Relaxed) || drained() {
+            self.progress.notify_all();
+        }
     }
 
     /// The race checker, if there is one.
@@ -314,7 +337,7 @@ impl Host for Engine {
     fn poll(&self, domain: u16) {
         let Progress { completed, .. } = self.scheduler.poll(domain, self);
         if completed > 0 {
-            self.progress.notify_all();
+            self.tell_progress();
         }
     }
 

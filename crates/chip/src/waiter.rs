@@ -253,7 +253,9 @@ impl Wait for Waiter<'_> {
         self.engine.set_orchestrator_wait(Some((wait, clock::monotonic())));
         let end = if self.mode == Mode::Pool {
             self.engine.sim().guest_goes();
+            self.engine.set_ending(what == Awaited::End);
             let end = self.park(look);
+            self.engine.set_ending(false);
             self.engine.sim().guest_comes();
             end
         } else {

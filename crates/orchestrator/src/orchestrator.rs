@@ -278,11 +278,10 @@ impl Orchestrator {
     pub fn finish_run(&mut self, wait: &mut impl Wait) {
         while self.close_scope().is_ok() {}
         let allocator = &self.allocator;
+        // Over what was consumed before its scope closed. Whoever consumes the rest walks over it.
+        (0..RING_COUNT).for_each(|ring| allocator.rings().advance(ring));
         // A run that was ended drains too: its tasks complete without running.
         let _ = wait.wait(Awaited::End, &mut || {
-            for ring in 0..RING_COUNT {
-                allocator.rings().advance(ring);
-            }
             if allocator.is_drained() { Poll::Ready } else { Poll::Pending }
         });
     }
