@@ -1,13 +1,15 @@
 //! What can go wrong, and what to do about it.
 
+use std::fmt;
 use std::panic::Location;
 
 use prewire_abi::{ErrorCode, TaskId, TensorError, ViewError};
-use prewire_orchestrator::SubmitError;
 use prewire_platform::{Core, MemoryError};
 use prewire_ring::SizeError;
 use prewire_sim::SimError;
 
+pub use crate::kernel_error::KernelError;
+pub use crate::refusal::Refusal;
 use crate::shared_error::SharedError;
 use crate::stall::StallReport;
 
@@ -15,7 +17,7 @@ use crate::stall::StallReport;
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why a call failed. The first error of a run is its root cause, and the one that the run returns.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The numbers of a chip description make no chip.
@@ -143,6 +145,13 @@ pub enum Error {
     User(Box<dyn std::error::Error + Send + Sync>),
 }
 
+/// As it is displayed, with what to do about it: a `main` that returns an error prints it so.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
 impl Error {
     /// An error of the program's own, to end an orchestration with.
     #[must_use]
@@ -197,122 +206,6 @@ impl Refused {
     }
 }
 
-/// Why a submit was refused.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum Refusal {
-    /// The orchestrator refused it.
-    #[error(transparent)]
-    Submit(#[from] SubmitError),
-    /// An argument that cannot be a tensor.
-    #[error("argument {arg}: {error}")]
-    Tensor {
-        /// Which, from 0.
-        arg: usize,
-        /// What is wrong.
-        error: TensorError,
-    },
-    /// A tensor of another chip.
-    #[error(
-        "argument {arg} is a tensor of another chip or worker; between runs, copy it with that chip's read and this \
-         chip's tensor"
-    )]
-    OtherChip {
-        /// Which, from 0.
-        arg: usize,
-    },
-    /// A tensor that was made in an earlier run.
-    #[error(
-        "argument {arg} is an output of an earlier run, whose memory is reused; keep what outlives a run in a buffer \
-         of the chip"
-    )]
-    OtherRun {
-        /// Which, from 0.
-        arg: usize,
-    },
-    /// A view of a buffer that was dropped.
-    #[error("argument {arg} is a view of a buffer that was dropped; keep the buffer until the run has ended")]
-    Dropped {
-        /// Which, from 0.
-        arg: usize,
-    },
-    /// A tensor that arrived to be read was passed in a way that lets it be written.
-    #[error(
-        "argument {arg} was handed to this chip to be read, so it can only be an input; have its owner pass it as an \
-         output or inout"
-    )]
-    ReadOnly {
-        /// Which, from 0.
-        arg: usize,
-    },
-    /// A task was given where a tensor was wanted, and it has not exactly one output.
-    #[error("argument {arg} is task {task}, which has {outputs} outputs; say which one with task.output(i)")]
-    NotOneOutput {
-        /// Which, from 0.
-        arg: usize,
-        /// The task.
-        task: TaskId,
-        /// How many outputs it has.
-        outputs: usize,
-    },
-    /// An explicit producer of another run or chip.
-    #[error("task {task} was submitted in another run, or on another chip; explicit edges stay inside a run")]
-    OtherRunTask {
-        /// The task.
-        task: TaskId,
-    },
-    /// A kernel that was registered with another chip.
-    #[error("the kernel was registered with another chip; register it with this one")]
-    OtherChipKernel,
-    /// Other numbers of arguments than the kernel takes.
-    #[error(
-        "{tensors} tensors and {scalars} scalars were passed, but the kernel takes {takes} and {takes_scalars}"
-    )]
-    Count {
-        /// Tensors passed.
-        tensors: usize,
-        /// Scalars passed.
-        scalars: usize,
-        /// Tensors that it takes.
-        takes: usize,
-        /// Scalars that it takes.
-        takes_scalars: usize,
-    },
-    /// An argument of another dtype, or passed in another way, than the kernel takes.
-    #[error("argument {arg} is an {passed} of {dtype}, but the kernel takes an {takes}")]
-    Param {
-        /// Which, from 0.
-        arg: usize,
-        /// How it was passed.
-        passed: &'static str,
-        /// Its dtype.
-        dtype: prewire_abi::DataType,
-        /// What the kernel takes there.
-        takes: crate::kernel::Param,
-    },
-    /// A dummy with blocks: it runs nothing, so nothing starts together or many times.
-    #[error("a dummy task runs nothing, so it has one block and no sync_start")]
-    DummyBlocks,
-    /// A predicate or host access that names no element, or not one of a usable type.
-    #[error("element {index:?} of a tensor of shape {shape:?} and dtype {dtype}: {why}")]
-    Element {
-        /// The index given.
-        index: Vec<u32>,
-        /// The shape of the tensor.
-        shape: Vec<u32>,
-        /// Its dtype.
-        dtype: String,
-        /// What is wrong.
-        why: &'static str,
-    },
-    /// A call that makes no sense, and why.
-    #[error("{0}")]
-    Call(String),
-    /// A host access that a running, unordered task conflicts with.
-    #[error("{0}")]
-    Conflict(String),
-}
-
 /// A task that failed while it ran.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -333,8 +226,8 @@ pub struct Failure {
     pub error: KernelError,
 }
 
-impl std::fmt::Display for Failure {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "task {} (kernel {:?}", self.task, self.kernel)?;
         if self.block.1 > 1 {
             write!(f, ", block {} of {}", self.block.0, self.block.1)?;
@@ -355,136 +248,18 @@ impl std::fmt::Display for Failure {
     }
 }
 
-/// Why a kernel failed.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum KernelError {
-    /// The kernel's own failure.
-    #[error("{0}")]
-    Failed(String),
-    /// The kernel panicked.
-    #[error("the kernel panicked: {0}")]
-    Panicked(String),
-    /// There is no such tensor argument.
-    #[error("argument {arg} was asked for, but the task has {tensors} tensors")]
-    NoTensor {
-        /// Which was asked for.
-        arg: usize,
-        /// How many there are.
-        tensors: usize,
-    },
-    /// There is no such scalar argument.
-    #[error("scalar {scalar} was asked for, but the task has {scalars} scalars")]
-    NoScalar {
-        /// Which was asked for.
-        scalar: usize,
-        /// How many there are.
-        scalars: usize,
-    },
-    /// The elements are of another type.
-    #[error("argument {arg} has dtype {tensor}, but the kernel asked for {wanted}")]
-    Dtype {
-        /// Which argument.
-        arg: usize,
-        /// Its dtype.
-        tensor: prewire_abi::DataType,
-        /// The dtype asked for.
-        wanted: prewire_abi::DataType,
-    },
-    /// The elements do not start at a multiple of their size.
-    #[error("argument {arg} is at address {addr:#x}, which is not a multiple of its element size {size}")]
-    Misaligned {
-        /// Which argument.
-        arg: usize,
-        /// Where its first element is.
-        addr: u64,
-        /// Bytes of an element.
-        size: usize,
-    },
-    /// The argument was not passed for this kind of access.
-    #[error("argument {arg} was passed as {tag}, which a kernel must not {access}")]
-    Access {
-        /// Which argument.
-        arg: usize,
-        /// How it was passed.
-        tag: prewire_abi::TensorArgType,
-        /// What the kernel wanted to do.
-        access: &'static str,
-    },
-    /// A view of the same argument is alive in this kernel, and one of the two is written.
-    #[error("argument {arg} is already borrowed by another view of this kernel; drop that view first")]
-    Borrowed {
-        /// Which argument.
-        arg: usize,
-    },
-    /// Somebody else holds a view of the same bytes, and one of the two is written.
-    #[error(
-        "argument {arg} touches bytes that {other} holds a view of at the same time, and one of the two writes; \
-         order the tasks by an edge, or give blocks disjoint views with input_at and output_at"
-    )]
-    Conflict {
-        /// Which argument.
-        arg: usize,
-        /// Who holds the other view.
-        other: String,
-    },
-    /// A tensor that arrived and cannot be used.
-    #[error("argument {arg}: {error}")]
-    Shared {
-        /// Which argument.
-        arg: usize,
-        /// What is wrong.
-        error: SharedError,
-    },
-    /// A sub-view reaches out of its argument.
-    #[error("argument {arg}: {error}")]
-    View {
-        /// Which argument.
-        arg: usize,
-        /// What is wrong.
-        error: ViewError,
-    },
-    /// The elements do not lie one after the other.
-    #[error(
-        "the elements of a view of shape {shape:?} and strides {strides:?} do not lie one after the other; use rows or get and set"
-    )]
-    NotContiguous {
-        /// Its shape.
-        shape: Vec<u32>,
-        /// Its strides in elements.
-        strides: Vec<u32>,
-    },
-    /// An index that names no element or row.
-    #[error("index {index:?} is outside of a view of shape {shape:?}")]
-    OutOfBounds {
-        /// The index.
-        index: Vec<usize>,
-        /// The shape.
-        shape: Vec<u32>,
-    },
-    /// A barrier that this task cannot have.
-    #[error("{0}")]
-    NoBarrier(&'static str),
-    /// All sub-tasks of the task wait, at different barriers.
-    #[error(
-        "all sub-tasks of the task wait at barriers that the others never come to: {cohort} at the cohort barrier, \
-         {blocks} at cluster barriers; every sub-task must pass the same barriers in the same order"
-    )]
-    BarrierDeadlock {
-        /// How many wait for all blocks.
-        cohort: u32,
-        /// How many wait for the other places of their block.
-        blocks: u32,
-    },
-    /// A peer ended, or failed, without coming to the barrier.
-    #[error("a peer ended without coming to the barrier; every sub-task must pass the same barriers")]
-    BarrierBroken,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl KernelError {
-    /// The kernel's own failure.
-    #[must_use]
-    pub fn new(message: impl Into<String>) -> Self {
-        Self::Failed(message.into())
+    #[test]
+    fn what_a_main_prints_says_what_to_do() {
+        let error = Error::NoDriver { platform: "a2a3", why: "there is no driver".into() };
+        let told = format!("{error:?}");
+        assert_eq!(told, error.to_string());
+        assert!(told.contains("use the simulator of the same chip"), "{told}");
+        let refused = Refused::new("kernel \"add\"", Location::caller(), Refusal::ReadOnly { arg: 0 });
+        let error = Error::Submit(Box::new(refused));
+        assert_eq!(format!("{error:?}"), error.to_string());
     }
 }

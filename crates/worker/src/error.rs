@@ -12,7 +12,7 @@ use prewire_os::process::Exit;
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why a call failed. The first error of a run is its root cause, and the one that the run returns.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The description of a tree that cannot be.
@@ -158,6 +158,13 @@ pub enum Error {
     User(Box<dyn std::error::Error + Send + Sync>),
 }
 
+/// As it is displayed, with what to do about it: a `main` that returns an error prints it so.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
 impl Error {
     /// An error of the program's own, to end an orchestration with.
     #[must_use]
@@ -278,5 +285,16 @@ impl fmt::Display for Failure {
             1 => f.write_str("; 1 further task failed or was skipped"),
             n => write!(f, "; {n} further tasks failed or were skipped"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_main_prints_says_what_to_do() {
+        let error = Error::Tree { path: "root".into(), why: "it has no child; give it one".into() };
+        assert_eq!(format!("{error:?}"), "root cannot be: it has no child; give it one");
     }
 }
