@@ -39,7 +39,8 @@ fn written(regions: &[Region]) -> TensorMap {
     map
 }
 
-/// Finds what `access` of a region must wait for, and records it if `recorded`. Each region has its turn.
+/// Finds what `access` of a region must wait for, and records it at the place found if `recorded`, as a submit does. Each
+/// region has its turn.
 fn access(name: String, regions: impl Fn() -> Vec<Region> + 'static, access: Access, recorded: bool) -> Case {
     Case::new(SUITE, name, ACCESSES.into(), move || {
         let regions = regions();
@@ -50,10 +51,10 @@ fn access(name: String, regions: impl Fn() -> Vec<Region> + 'static, access: Acc
             clock.time(|| {
                 for _ in 0..ACCESSES {
                     let region = &regions[next * 7 % regions.len()];
-                    map.find(region, access, &live, &mut |_| found += 1);
+                    let place = map.find(region, access, &live, &mut |_| found += 1);
                     if recorded {
                         let task = TaskId::new(0, next as u32);
-                        map.record(region, access, task, &live).expect("there is room");
+                        map.record_at(place, region, access, task, &live).expect("there is room");
                     }
                     next = next.wrapping_add(1);
                 }
