@@ -14,7 +14,9 @@ fn main() -> Result<()> {
     let measured = match runtime.as_str() {
         "prewire" | "prewire-rows" => {
             let layout = if runtime == "prewire" { Layout::Buffers } else { Layout::Rows };
-            let builder = Chip::sim(a2a3()).clusters(8).domains(1).threads(asked.workers);
+            // Rings that a processor's own cache holds.
+            let rings = RingSizes::default().with_window(1024);
+            let builder = Chip::sim(a2a3()).clusters(8).domains(1).threads(asked.workers).rings(rings);
             let mut chip = OnChip::new(builder, layout, asked.width, asked.fields)?;
             asked.measure(|graph, iterations| {
                 chip.run(&Arc::new(graph.clone()), asked.kernel, iterations, asked.fault)

@@ -1,6 +1,6 @@
 //! What a kernel is given: its arguments, and its place among the sub-tasks of its task.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::fmt;
 
 use prewire_abi::{LaneMask, TaskId, TensorArgType, ViewError};
@@ -35,6 +35,8 @@ pub(crate) const MAX_TENSORS: usize = 64;
 /// One run of a kernel on a core: its arguments, and who it is among its peers.
 pub struct KernelCtx<'k> {
     engine: &'k Engine,
+    /// Its arguments, from when it first asks for one on.
+    record: OnceCell<Record<'k>>,
     lane: LaneId,
     work: Work,
     cold: Cold,
@@ -67,6 +69,7 @@ impl<'k> KernelCtx<'k> {
         let task = engine.rings().slot(SlotRef::from_raw(work.slot)).id();
         Self {
             engine,
+            record: OnceCell::new(),
             lane,
             work,
             cold,
@@ -78,8 +81,9 @@ impl<'k> KernelCtx<'k> {
         }
     }
 
+    #[inline]
     fn record(&self) -> Record<'k> {
-        Record::of(self.engine.rings(), self.slot())
+        *self.record.get_or_init(|| Record::of(self.engine.rings(), self.slot()))
     }
 
     fn slot(&self) -> SlotRef {
@@ -151,37 +155,46 @@ impl<'k> KernelCtx<'k> {
     /// # Errors
     ///
     /// There is no such scalar.
+    #[inline]
     pub fn scalar<T: Scalar>(&self, i: usize) -> Result<T, KernelError> {
-        let bits = self.record().scalar(i);
-        bits.map(T::from_bits).ok_or(KernelError::NoScalar { scalar: i, scalars: self.record().scalars() })
+        let missing = || KernelError::NoScalar { scalar: i, scalars: self.record().scalars() };
+        self.record().scalar(i).map(T::from_bits).ok_or_else(missing)
     }
 
+    #[inline]
     fn tensor(&self, arg: usize) -> Result<ArgTensor, KernelError> {
-        self.record().tensor(arg).ok_or(KernelError::NoTensor { arg, tensors: self.record().tensors() })
+        self.record().tensor(arg).ok_or_else(|| self.no_tensor(arg))
     }
 
-    /// The span of argument `arg`, if a kernel may access it so as elements of `T`.
+    #[cold]
+    fn no_tensor(&self, arg: usize) -> KernelError {
+        KernelError::NoTensor { arg, tensors: self.record().tensors() }
+    }
+
+    /// The span of argument `arg`, if a kernel may access it so as elements of `T`. In line, so that what it finds stays in
+    /// registers: a span that goes through memory in pieces costs more than all the checks.
+    #[inline(always)]
     fn span<T: Element>(&self, arg: usize, write: bool) -> Result<Span, KernelError> {
-        let tensor = self.tensor(arg)?;
-        let allowed = match tensor.tag {
-            TensorArgType::Input => !write,
-            _ => true,
-        };
-        if !allowed {
-            let access = if write { "write" } else { "read" };
-            return Err(KernelError::Access { arg, tag: tensor.tag, access });
+        let Some(tensor) = self.record().tensor(arg) else { return Err(self.no_tensor(arg)) };
+        let allowed = !(write && tensor.tag == TensorArgType::Input);
+        let aligned = tensor.addr % align_of::<T>() as u64 == 0;
+        if allowed && aligned && tensor.dtype == T::DTYPE {
+            Ok(Span::of(&tensor))
+        } else {
+            Err(unfit::<T>(arg, &tensor, write))
         }
-        if tensor.dtype != T::DTYPE {
-            return Err(KernelError::Dtype { arg, tensor: tensor.dtype, wanted: T::DTYPE });
-        }
-        if tensor.addr % align_of::<T>() as u64 != 0 {
-            return Err(KernelError::Misaligned { arg, addr: tensor.addr, size: size_of::<T>() });
-        }
-        Ok(Span::of(&tensor))
     }
 
     /// Tells the race checker of a view, if there is one.
+    #[inline]
     fn tell(&self, arg: usize, span: &Span, write: bool) {
+        if self.watch.is_some() {
+            self.tell_checker(arg, span, write);
+        }
+    }
+
+    #[cold]
+    fn tell_checker(&self, arg: usize, span: &Span, write: bool) {
         if let (Some(races), Some(watch)) = (self.engine.races(), &self.watch)
             && let Some(tensor) = self.record().tensor(arg)
         {
@@ -219,18 +232,11 @@ impl<'k> KernelCtx<'k> {
     }
 
     /// Keeps others away from `span` for as long as the guard lives.
+    #[inline]
     fn guard(&self, arg: usize, span: &Span, write: bool) -> Result<Guard<'_>, KernelError> {
-        if let Some(memory) = self.engine.adoptions().at(span.addr) {
-            return self.guard_shared(memory, arg, span, write);
-        }
-        if !self.exclusive {
-            return match self.engine.leases().take(span, write, self.holder()) {
-                Ok(id) => {
-                    self.tell(arg, span, write);
-                    Ok(Guard::Lease(self.engine.leases(), id))
-                }
-                Err(other) => Err(KernelError::Conflict { arg, other: other.to_string() }),
-            };
+        let shared = self.engine.adoptions().at(span.addr);
+        if shared.is_some() || !self.exclusive {
+            return self.guard_by_lease(shared, arg, span, write);
         }
         let mark = &self.marks[arg];
         match mark.get() {
@@ -240,6 +246,27 @@ impl<'k> KernelCtx<'k> {
         }
         self.tell(arg, span, write);
         Ok(Guard::Mark(mark))
+    }
+
+    /// As `guard`, where edges do not keep everybody else away.
+    #[inline(never)]
+    fn guard_by_lease(
+        &self,
+        shared: Option<SharedMemory>,
+        arg: usize,
+        span: &Span,
+        write: bool,
+    ) -> Result<Guard<'_>, KernelError> {
+        if let Some(memory) = shared {
+            return self.guard_shared(memory, arg, span, write);
+        }
+        match self.engine.leases().take(span, write, self.holder()) {
+            Ok(id) => {
+                self.tell(arg, span, write);
+                Ok(Guard::Lease(self.engine.leases(), id))
+            }
+            Err(other) => Err(KernelError::Conflict { arg, other: other.to_string() }),
+        }
     }
 
     /// As `guard`, in memory that others share.
@@ -267,6 +294,7 @@ impl<'k> KernelCtx<'k> {
     /// # Errors
     ///
     /// There is no such argument; its elements are not of type `T`; or somebody holds a view of it to write.
+    #[inline]
     pub fn input<T: Element>(&self, arg: usize) -> Result<View<'_, T>, KernelError> {
         let span = self.span::<T>(arg, false)?;
         Ok(View::new(span, self.guard(arg, &span, false)?))
@@ -278,6 +306,7 @@ impl<'k> KernelCtx<'k> {
     /// # Errors
     ///
     /// There is no such argument; it is an input; its elements are not of type `T`; or somebody holds a view of it.
+    #[inline]
     pub fn output<T: Element>(&self, arg: usize) -> Result<ViewMut<'_, T>, KernelError> {
         let span = self.span::<T>(arg, true)?;
         Ok(ViewMut::new(span, self.guard(arg, &span, true)?))
@@ -371,6 +400,18 @@ fn watch(engine: &Engine, work: Work, cold: Cold) -> Watch {
     Watch::of(&eye, &Record::of(engine.rings(), slot), cold.attrs.unordered)
 }
 
+/// Why a kernel may not access a tensor so as elements of `T`.
+#[cold]
+fn unfit<T: Element>(arg: usize, tensor: &ArgTensor, write: bool) -> KernelError {
+    if write && tensor.tag == TensorArgType::Input {
+        KernelError::Access { arg, tag: tensor.tag, access: "write" }
+    } else if tensor.dtype != T::DTYPE {
+        KernelError::Dtype { arg, tensor: tensor.dtype, wanted: T::DTYPE }
+    } else {
+        KernelError::Misaligned { arg, addr: tensor.addr, size: size_of::<T>() }
+    }
+}
+
 /// Whether sub-tasks of such a task may wait for each other.
 pub(crate) fn may_meet(cold: &Cold) -> bool {
     (cold.lanes != LaneMask::NONE && cold.lanes.count() > 1) || (cold.attrs.sync_start && cold.total() > 1)
@@ -395,5 +436,6 @@ fn part(arg: usize, mut span: Span, offsets: &[u32], shape: &[u32]) -> Result<Sp
         span.shape[dim] = length;
     }
     span.addr += at * span.size;
+    span.packed = false;
     Ok(span)
 }

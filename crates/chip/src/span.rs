@@ -13,14 +13,17 @@ pub struct Span {
     pub(crate) ndims: usize,
     pub(crate) shape: [u32; MAX_TENSOR_DIMS],
     pub(crate) strides: [u32; MAX_TENSOR_DIMS],
+    /// Whether it is known that the elements lie row after row without gaps; else [`is_packed`](Span::is_packed) looks.
+    pub(crate) packed: bool,
 }
 
 impl Span {
     /// All of a tensor argument.
     #[must_use]
+    #[inline]
     pub fn of(tensor: &ArgTensor) -> Self {
-        let &ArgTensor { addr, dtype, ndims, shape, strides, .. } = tensor;
-        Self { addr, size: u64::from(dtype.size()), ndims, shape, strides }
+        let &ArgTensor { addr, dtype, ndims, shape, strides, packed, .. } = tensor;
+        Self { addr, size: u64::from(dtype.size()), ndims, shape, strides, packed }
     }
 
     /// Elements of `size` bytes from `addr` on. Shape and strides are of the same length, 5 at most.
@@ -31,6 +34,7 @@ impl Span {
             ndims: shape.len(),
             shape: [0; MAX_TENSOR_DIMS],
             strides: [0; MAX_TENSOR_DIMS],
+            packed: false,
         };
         span.shape[..shape.len()].copy_from_slice(shape);
         span.strides[..strides.len()].copy_from_slice(strides);
@@ -47,7 +51,7 @@ impl Span {
     pub fn dense(addr: u64, size: u64, n: u32) -> Self {
         let (mut shape, mut strides) = ([0; MAX_TENSOR_DIMS], [0; MAX_TENSOR_DIMS]);
         (shape[0], strides[0]) = (n, 1);
-        Self { addr, size, ndims: 1, shape, strides }
+        Self { addr, size, ndims: 1, shape, strides, packed: true }
     }
 
     /// The address of its first byte, and of the one after its last.
@@ -76,6 +80,7 @@ impl Span {
         })
     }
 
+    #[inline]
     pub(crate) fn shape(&self) -> &[u32] {
         &self.shape[..self.ndims]
     }
@@ -84,6 +89,7 @@ impl Span {
         &self.strides[..self.ndims]
     }
 
+    #[inline]
     pub(crate) fn len(&self) -> usize {
         self.shape().iter().map(|&n| n as usize).product()
     }
@@ -101,7 +107,12 @@ impl Span {
             .sum::<u64>()
     }
 
+    #[inline]
     pub(crate) fn is_packed(&self) -> bool {
+        self.packed || self.lies_packed()
+    }
+
+    fn lies_packed(&self) -> bool {
         let mut step = 1u64;
         self.shape().iter().zip(self.strides()).rev().all(|(&n, &s)| {
             let right = n == 1 || u64::from(s) == step;
@@ -181,7 +192,7 @@ mod tests {
     use super::*;
 
     fn span(addr: u64, size: u64, shape: &[u32], strides: &[u32]) -> Span {
-        let mut span = Span { addr, size, ndims: shape.len(), shape: [0; 5], strides: [0; 5] };
+        let mut span = Span { addr, size, ndims: shape.len(), shape: [0; 5], strides: [0; 5], packed: false };
         span.shape[..shape.len()].copy_from_slice(shape);
         span.strides[..shape.len()].copy_from_slice(strides);
         span

@@ -22,6 +22,7 @@ pub(crate) enum Guard<'k> {
 }
 
 impl Drop for Guard<'_> {
+    #[inline]
     fn drop(&mut self) {
         match self {
             Self::Mark(mark) => mark.set(if mark.get() < 0 { 0 } else { mark.get() - 1 }),
@@ -119,6 +120,7 @@ macro_rules! shared_methods {
 
         /// How many elements there are.
         #[must_use]
+        #[inline]
         pub fn len(&self) -> usize {
             self.span.len()
         }
@@ -154,6 +156,7 @@ macro_rules! shared_methods {
         /// # Errors
         ///
         /// They do not.
+        #[inline]
         pub fn as_slice(&self) -> Result<&[T], KernelError> {
             if !self.span.is_packed() {
                 return Err(not_contiguous(&self.span));
@@ -234,6 +237,7 @@ impl<T> fmt::Debug for ViewMut<'_, T> {
 
 impl<'k, T: Element> View<'k, T> {
     /// The caller has checked what the type's invariant says.
+    #[inline]
     pub(crate) fn new(span: Span, guard: Guard<'k>) -> Self {
         Self { span, _guard: guard, _type: PhantomData }
     }
@@ -243,6 +247,7 @@ impl<'k, T: Element> View<'k, T> {
 
 impl<'k, T: Element> ViewMut<'k, T> {
     /// The caller has checked what the type's invariant says.
+    #[inline]
     pub(crate) fn new(span: Span, guard: Guard<'k>) -> Self {
         Self { span, _guard: guard, _type: PhantomData }
     }
@@ -274,6 +279,7 @@ impl<'k, T: Element> ViewMut<'k, T> {
     /// # Errors
     ///
     /// They do not.
+    #[inline]
     pub fn as_mut_slice(&mut self) -> Result<&mut [T], KernelError> {
         if !self.span.is_packed() {
             return Err(not_contiguous(&self.span));

@@ -2,7 +2,7 @@
 //!
 //! | words | content |
 //! |---|---|
-//! | 0 | tensors, scalars, and whether there is a predicate |
+//! | 0 | tensors, scalars, whether there is a predicate, and whether a tensor is not packed |
 //! | 3 | the predicate: address, operator and dtype, target |
 //! | 4 or 7 a tensor | address of the first element; dtype, dimensions, tag; shape; and strides, unless it is packed |
 //! | 1 a scalar | its bits |
@@ -11,7 +11,7 @@
 //! are none.
 
 use prewire_abi::{DataType, MAX_TENSOR_DIMS, PredicateOp, TensorArgType, ValidTensor};
-use prewire_ring::{ArgWords, Rings, SlotRef};
+use prewire_ring::{ArgTable, ArgWords, Rings, SlotRef};
 
 use crate::args::{Args, Predicate};
 
@@ -20,6 +20,10 @@ pub(crate) const PACKED_WORDS: u32 = 4;
 const STRIDED_WORDS: u32 = 7;
 /// In a tensor's kind: its strides follow.
 const STRIDED: u32 = 1 << 24;
+/// Of word 0: there is a predicate.
+const PREDICATE: u64 = 1 << 32;
+/// Of word 0: some tensor is strided, so where one begins depends on those before it.
+const UNEVEN: u64 = 1 << 33;
 
 /// A tensor argument of a published task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,9 +65,12 @@ impl<'a> Writer<'a> {
     #[inline]
     pub(crate) fn new(mut words: ArgWords<'a>, args: &Args) -> Self {
         let predicate = args.condition();
-        let header = args.tensors().len() as u64
+        let tensors = args.tensors().len();
+        let flag = |holds: bool, flag: u64| if holds { flag } else { 0 };
+        let header = tensors as u64
             | (args.scalars().len() as u64) << 16
-            | u64::from(predicate.is_some()) << 32;
+            | flag(predicate.is_some(), PREDICATE)
+            | flag(args.sums().words != PACKED_WORDS * tensors as u32, UNEVEN);
         words.put(header);
         if let Some(predicate) = predicate {
             let kind = u64::from(predicate.op.code()) | u64::from(predicate.dtype.code()) << 8;
@@ -97,21 +104,22 @@ impl<'a> Writer<'a> {
 /// The arguments of a published task, read in place. Valid while the task is not complete.
 #[derive(Clone, Copy, Debug)]
 pub struct Record<'a> {
-    rings: &'a Rings,
-    slot: SlotRef,
+    words: ArgTable<'a>,
     header: u64,
 }
 
 impl<'a> Record<'a> {
     /// The arguments of the task in `slot`.
     #[must_use]
+    #[inline]
     pub fn of(rings: &'a Rings, slot: SlotRef) -> Self {
-        let header = if rings.has_args(slot) { rings.arg(slot, 0) } else { 0 };
-        Self { rings, slot, header }
+        let words = rings.arg_table(slot);
+        Self { words, header: if rings.has_args(slot) { words.word(0) } else { 0 } }
     }
 
+    #[inline]
     fn word(&self, at: u32) -> u64 {
-        self.rings.arg(self.slot, at)
+        self.words.word(at)
     }
 
     /// How many tensors there are.
@@ -129,7 +137,7 @@ impl<'a> Record<'a> {
     /// The condition for running, if there is one.
     #[must_use]
     pub fn predicate(&self) -> Option<Predicate> {
-        if self.header >> 32 & 1 == 0 {
+        if self.header & PREDICATE == 0 {
             return None;
         }
         let kind = self.word(2);
@@ -141,8 +149,14 @@ impl<'a> Record<'a> {
         })
     }
 
-    fn first_tensor(&self) -> u32 {
-        if self.header >> 32 & 1 == 0 { 1 } else { 1 + PREDICATE_WORDS }
+    /// Where the words of tensor `i` begin; of one more than there are, those of the scalars.
+    #[inline]
+    fn start_of(&self, i: usize) -> u32 {
+        let first = if self.header & PREDICATE == 0 { 1 } else { 1 + PREDICATE_WORDS };
+        if self.header & UNEVEN == 0 {
+            return first + PACKED_WORDS * i as u32;
+        }
+        (0..i).fold(first, |start, _| self.after(start))
     }
 
     fn after(&self, start: u32) -> u32 {
@@ -151,16 +165,17 @@ impl<'a> Record<'a> {
 
     /// Tensor `i`.
     #[must_use]
+    #[inline]
     pub fn tensor(&self, i: usize) -> Option<ArgTensor> {
         if i >= self.tensors() {
             return None;
         }
-        self.tensor_at((0..i).fold(self.first_tensor(), |start, _| self.after(start)))
+        self.tensor_at(self.start_of(i))
     }
 
     /// The tensors, one after the other.
     pub fn tensor_args(&self) -> impl Iterator<Item = ArgTensor> + use<'a> {
-        let (record, mut start) = (*self, self.first_tensor());
+        let (record, mut start) = (*self, self.start_of(0));
         (0..self.tensors()).filter_map(move |_| {
             let tensor = record.tensor_at(start);
             start = record.after(start);
@@ -171,11 +186,12 @@ impl<'a> Record<'a> {
     /// The scalars as bits, one after the other.
     pub fn scalar_words(&self) -> impl Iterator<Item = u64> + use<'a> {
         let record = *self;
-        let start = (0..self.tensors()).fold(self.first_tensor(), |start, _| record.after(start));
+        let start = self.start_of(self.tensors());
         (start..start + self.scalars() as u32).map(move |at| record.word(at))
     }
 
     /// The tensor whose words begin at `start`.
+    #[inline]
     fn tensor_at(&self, start: u32) -> Option<ArgTensor> {
         let (w1, w2, w3) = (self.word(start + 1), self.word(start + 2), self.word(start + 3));
         let kind = w1 as u32;
@@ -207,11 +223,11 @@ impl<'a> Record<'a> {
 
     /// Scalar `i`, as bits.
     #[must_use]
+    #[inline]
     pub fn scalar(&self, i: usize) -> Option<u64> {
         if i >= self.scalars() {
             return None;
         }
-        let start = (0..self.tensors()).fold(self.first_tensor(), |start, _| self.after(start));
-        Some(self.word(start + i as u32))
+        Some(self.word(self.start_of(self.tensors()) + i as u32))
     }
 }

@@ -1,4 +1,5 @@
-//! The argument ring: the words that a task is submitted with, as long as its arguments.
+//! The argument ring: the words that a task is submitted with, as long as its arguments; written once and read in
+//! place.
 
 use core::mem;
 
@@ -6,6 +7,7 @@ use prewire_sync::atomic::{AtomicU64, Ordering};
 
 use crate::allocator::Placed;
 use crate::ring::Rings;
+use crate::slot::SlotRef;
 
 /// The argument words of a task that is being submitted, to be stored one after the other: a run up to the end of the
 /// ring, and what goes on at its start.
@@ -43,7 +45,32 @@ impl ArgWords<'_> {
     }
 }
 
+/// The argument words of a published task, to be read in place.
+#[derive(Clone, Copy, Debug)]
+pub struct ArgTable<'a> {
+    words: &'a [AtomicU64],
+    start: u32,
+}
+
+impl ArgTable<'_> {
+    /// Word `at` of the task.
+    #[must_use]
+    #[inline]
+    pub fn word(&self, at: u32) -> u64 {
+        let mask = self.words.len().wrapping_sub(1);
+        self.words[self.start.wrapping_add(at) as usize & mask].load(Ordering::Relaxed)
+    }
+}
+
 impl Rings {
+    /// The argument words of the task in `slot`. Valid while the task is not complete.
+    #[must_use]
+    #[inline]
+    pub fn arg_table(&self, slot: SlotRef) -> ArgTable<'_> {
+        let ring = &self.rings[slot.ring() & 3];
+        ArgTable { words: &ring.args, start: self.slot(slot).args.load(Ordering::Relaxed) }
+    }
+
     /// The argument words of the task just committed, as many as its need said: `words`. The orchestrator's, until it
     /// publishes the task.
     #[must_use]

@@ -63,7 +63,7 @@ mod usage;
 mod wire;
 
 pub use allocator::{Allocator, Placed};
-pub use args::ArgWords;
+pub use args::{ArgTable, ArgWords};
 pub use claim::{Bytes, Claim};
 pub use complete::Routed;
 pub use deps::{Dep, DepRef};

@@ -218,13 +218,11 @@ impl Rings {
         state.args.load(Ordering::Relaxed) != state.args_end.load(Ordering::Relaxed)
     }
 
-    /// The argument words of the task in `slot`, from word `at` on.
+    /// Argument word `at` of the task in `slot`; who reads several takes [`arg_table`](Rings::arg_table) once.
     #[must_use]
     #[inline]
     pub fn arg(&self, slot: SlotRef, at: u32) -> u64 {
-        let ring = &self.rings[slot.ring() & 3];
-        let start = ring.slots[slot.index()].args.load(Ordering::Relaxed);
-        ring.args[start.wrapping_add(at) as usize & (ring.args.len() - 1)].load(Ordering::Relaxed)
+        self.arg_table(slot).word(at)
     }
 
     /// The edges of the task in `slot`: what it waits for and retains.

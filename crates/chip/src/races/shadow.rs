@@ -142,7 +142,7 @@ mod tests {
     use super::*;
 
     fn span(start: u64, n: u32) -> Span {
-        Span { addr: 4096 + start, size: 1, ndims: 1, shape: [n, 0, 0, 0, 0], strides: [1, 0, 0, 0, 0] }
+        Span::dense(4096 + start, 1, n)
     }
 
     fn touch(node: u32, write: bool) -> Touch {

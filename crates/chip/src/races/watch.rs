@@ -141,7 +141,7 @@ mod tests {
 
     #[test]
     fn what_changed_is_told_element_by_element() {
-        let span = Span { addr: 64, size: 2, ndims: 2, shape: [2, 3, 0, 0, 0], strides: [10, 1, 0, 0, 0] };
+        let span = Span::new(64, 2, &[2, 3], &[10, 1]);
         let before = [0u8; 12];
         let mut now = before;
         // The second and third element of the first row, the first of the second.
