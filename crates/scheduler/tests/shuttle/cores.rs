@@ -86,7 +86,9 @@ impl Cores {
 
     /// Wakes every core.
     pub(crate) fn wake_all(&self) {
-        self.cores.iter().for_each(|core| core.wake.notify_all());
+        for core in &self.cores {
+            core.wake.notify_all();
+        }
     }
 
     /// Whether no work waits for any core. One that has just finished may still be about to say so.
