@@ -75,7 +75,7 @@ impl Orchestrator {
             self.allocator.wire(&placed, &self.edges)
         };
         if ready {
-            self.ready.route(self.allocator.rings(), placed.slot);
+            self.ready.publish(&mut self.allocator, placed.slot);
             wait.published();
         }
         Ok(Submitted { id: placed.id, scope: self.scope() })

@@ -7,13 +7,14 @@ use prewire_abi::TaskId;
 use prewire_sync::atomic::Ordering;
 use prewire_sync::mutant;
 
+use crate::cold::Cold;
 use crate::cursor::{Cursor, Tail, Taken};
 use crate::failures::Failures;
 use crate::fanout::Pushed;
 use crate::need::{Blocked, Need, Shortage};
 use crate::ring::{RING_COUNT, Ring, Rings};
 use crate::sizes::RingSizes;
-use crate::slot::{Cold, SlotRef};
+use crate::slot::SlotRef;
 use crate::usage::{InUse, RingMarks};
 
 /// A task that has its slot, and is not published.

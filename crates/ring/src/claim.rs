@@ -94,7 +94,8 @@ impl RingSizes {
         let slots: u64 = self.window.iter().map(|&window| u64::from(window)).sum();
         let args: u64 = self.window.iter().map(|&window| u64::from(Self::args_len(window))).sum();
         let deps = self.deps.iter().map(|&deps| u64::from(deps).next_power_of_two()).sum();
-        let queues = slots.next_power_of_two().saturating_mul(Class::ALL.len() as u64);
+        // Two lanes each.
+        let queues = slots.next_power_of_two().saturating_mul(2 * Class::ALL.len() as u64);
         let slot = (size_of::<Slot>() + size_of::<AtomicPtr<()>>()) as u64;
         let word = size_of::<AtomicU64>() as u64;
         claims.push(Claim::new("slots", "RingSizes::window", slots, slot));
@@ -115,7 +116,7 @@ mod tests {
         let mut sizes = RingSizes::smallest();
         let bytes = |sizes: &RingSizes| sizes.claims().iter().map(Claim::bytes).sum::<u64>();
         let before = bytes(&sizes);
-        assert_eq!(before, 4 * 1024 + 16 * 72 + 4 * 8192 * 8 + 7 * 16 * 8 + 16 * 16);
+        assert_eq!(before, 4 * 1024 + 16 * 72 + 4 * 8192 * 8 + 7 * 2 * 16 * 8 + 16 * 16);
         sizes.heap[2] += 4096;
         assert_eq!(bytes(&sizes), before + 4096);
         assert!(sizes.claims()[2].to_string().contains("RingSizes::heap[2]"));

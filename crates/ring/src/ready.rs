@@ -1,30 +1,27 @@
-//! A queue of ready tasks: many push, many take, and it is never full.
+//! A queue of ready tasks: the orchestrator and others put in, many take out, and it is never full.
+
+use alloc::vec::Vec;
 
 use prewire_sync::Padded;
-use prewire_sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use prewire_sync::atomic::{AtomicU64, Ordering};
 use prewire_sync::mutant;
 
 use crate::slot::SlotRef;
 use crate::table::{HEAP, Pages, Table};
 
-/// A first-in first-out queue of slots. A task is in at most one place of one queue, so a queue with a place for every
-/// slot is never full, and `push` cannot fail.
+/// A queue of slots, in two lanes: what the orchestrator published, and what others handed on. Each lane is first in,
+/// first out; what was handed on is taken first, as its producer has just run.
 ///
-/// A cell holds a stamp in its high and a slot in its low half. In lap `l` (position divided by length) the stamp of a
-/// cell is `2l` when it is free, `2l + 1` when it is filled; so zeroed memory is an empty queue.
+/// A task is in at most one place of one queue, so a lane with a place for every slot is never full, and putting one in
+/// cannot fail.
 #[derive(Debug)]
 pub struct ReadyQueue {
-    /// The next position to take. Raised by takers.
-    head: Padded<AtomicU32>,
-    /// The next position to fill. Raised by pushers.
-    tail: Padded<AtomicU32>,
-    /// Filled by the pusher that raised `tail` over it, freed by the taker that raised `head` over it.
-    cells: Table<AtomicU64>,
-    shift: u32,
+    published: Lane,
+    handed_on: Lane,
 }
 
 impl ReadyQueue {
-    /// A queue with a place for `slots` tasks.
+    /// A queue with places for `slots` tasks.
     #[must_use]
     pub fn new(slots: u32) -> Self {
         Self::new_in(slots, HEAP)
@@ -33,111 +30,202 @@ impl ReadyQueue {
     /// As [`new`](ReadyQueue::new), in memory from elsewhere.
     #[must_use]
     pub fn new_in(slots: u32, pages: Pages<'_>) -> Self {
+        Self { published: Lane::new(slots, pages), handed_on: Lane::new(slots, pages) }
+    }
+
+    /// Puts `slot` at the end of what was handed on. From any thread.
+    #[inline]
+    pub fn push(&self, slot: SlotRef) {
+        let lane = &self.handed_on;
+        lane.fill(lane.tail.fetch_add(1, Ordering::Relaxed), slot);
+    }
+
+    /// Puts `slot` at the end of what was published. For one thread, the orchestrator: if two did so at the same time, a
+    /// task could be lost.
+    #[inline]
+    pub fn publish(&self, slot: SlotRef) {
+        let lane = &self.published;
+        let tail = lane.tail.load(Ordering::Relaxed);
+        lane.fill(tail, slot);
+        lane.tail.store(tail + 1, Ordering::Relaxed);
+    }
+
+    /// Takes the first.
+    #[inline]
+    pub fn pop(&self) -> Option<SlotRef> {
+        self.pop_if(|_| true)
+    }
+
+    /// Takes the first of a lane if `wanted` says so; otherwise it stays where it is. `wanted` may be asked about a task
+    /// that another thread takes at that moment, and then again about the one behind it.
+    #[inline]
+    pub fn pop_if(&self, mut wanted: impl FnMut(SlotRef) -> bool) -> Option<SlotRef> {
+        self.handed_on.pop_if(&mut wanted).or_else(|| self.published.pop_if(&mut wanted))
+    }
+
+    /// Takes tasks from the front for as long as there are `places` left for them, each of which takes `cost` of these,
+    /// all of a lane at once, and adds them to `taken`. The last one may want more places than there are. `cost` may be asked
+    /// about a task that another thread takes at that moment.
+    #[inline]
+    pub fn take(&self, places: u32, cost: impl Fn(SlotRef) -> u32, taken: &mut Vec<SlotRef>) {
+        let left = self.handed_on.take(places, &cost, taken);
+        let _ = self.published.take(left, &cost, taken);
+    }
+
+    /// Whether something that was handed on seems to be there: it goes before what was published.
+    #[must_use]
+    #[inline]
+    pub fn has_handed_on(&self) -> bool {
+        !self.handed_on.is_empty()
+    }
+
+    /// How many there seem to be: exact when nobody puts in or takes out.
+    #[must_use]
+    pub fn len(&self) -> u32 {
+        self.handed_on.len() + self.published.len()
+    }
+
+    /// Whether there seems to be none.
+    #[must_use]
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.handed_on.is_empty() && self.published.is_empty()
+    }
+}
+
+/// A first-in first-out queue.
+///
+/// A cell holds a stamp in its high and a slot in its low half. In lap `l` (position divided by length) the stamp of a
+/// cell that is filled is `l + 1`; so zeroed memory is an empty lane, and who takes writes nothing but `head`. What was
+/// read from a cell counts if `head` has not moved; and a cell is filled again only when `head` has passed it: one task
+/// among those that were put in since was taken out, or there would be more of them than slots.
+#[derive(Debug)]
+struct Lane {
+    /// The next position to take. Raised by takers.
+    head: Padded<AtomicU64>,
+    /// The next position to fill. Raised by whoever fills it.
+    tail: Padded<AtomicU64>,
+    /// Filled by who raised `tail` over it.
+    cells: Table<AtomicU64>,
+    shift: u32,
+}
+
+impl Lane {
+    fn new(slots: u32, pages: Pages<'_>) -> Self {
         let len = slots.next_power_of_two();
         Self {
-            head: Padded::new(AtomicU32::new(0)),
-            tail: Padded::new(AtomicU32::new(0)),
+            head: Padded::new(AtomicU64::new(0)),
+            tail: Padded::new(AtomicU64::new(0)),
             cells: Table::new(len as usize, pages),
             shift: len.trailing_zeros(),
         }
     }
 
-    fn cell(&self, position: u32) -> (&AtomicU64, u32) {
-        let lap = u64::from(position) >> self.shift;
-        (&self.cells[position as usize & (self.cells.len() - 1)], (lap as u32) << 1)
+    /// The cell at a position, and its stamp when it is filled.
+    #[inline]
+    fn cell(&self, position: u64) -> (&AtomicU64, u32) {
+        let stamp = (position >> self.shift) as u32;
+        (&self.cells[position as usize & (self.cells.len() - 1)], stamp.wrapping_add(1))
     }
 
-    /// Puts `slot` at the end.
-    pub fn push(&self, slot: SlotRef) {
-        let mut tail = self.tail.load(Ordering::Relaxed);
-        loop {
-            let (cell, free) = self.cell(tail);
-            // Relaxed, as the store in `pop_if` that freed it: all that a taker leaves behind is this word.
-            let stamp = (cell.load(Ordering::Relaxed) >> 32) as u32;
-            // MUTANT "ready-no-stamp": a cell is filled before its taker of the lap before is done with it.
-            if stamp == free || mutant::skips("ready-no-stamp") {
-                match self.tail.compare_exchange_weak(
-                    tail,
-                    tail.wrapping_add(1),
-                    Ordering::Relaxed,
-                    Ordering::Relaxed,
-                ) {
-                    Ok(_) => {
-                        // ORDERING: Release, "ready-fill"; pairs with the load in `pop`: the task's slot, its edges
-                        // and what its producers wrote are visible to the taker.
-                        let filled = u64::from(free | 1) << 32 | u64::from(slot.raw());
-                        cell.store(filled, mutant::order("ready-fill", Ordering::Release));
-                        return;
-                    }
-                    Err(now) => tail = now,
-                }
-            } else {
-                // Another pusher is ahead, or a taker has raised `head` over the cell and not yet freed it.
-                prewire_sync::hint::spin_loop();
-                tail = self.tail.load(Ordering::Relaxed);
-            }
+    #[inline]
+    fn fill(&self, position: u64, slot: SlotRef) {
+        let (cell, stamp) = self.cell(position);
+        // ORDERING: Release, "ready-fill"; pairs with the load in `Lane::peek`: the task's slot, its edges and what its
+        // producers wrote are visible to the taker.
+        let order = mutant::order("ready-fill", Ordering::Release);
+        cell.store(u64::from(stamp) << 32 | u64::from(slot.raw()), order);
+    }
+
+    /// What is at a position, if it is filled.
+    #[inline]
+    fn peek(&self, position: u64) -> Option<SlotRef> {
+        let (cell, stamp) = self.cell(position);
+        // ORDERING: Acquire, "ready-fill"; pairs with the store in `Lane::fill`.
+        let content = cell.load(mutant::order("ready-take", Ordering::Acquire));
+        // MUTANT "ready-no-stamp": what is left of the lap before is taken for the task of this one.
+        let filled = (content >> 32) as u32 == stamp || (content != 0 && mutant::skips("ready-no-stamp"));
+        filled.then(|| SlotRef::from_raw(content as u32))
+    }
+
+    /// Takes the `n` tasks from `head` on; where somebody else took the first of them, the head as it is now.
+    #[inline]
+    fn raise(&self, head: u64, n: u64) -> Result<(), u64> {
+        // ORDERING: AcqRel, "ready-head"; pairs with itself: the cells were read before they are filled again, by who
+        // saw a task behind them end.
+        match self.head.compare_exchange(head, head + n, Ordering::AcqRel, Ordering::Relaxed) {
+            // MUTANT "ready-double-take": who comes second takes the task too.
+            Err(now) if !mutant::skips("ready-double-take") => Err(now),
+            Ok(_) | Err(_) => Ok(()),
         }
     }
 
-    /// Takes the first.
-    pub fn pop(&self) -> Option<SlotRef> {
-        self.pop_if(|_| true)
-    }
-
-    /// Takes the first if `wanted` says so; otherwise it stays where it is. `wanted` may be asked about a task that
-    /// another thread takes at that moment, and then again about the one behind it.
-    pub fn pop_if(&self, mut wanted: impl FnMut(SlotRef) -> bool) -> Option<SlotRef> {
+    #[inline]
+    fn pop_if(&self, wanted: &mut impl FnMut(SlotRef) -> bool) -> Option<SlotRef> {
         let mut head = self.head.load(Ordering::Relaxed);
         let mut asked = false;
         loop {
-            let (cell, free) = self.cell(head);
-            // ORDERING: Acquire, "ready-fill"; pairs with the store in `push`.
-            let content = cell.load(mutant::order("ready-take", Ordering::Acquire));
-            let stamp = (content >> 32) as u32;
-            if stamp == free | 1 {
-                if !asked && !wanted(SlotRef::from_raw(content as u32)) {
-                    return None;
-                }
-                // MUTANT "pop-asks-once": who has lost the first takes the one behind it without asking.
-                asked = mutant::skips("pop-asks-once");
-                match self.head.compare_exchange_weak(
-                    head,
-                    head.wrapping_add(1),
-                    Ordering::Relaxed,
-                    Ordering::Relaxed,
-                ) {
-                    // MUTANT "ready-double-take": who comes second takes the task too.
-                    Err(now) if !mutant::skips("ready-double-take") => head = now,
-                    Ok(_) | Err(_) => {
-                        let wrap = (u32::MAX >> self.shift << 1) | 1;
-                        let next = free.wrapping_add(2) & wrap;
-                        cell.store(u64::from(next) << 32, Ordering::Relaxed);
-                        return Some(SlotRef::from_raw(content as u32));
-                    }
-                }
-            } else {
+            let Some(slot) = self.peek(head) else {
                 let now = self.head.load(Ordering::Relaxed);
                 if now == head {
                     return None;
                 }
                 head = now;
+                continue;
+            };
+            if !asked && !wanted(slot) {
+                return None;
+            }
+            // MUTANT "pop-asks-once": who has lost the first takes the one behind it without asking.
+            asked = mutant::skips("pop-asks-once");
+            match self.raise(head, 1) {
+                Ok(()) => return Some(slot),
+                Err(now) => head = now,
             }
         }
     }
 
-    /// How many there seem to be: exact when nobody pushes or takes.
-    #[must_use]
-    pub fn len(&self) -> u32 {
-        self.tail
-            .load(Ordering::Relaxed)
-            .wrapping_sub(self.head.load(Ordering::Relaxed))
-            .min(self.cells.len() as u32)
+    /// How many places are left.
+    #[inline]
+    fn take(&self, places: u32, cost: &impl Fn(SlotRef) -> u32, taken: &mut Vec<SlotRef>) -> u32 {
+        let before = taken.len();
+        let mut head = self.head.load(Ordering::Relaxed);
+        loop {
+            let (mut left, mut at) = (places, head);
+            while left > 0
+                && let Some(slot) = self.peek(at)
+            {
+                taken.push(slot);
+                left = left.saturating_sub(cost(slot));
+                at += 1;
+            }
+            if at == head {
+                let now = if left > 0 { self.head.load(Ordering::Relaxed) } else { head };
+                if now == head {
+                    return left;
+                }
+                head = now;
+                continue;
+            }
+            match self.raise(head, at - head) {
+                Ok(()) => return left,
+                Err(now) => head = now,
+            }
+            // MUTANT "take-keeps": what another thread took of them is kept.
+            if !mutant::skips("take-keeps") {
+                taken.truncate(before);
+            }
+        }
     }
 
-    /// Whether there seems to be none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
+    fn len(&self) -> u32 {
+        let (head, tail) = (self.head.load(Ordering::Relaxed), self.tail.load(Ordering::Relaxed));
+        tail.saturating_sub(head).min(self.cells.len() as u64) as u32
+    }
+
+    #[inline]
+    fn is_empty(&self) -> bool {
+        self.peek(self.head.load(Ordering::Relaxed)).is_none()
     }
 }
 
@@ -145,7 +233,7 @@ impl ReadyQueue {
 mod tests {
     extern crate std;
     use super::*;
-    use alloc::vec::Vec;
+    use prewire_sync::atomic::AtomicU32;
 
     #[test]
     fn first_in_first_out_over_many_laps() {
@@ -162,20 +250,56 @@ mod tests {
     }
 
     #[test]
-    fn positions_may_wrap() {
+    fn what_was_handed_on_goes_first_and_what_was_published_keeps_its_order() {
+        let queue = ReadyQueue::new(4);
+        let slots = [0, 1, 2, 3].map(SlotRef::from_raw);
+        for _ in 0..1000 {
+            queue.publish(slots[0]);
+            queue.publish(slots[1]);
+            queue.push(slots[2]);
+            queue.publish(slots[3]);
+            assert_eq!((queue.len(), queue.is_empty()), (4, false));
+            let popped: Vec<SlotRef> = core::iter::from_fn(|| queue.pop()).collect();
+            assert_eq!(popped, [slots[2], slots[0], slots[1], slots[3]]);
+            assert_eq!((queue.len(), queue.is_empty()), (0, true));
+        }
+    }
+
+    #[test]
+    fn so_many_are_taken_as_there_are_places_for() {
+        let queue = ReadyQueue::new(8);
+        (0..6).for_each(|i| queue.publish(SlotRef::from_raw(i)));
+        queue.push(SlotRef::from_raw(6));
+        let take = |places, cost: u32| {
+            let mut taken = Vec::new();
+            queue.take(places, |_| cost, &mut taken);
+            taken.into_iter().map(SlotRef::raw).collect::<Vec<_>>()
+        };
+        assert_eq!(take(0, 1), []);
+        assert_eq!(take(3, 1), [6, 0, 1]);
+        assert_eq!(take(3, 2), [2, 3], "the last one is given the place that is left");
+        assert_eq!(take(1, 100), [4]);
+        assert_eq!(take(100, 1), [5]);
+        assert_eq!(take(100, 1), []);
+    }
+
+    /// A stamp has 32 bits: a queue of one place comes around after so many tasks, one of `n` after `n` times as many.
+    #[test]
+    fn stamps_may_wrap() {
         for slots in [1, 4, 1 << 16] {
             let queue = ReadyQueue::new(slots);
-            let start = u32::MAX - 5;
-            queue.head.store(start, Ordering::Relaxed);
-            queue.tail.store(start, Ordering::Relaxed);
-            // Bring the cells to the lap of the start.
-            for i in 0..queue.cells.len() as u32 {
-                let position = start.wrapping_add(i);
-                let (cell, free) = queue.cell(position);
-                cell.store(u64::from(free) << 32, Ordering::Relaxed);
+            let lane = &queue.published;
+            let start = (u64::from(u32::MAX) << lane.shift) - 5;
+            lane.head.store(start, Ordering::Relaxed);
+            lane.tail.store(start, Ordering::Relaxed);
+            // What the lap before has left.
+            for position in start..start + lane.cells.len() as u64 {
+                let (cell, stamp) = lane.cell(position);
+                cell.store(u64::from(stamp.wrapping_sub(1)) << 32, Ordering::Relaxed);
             }
             for i in 0..12 {
-                queue.push(SlotRef::from_raw(i));
+                assert_eq!(queue.pop(), None);
+                queue.publish(SlotRef::from_raw(i));
                 assert_eq!(queue.pop(), Some(SlotRef::from_raw(i)), "{slots} slots, push {i}");
             }
         }
@@ -185,21 +309,30 @@ mod tests {
     fn threads_lose_and_double_nothing() {
         const EACH: u32 = if cfg!(miri) { 100 } else { 50_000 };
         let queue = ReadyQueue::new(4 * EACH);
-        let taken: Vec<u32> = std::thread::scope(|scope| {
+        let taken = AtomicU32::new(0);
+        let all: Vec<SlotRef> = std::thread::scope(|scope| {
             for t in 0..2 {
                 let queue = &queue;
-                scope.spawn(move || (0..EACH).for_each(|i| queue.push(SlotRef::from_raw(t * EACH + i))));
+                scope.spawn(move || {
+                    (0..EACH)
+                        .map(|i| SlotRef::from_raw(t * EACH + i))
+                        .for_each(|slot| if t == 0 { queue.publish(slot) } else { queue.push(slot) });
+                });
             }
             let takers: Vec<_> = (0..2)
-                .map(|_| {
-                    let queue = &queue;
+                .map(|places| {
+                    let (queue, taken) = (&queue, &taken);
                     scope.spawn(move || {
                         let mut got = Vec::new();
-                        while got.len() < EACH as usize {
-                            match queue.pop() {
-                                Some(slot) => got.push(slot.raw()),
-                                None => std::hint::spin_loop(),
+                        // One takes one at a time, the other several.
+                        while !queue.is_empty() || taken.fetch_add(0, Ordering::Relaxed) < 2 * EACH {
+                            let before = got.len();
+                            match places {
+                                0 => got.extend(queue.pop()),
+                                _ => queue.take(5, |_| 1, &mut got),
                             }
+                            taken.fetch_add((got.len() - before) as u32, Ordering::Relaxed);
+                            std::hint::spin_loop();
                         }
                         got
                     })
@@ -207,7 +340,7 @@ mod tests {
                 .collect();
             takers.into_iter().flat_map(|t| t.join().unwrap()).collect()
         });
-        let mut sorted = taken;
+        let mut sorted: Vec<u32> = all.into_iter().map(SlotRef::raw).collect();
         sorted.sort_unstable();
         assert_eq!(sorted, (0..2 * EACH).collect::<Vec<_>>());
     }

@@ -13,6 +13,7 @@ use prewire_sync::mutant;
 use crate::allocator::Allocator;
 use crate::deps::{Dep, Deps};
 use crate::lock::CombiningLock;
+use crate::route::Class;
 use crate::sizes::{RingSizes, SizeError};
 use crate::slot::{Slot, SlotRef};
 use crate::table::{HEAP, Pages, Table};
@@ -81,6 +82,7 @@ impl Ring {
     }
 
     /// Whether an open scope holds the task `local`.
+    #[inline]
     pub(crate) fn is_pinned(&self, local: u32) -> bool {
         // ORDERING: Acquire, "scope-floor"; pairs with the store in `Allocator::set_floor`: a floor that was raised
         // is seen together with what the scope did before it closed.
@@ -292,6 +294,13 @@ impl Rings {
     pub fn end(&self) {
         self.ended.store(true, Ordering::Relaxed);
         self.failed.store(true, Ordering::Relaxed);
+    }
+
+    /// Where a ready task belongs.
+    #[must_use]
+    #[inline]
+    pub fn class(&self, slot: SlotRef) -> Class {
+        if self.is_ended() { Class::Inline } else { self.slot(slot).class() }
     }
 
     /// Whether the run was ended.

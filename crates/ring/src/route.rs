@@ -1,5 +1,10 @@
 //! Where a ready task goes: a queue for each kind of placement.
 
+use prewire_sync::Padded;
+use prewire_sync::atomic::{AtomicU64, Ordering};
+use prewire_sync::mutant;
+
+use crate::allocator::Allocator;
 use crate::ready::ReadyQueue;
 use crate::ring::{RING_COUNT, Rings};
 use crate::sizes::RingSizes;
@@ -35,10 +40,21 @@ impl Class {
 #[derive(Debug)]
 pub struct Ready {
     queues: [ReadyQueue; Class::ALL.len()],
+    /// How many tasks were published. Written by the orchestrator.
+    published: Padded<AtomicU64>,
+    /// How many were handed on. Raised by whoever hands one on.
+    handed_on: Padded<AtomicU64>,
+}
+
+/// How much had been put into ready queues at a moment: as long as it is the same, what was empty then is empty.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Tally {
+    published: u64,
+    handed_on: u64,
 }
 
 impl Ready {
-    /// Empty queues, each with a place for every slot that rings of these sizes have.
+    /// Empty queues, each with places for every slot that rings of these sizes have.
     #[must_use]
     pub fn new(sizes: &RingSizes) -> Self {
         Self::new_in(sizes, HEAP)
@@ -48,7 +64,11 @@ impl Ready {
     #[must_use]
     pub fn new_in(sizes: &RingSizes, pages: Pages<'_>) -> Self {
         let slots = (0..RING_COUNT).map(|ring| sizes.window[ring]).sum();
-        Self { queues: core::array::from_fn(|_| ReadyQueue::new_in(slots, pages)) }
+        Self {
+            queues: core::array::from_fn(|_| ReadyQueue::new_in(slots, pages)),
+            published: Padded::new(AtomicU64::new(0)),
+            handed_on: Padded::new(AtomicU64::new(0)),
+        }
     }
 
     /// The queue of `class`.
@@ -61,9 +81,35 @@ impl Ready {
     /// Puts a ready task where it belongs. For whoever took its last wait.
     #[inline]
     pub fn route(&self, rings: &Rings, slot: SlotRef) {
-        let state = rings.slot(slot);
-        let class = if rings.is_ended() { Class::Inline } else { state.class() };
+        self.hand_on(rings.class(slot), slot);
+    }
+
+    /// Puts a ready task into the queue of `class`, or what is left of it back.
+    #[inline]
+    pub fn hand_on(&self, class: Class, slot: SlotRef) {
         self.queue(class).push(slot);
+        // ORDERING: Release, "ready-tally"; pairs with the load in `Ready::tally`: who sees the count sees the task.
+        self.handed_on.fetch_add(1, mutant::order("ready-handed-on", Ordering::Release));
+    }
+
+    /// Puts a task that was ready when it was submitted where it belongs. The orchestrator's: it is the one that has the
+    /// allocator.
+    #[inline]
+    pub fn publish(&self, allocator: &mut Allocator, slot: SlotRef) {
+        let class = allocator.rings().class(slot);
+        self.queue(class).publish(slot);
+        let published = self.published.load(Ordering::Relaxed) + 1;
+        // ORDERING: Release, "ready-tally"; pairs with the load in `Ready::tally`: who sees the count sees the task.
+        self.published.store(published, mutant::order("ready-published", Ordering::Release));
+    }
+
+    /// How much was put in so far. Read before a queue is looked at, it tells later whether that may have changed.
+    #[must_use]
+    #[inline]
+    pub fn tally(&self) -> Tally {
+        let order = mutant::order("ready-tally", Ordering::Acquire);
+        // ORDERING: Acquire, "ready-tally"; pairs with the additions in `Ready::publish` and `Ready::hand_on`.
+        Tally { published: self.published.load(order), handed_on: self.handed_on.load(order) }
     }
 
     /// Whether any queue seems to hold a task.

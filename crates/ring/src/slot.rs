@@ -2,10 +2,11 @@
 
 use core::fmt;
 
-use prewire_abi::{LaneMask, Shape, TaskId};
+use prewire_abi::TaskId;
 use prewire_sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use prewire_sync::mutant;
 
+use crate::cold::{Cold, Kind};
 use crate::fanout::Fanout;
 use crate::route::Class;
 
@@ -63,87 +64,6 @@ pub enum Verdict {
     Poisoned,
 }
 
-/// What a task asks for beyond its shape.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub struct Attrs {
-    /// All its blocks start together or not at all. On a chip; above it, what names its workers always does, and what
-    /// takes any never does.
-    pub sync_start: bool,
-    /// Its arguments carry a predicate that is evaluated at dispatch.
-    pub predicated: bool,
-    /// Nothing but explicit edges, or opted-out arguments, order it: its tensor accesses are checked while it runs.
-    pub unordered: bool,
-}
-
-/// What is written once, before a task is published, and read by whoever dispatches, runs and completes it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Cold {
-    /// The kind of lanes it needs.
-    pub shape: Shape,
-    /// Which places of a cluster run, for each block; [`LaneMask::CHILD`] above the chip.
-    pub lanes: LaneMask,
-    /// How many blocks, at least 1.
-    pub blocks: u16,
-    /// What else it asks for.
-    pub attrs: Attrs,
-    /// What it runs; meaningless for dummies.
-    pub callable: u32,
-}
-
-impl Default for Cold {
-    fn default() -> Self {
-        Self {
-            shape: Shape::Dummy,
-            lanes: LaneMask::NONE,
-            blocks: 1,
-            attrs: Attrs::default(),
-            callable: u32::MAX,
-        }
-    }
-}
-
-impl Cold {
-    /// A task for workers that it names: one, or a group of `members` that start together.
-    #[must_use]
-    pub fn worker(members: u16, callable: u32) -> Self {
-        Self { shape: Shape::Worker, lanes: LaneMask::CHILD, blocks: members, callable, ..Self::default() }
-    }
-
-    /// A task of `blocks` pieces, each for any worker that runs host functions.
-    #[must_use]
-    pub fn sub(blocks: u16, callable: u32) -> Self {
-        Self { shape: Shape::Sub, lanes: LaneMask::CHILD, blocks, callable, ..Self::default() }
-    }
-
-    /// Sub-tasks in all: blocks times places.
-    #[must_use]
-    pub fn total(&self) -> u32 {
-        u32::from(self.blocks) * self.lanes.count()
-    }
-
-    #[inline]
-    fn kind(&self) -> u32 {
-        let attrs = u32::from(self.attrs.sync_start)
-            | u32::from(self.attrs.predicated) << 1
-            | u32::from(self.attrs.unordered) << 2;
-        self.shape as u32 | u32::from(self.lanes.bits()) << 4 | attrs << 8 | u32::from(self.blocks) << 16
-    }
-
-    fn from_kind(kind: u32, callable: u32) -> Self {
-        Self {
-            shape: Shape::try_from((kind & 0xF) as u8).unwrap_or(Shape::Dummy),
-            lanes: LaneMask::from_bits((kind >> 4 & 0x7) as u8).unwrap_or(LaneMask::NONE),
-            blocks: (kind >> 16) as u16,
-            attrs: Attrs {
-                sync_start: kind >> 8 & 1 != 0,
-                predicated: kind >> 9 & 1 != 0,
-                unordered: kind >> 10 & 1 != 0,
-            },
-            callable,
-        }
-    }
-}
-
 /// The state of one task. Every word is atomic, those that are written once before publication too: they are stored
 /// and loaded relaxed, and ordered by what published the task.
 #[derive(Debug)]
@@ -198,12 +118,13 @@ impl Slot {
         self.verdict.store(Self::SOUND, Ordering::Relaxed);
         self.cursor.store(0, Ordering::Relaxed);
         self.id.store(id.raw(), Ordering::Relaxed);
-        self.kind.store(cold.kind(), Ordering::Relaxed);
+        self.kind.store(cold.kind().raw(), Ordering::Relaxed);
         self.callable.store(cold.callable, Ordering::Relaxed);
     }
 
     /// The task in this slot.
     #[must_use]
+    #[inline]
     pub fn id(&self) -> TaskId {
         TaskId::from_raw(self.id.load(Ordering::Relaxed))
     }
@@ -211,11 +132,19 @@ impl Slot {
     /// What was written before publication.
     #[must_use]
     pub fn cold(&self) -> Cold {
-        Cold::from_kind(self.kind.load(Ordering::Relaxed), self.callable.load(Ordering::Relaxed))
+        Cold::from_kind(self.kind(), self.callable.load(Ordering::Relaxed))
+    }
+
+    /// As [`cold`](Slot::cold), in the one word that says how it is placed.
+    #[must_use]
+    #[inline]
+    pub fn kind(&self) -> Kind {
+        Kind::from_raw(self.kind.load(Ordering::Relaxed))
     }
 
     /// How the task stands.
     #[must_use]
+    #[inline]
     pub fn verdict(&self) -> Verdict {
         match self.verdict.load(Ordering::Relaxed) {
             Self::SOUND => Verdict::Sound,
@@ -238,8 +167,9 @@ impl Slot {
 
     /// Counts `n` finished, or skipped, sub-tasks; true if these are the last ones.
     #[must_use]
+    #[inline]
     pub fn finish(&self, n: u32) -> bool {
-        let total = self.cold().total();
+        let total = self.kind().total();
         if total == n {
             // Nobody else counts.
             self.done.store(n, Ordering::Relaxed);
@@ -299,75 +229,40 @@ impl Slot {
     /// Claims up to `want` blocks from the cursor on: the first one and how many. Only for whoever took the task from
     /// a ready queue and has not given it back.
     #[must_use]
+    #[inline]
     pub fn claim_blocks(&self, want: u32) -> (u32, u32) {
         let first = self.cursor.load(Ordering::Relaxed);
-        let blocks = (self.kind.load(Ordering::Relaxed) >> 16).saturating_sub(first).min(want);
+        let blocks = self.kind().blocks().saturating_sub(first).min(want);
         self.cursor.store(first + blocks, Ordering::Relaxed);
         (first, blocks)
     }
 
     /// Blocks that nobody has claimed. For whoever took the task from a ready queue.
     #[must_use]
+    #[inline]
     pub fn blocks_left(&self) -> u32 {
-        (self.kind.load(Ordering::Relaxed) >> 16) - self.cursor.load(Ordering::Relaxed)
+        self.kind().blocks() - self.cursor.load(Ordering::Relaxed)
     }
 
     /// The kind of placement that it waits for once it is ready.
     #[inline]
     pub(crate) fn class(&self) -> Class {
-        /// By number of the shape. What cannot be needs no lane, as a dummy.
-        const BY_SHAPE: [Class; 16] = {
-            let mut classes = [Class::Inline; 16];
-            classes[Shape::Aic as usize] = Class::Aic;
-            classes[Shape::Aiv as usize] = Class::Aiv;
-            classes[Shape::Mix as usize] = Class::Mix;
-            classes[Shape::Worker as usize] = Class::Worker;
-            classes[Shape::Sub as usize] = Class::Sub;
-            classes
-        };
-        let kind = self.kind.load(Ordering::Relaxed);
-        let shape = kind & 0xF;
-        if self.verdict.load(Ordering::Relaxed) != Self::SOUND {
-            Class::Inline
-        } else if kind >> 8 & 1 != 0 && kind >> 16 > 1 && shape < Shape::Dummy as u32 {
-            Class::SyncStart
-        } else {
-            BY_SHAPE[shape as usize]
-        }
+        if self.verdict.load(Ordering::Relaxed) == Self::SOUND { self.kind().class() } else { Class::Inline }
     }
 
     /// Whether it completes without a lane: a dummy, or one that must not run.
     #[must_use]
+    #[inline]
     pub fn is_inline(&self) -> bool {
-        self.kind.load(Ordering::Relaxed) & 0xF == Shape::Dummy as u32
-            || self.verdict.load(Ordering::Relaxed) != Self::SOUND
+        self.kind().is_dummy() || self.verdict.load(Ordering::Relaxed) != Self::SOUND
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn cold_survives_packing() {
-        let cold = Cold {
-            shape: Shape::Mix,
-            lanes: LaneMask::AIC | LaneMask::AIV1,
-            blocks: 32767,
-            attrs: Attrs { sync_start: true, predicated: false, unordered: true },
-            callable: 77,
-        };
-        assert_eq!(Cold::from_kind(cold.kind(), 77), cold);
-        assert_eq!(cold.total(), 2 * 32767);
-    }
-
-    #[test]
-    fn a_block_for_a_child_is_one_sub_task() {
-        for (cold, shape) in [(Cold::worker(128, 7), Shape::Worker), (Cold::sub(3, 7), Shape::Sub)] {
-            assert_eq!(Cold::from_kind(cold.kind(), 7), cold);
-            assert_eq!((cold.shape, cold.total()), (shape, u32::from(cold.blocks)));
-        }
-    }
+    use crate::cold::Attrs;
+    use prewire_abi::{LaneMask, Shape};
 
     #[test]
     fn every_shape_has_its_class() {

@@ -97,8 +97,14 @@ impl Placement for ChipPlacement {
     }
 
     #[inline(always)]
-    fn dispatch<L: Lanes>(shared: &Shared<L>, own: &mut ChipDomain, desk: &mut Desk, env: &impl Env) {
-        desk.dispatched += own.dispatch(shared, desk, env);
+    fn dispatch<L: Lanes>(
+        shared: &Shared<L>,
+        own: &mut ChipDomain,
+        desk: &mut Desk,
+        env: &impl Env,
+        look: bool,
+    ) {
+        own.dispatch(shared, desk, env, look);
     }
 
     /// Says which classes this domain could take more of.
@@ -137,18 +143,66 @@ impl ChipDomain {
     }
 
     #[inline(always)]
-    fn dispatch<L: Lanes>(&mut self, shared: &Shared<L>, desk: &mut Desk, env: &impl Env) -> u32 {
+    fn dispatch<L: Lanes>(&mut self, shared: &Shared<L>, desk: &mut Desk, env: &impl Env, look: bool) {
+        let duty = shared.placement.cohort.duty();
+        let mut look = look || duty != Duty::None;
+        if !desk.fresh.is_empty() {
+            look |= !self.place_fresh(shared, desk, duty == Duty::None, look);
+        }
+        if look {
+            self.serve(shared, desk, env, duty);
+        }
+    }
+
+    /// Gives what has just become ready to lanes of this domain at once, where nothing is to be served before it. False if
+    /// something was handed on.
+    #[inline(always)]
+    fn place_fresh<L: Lanes>(&mut self, shared: &Shared<L>, desk: &mut Desk, free: bool, look: bool) -> bool {
+        let ready = &shared.ready;
+        let is_next = |class| {
+            // What is handed on goes before what was published, so only that may be older.
+            !look || !(ready.queue(class).has_handed_on() || ready.queue(Class::Mix).has_handed_on())
+        };
+        let mut fresh = core::mem::take(&mut desk.fresh);
+        let mut all = true;
+        for slot in fresh.drain(..) {
+            let (class, kind) = (shared.rings.class(slot), shared.rings.slot(slot).kind());
+            let place = match class {
+                Class::Aic | Class::Aiv if free && kind.blocks() == 1 && !kind.is_predicated() => {
+                    self.places.first_idle(class)
+                }
+                _ => None,
+            };
+            match place {
+                Some((cluster, place)) if is_next(class) => {
+                    self.put_one(shared, desk, slot, 0, cluster, place);
+                    desk.dispatched += 1;
+                }
+                _ => {
+                    ready.hand_on(class, slot);
+                    all = false;
+                }
+            }
+        }
+        desk.fresh = fresh;
+        all
+    }
+
+    /// Serves the ready queues, and the cohort that is under way.
+    fn serve<L: Lanes>(&mut self, shared: &Shared<L>, desk: &mut Desk, env: &impl Env, duty: Duty) {
         let cohort = &shared.placement.cohort;
-        let mut dispatched = 0;
+        let mut duty = duty;
         loop {
-            match cohort.duty() {
-                Duty::Launch(slot) => dispatched += self.launch(shared, desk, slot),
+            match duty {
+                Duty::Launch(slot) => desk.dispatched += self.launch(shared, desk, slot),
                 Duty::Gather(number, slot) => {
                     if self.gather(shared, number, slot) {
                         desk.summon = true;
+                        duty = cohort.duty();
                         continue;
                     }
-                    return dispatched;
+                    desk.emptied = false;
+                    return;
                 }
                 Duty::None => {}
             }
@@ -156,11 +210,13 @@ impl ChipDomain {
                 break;
             }
             desk.summon = true;
+            duty = cohort.duty();
         }
-        dispatched += self.fill_clusters(shared, desk, env);
-        dispatched += self.fill_single(shared, desk, env, Class::Aic);
-        dispatched += self.fill_single(shared, desk, env, Class::Aiv);
-        dispatched
+        // A cohort that waits for another is looked for again.
+        desk.emptied = shared.ready.queue(Class::SyncStart).is_empty();
+        desk.emptied &= self.fill_clusters(shared, desk, env);
+        desk.emptied &= self.fill_single(shared, desk, env, Class::Aic);
+        desk.emptied &= self.fill_single(shared, desk, env, Class::Aiv);
     }
 
     /// Takes the next cohort from its queue, if none is under way.
@@ -230,31 +286,44 @@ impl ChipDomain {
         lanes: LaneMask,
     ) {
         for place in (0..PLACES).filter(|place| lanes.bits() >> place & 1 != 0) {
-            let id = lane_of(&shared.placement.spec, cluster, place);
-            let work = Work { slot: slot.raw(), block, place: place as u32 };
-            let now = desk.put(shared, id, work);
-            self.places.set(cluster, place, now.idle, now.room);
+            self.put_one(shared, desk, slot, block, cluster, place);
         }
     }
 
+    /// Puts a block onto one lane of a cluster, which has a place for it.
+    #[inline(always)]
+    fn put_one<L: Lanes>(
+        &mut self,
+        shared: &Shared<L>,
+        desk: &mut Desk,
+        slot: SlotRef,
+        block: u32,
+        cluster: u32,
+        place: usize,
+    ) {
+        let id = lane_of(&shared.placement.spec, cluster, place);
+        let work = Work { slot: slot.raw(), block, place: place as u32 };
+        let now = desk.put(shared, id, work);
+        self.places.set(cluster, place, now.idle, now.room);
+    }
+
     /// Tasks that take a cluster for each block: onto idle ones first, then behind what runs. The first one stays in
-    /// its queue until it has a cluster.
+    /// its queue until it has a cluster. True if none is left.
     #[inline]
-    fn fill_clusters<L: Lanes>(&mut self, shared: &Shared<L>, desk: &mut Desk, env: &impl Env) -> u32 {
+    fn fill_clusters<L: Lanes>(&mut self, shared: &Shared<L>, desk: &mut Desk, env: &impl Env) -> bool {
         let queue = shared.ready.queue(Class::Mix);
-        let mut dispatched = 0;
         loop {
             let fits = |slot| {
                 let state = shared.rings.slot(slot);
                 let runs = state.verdict() == Verdict::Sound && !shared.rings.is_ended();
-                !runs || self.clusters_for(shared, state.cold().lanes) != 0
+                !runs || self.clusters_for(shared, state.kind().lanes()) != 0
             };
-            let Some(slot) = queue.pop_if(fits) else { return dispatched };
+            let Some(slot) = queue.pop_if(fits) else { return queue.is_empty() };
             if !desk.is_to_run(shared, env, slot) {
                 continue;
             }
             let state: &Slot = shared.rings.slot(slot);
-            let lanes = state.cold().lanes;
+            let lanes = state.kind().lanes();
             loop {
                 let mut clusters = self.clusters_for(shared, lanes);
                 let (first, n) = state.claim_blocks(clusters.count_ones());
@@ -266,10 +335,10 @@ impl ChipDomain {
                     clusters &= clusters - 1;
                     self.put(shared, desk, slot, block, cluster, lanes);
                 }
-                dispatched += n;
+                desk.dispatched += n;
             }
             if state.blocks_left() > 0 {
-                queue.push(slot);
+                shared.ready.hand_on(Class::Mix, slot);
             }
         }
     }
@@ -292,19 +361,22 @@ impl ChipDomain {
 
     /// Tasks that take one core for each block: idle ones first, then behind what runs where nobody is idle. Where a
     /// task waits for a cluster they take idle ones only: if the places behind were filled again as each comes free,
-    /// the lanes of a cluster would never have room at the same time.
+    /// the lanes of a cluster would never have room at the same time. True if none is left.
+    #[inline]
     fn fill_single<L: Lanes>(
         &mut self,
         shared: &Shared<L>,
         desk: &mut Desk,
         env: &impl Env,
         class: Class,
-    ) -> u32 {
-        let kinds: &[LaneMask] = if class == Class::Aic { &[LaneMask::AIC] } else { &VECTOR_PLACES };
+    ) -> bool {
         let queue = shared.ready.queue(class);
-        let mut dispatched = 0;
-        loop {
-            let idle: u32 = kinds.iter().map(|&lanes| self.places.idle_clusters(lanes).count_ones()).sum();
+        let mut hand = core::mem::take(&mut desk.hand);
+        let emptied = loop {
+            if queue.is_empty() {
+                break true;
+            }
+            let idle = self.places.count_idle(class);
             // Behind what runs only where no domain is known to have an idle lane of this class.
             let open = if idle > 0 {
                 idle
@@ -313,38 +385,48 @@ impl ChipDomain {
             {
                 0
             } else {
-                kinds.iter().map(|&lanes| self.places.open_clusters(lanes).count_ones()).sum()
+                self.places.count_room(class)
             };
             if open == 0 {
-                return dispatched;
+                break false;
             }
-            let Some(slot) = queue.pop() else { return dispatched };
-            if !desk.is_to_run(shared, env, slot) {
-                continue;
+            queue.take(open, |slot| shared.rings.slot(slot).blocks_left(), &mut hand);
+            for slot in hand.drain(..) {
+                if desk.is_to_run(shared, env, slot) {
+                    self.put_blocks(shared, desk, slot, class, idle > 0);
+                }
             }
-            let state = shared.rings.slot(slot);
-            let (first, n) = state.claim_blocks(open);
-            for block in first..first + n {
-                let Some((cluster, lanes)) = self.pick(kinds, idle > 0) else { break };
-                self.put(shared, desk, slot, block, cluster, lanes);
-            }
-            dispatched += n;
-            if state.blocks_left() > 0 {
-                queue.push(slot);
-            }
-        }
+        };
+        desk.hand = hand;
+        emptied
     }
 
-    fn pick(&self, kinds: &[LaneMask], idle: bool) -> Option<(u32, LaneMask)> {
-        kinds
-            .iter()
-            .map(|&lanes| {
-                (
-                    if idle { self.places.idle_clusters(lanes) } else { self.places.open_clusters(lanes) },
-                    lanes,
-                )
-            })
-            .find(|(clusters, _)| *clusters != 0)
-            .map(|(clusters, lanes)| (clusters.trailing_zeros(), lanes))
+    /// Puts as many blocks of a task just taken as there are places; hands on what is left.
+    #[inline(always)]
+    fn put_blocks<L: Lanes>(
+        &mut self,
+        shared: &Shared<L>,
+        desk: &mut Desk,
+        slot: SlotRef,
+        class: Class,
+        idle: bool,
+    ) {
+        let state = shared.rings.slot(slot);
+        loop {
+            let place = if idle { self.places.first_idle(class) } else { self.places.first_room(class) };
+            let Some((cluster, place)) = place else { break };
+            let (block, n) = state.claim_blocks(1);
+            if n == 0 {
+                return;
+            }
+            self.put_one(shared, desk, slot, block, cluster, place);
+            desk.dispatched += 1;
+            if state.kind().blocks() == 1 {
+                return;
+            }
+        }
+        if state.blocks_left() > 0 {
+            shared.ready.hand_on(class, slot);
+        }
     }
 }

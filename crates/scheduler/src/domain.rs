@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use prewire_platform::{LaneId, Lanes, Work};
-use prewire_ring::{Class, Routed, SlotRef, Verdict};
+use prewire_ring::{Class, Routed, SlotRef, Tally, Verdict};
 
 use crate::lane::{Lane, Occupancy};
 use crate::placement::Placement;
@@ -16,6 +16,14 @@ pub struct Desk {
     lanes: Vec<Lane>,
     /// Tasks whose sub-tasks are all over.
     finished: Vec<SlotRef>,
+    /// Tasks that completions have just made ready: nobody else knows of them. Empty at the end of a dispatch.
+    pub(crate) fresh: Vec<SlotRef>,
+    /// Tasks just taken from a queue. Empty but while it is gone through.
+    pub(crate) hand: Vec<SlotRef>,
+    /// What had been put into the queues when they were last looked at.
+    tally: Tally,
+    /// Nothing that the domain takes was left in them.
+    pub(crate) emptied: bool,
     /// Blocks dispatched in this round.
     pub(crate) dispatched: u32,
     /// The other domains have something to do for a cohort.
@@ -42,7 +50,17 @@ impl<P: Placement> Domain<P> {
     pub(crate) fn new<L: Lanes>(index: u16, lanes: u16, shared: &Shared<L, P>) -> Self {
         let lanes = (0..lanes).map(|_| Lane::new(&shared.tokens)).collect();
         Self {
-            desk: Desk { index, lanes, finished: Vec::new(), dispatched: 0, summon: false },
+            desk: Desk {
+                index,
+                lanes,
+                finished: Vec::new(),
+                fresh: Vec::new(),
+                hand: Vec::new(),
+                tally: Tally::default(),
+                emptied: false,
+                dispatched: 0,
+                summon: false,
+            },
             own: P::domain(shared, index),
         }
     }
@@ -52,19 +70,20 @@ impl<P: Placement> Domain<P> {
         let Self { desk, own } = self;
         let mut routed = Routed::default();
         (desk.dispatched, desk.summon) = (0, false);
+        desk.reap(shared, own);
         loop {
-            desk.reap(shared, own);
-            while let Some(slot) = shared.ready.queue(Class::Inline).pop() {
-                desk.finish_unrun(shared, slot);
-            }
-            let completed = desk.complete(shared, env, &mut routed);
-            P::dispatch(shared, own, desk, env);
-            if !completed && desk.finished.is_empty() {
-                // What somebody is just pushing is his to poll for.
-                match shared.ready.queue(Class::Inline).pop() {
-                    Some(slot) => desk.finish_unrun(shared, slot),
-                    None => break,
+            let look = desk.look(shared);
+            if look {
+                while let Some(slot) = shared.ready.queue(Class::Inline).pop() {
+                    desk.finish_unrun(shared, slot);
                 }
+            }
+            desk.complete(shared, env, &mut routed);
+            P::dispatch(shared, own, desk, env, look);
+            let heard = desk.reap(shared, own);
+            // What somebody is just pushing is his to poll for.
+            if !heard && desk.finished.is_empty() && shared.ready.queue(Class::Inline).is_empty() {
+                break;
             }
         }
         P::tell(shared, own, desk.index);
@@ -73,22 +92,50 @@ impl<P: Placement> Domain<P> {
 }
 
 impl Desk {
+    /// Takes the news of the lanes; false if there is none.
     #[inline]
-    fn reap<L: Lanes, P: Placement>(&mut self, shared: &Shared<L, P>, own: &mut P::Domain) {
-        let mut news = shared.lanes.take_news(self.index);
-        while let Some(id) = news.pop() {
-            let lane = &mut self.lanes[usize::from(id.0)];
-            let reaped = lane.reap(shared.lanes.status(id));
-            P::heard(shared, own, id);
-            if reaped.first.is_none() {
-                // Nothing new; and an idle lane may be reserved.
-                continue;
-            }
-            let occupancy = lane.occupancy();
-            for work in [reaped.first, reaped.second].into_iter().flatten() {
+    fn reap<L: Lanes, P: Placement>(&mut self, shared: &Shared<L, P>, own: &mut P::Domain) -> bool {
+        let news = shared.lanes.take_news(self.index);
+        if news.is_empty() {
+            return false;
+        }
+        for (first, half) in [(0, news.0 as u64), (64, (news.0 >> 64) as u64)] {
+            let mut half = half;
+            while half != 0 {
+                let id = LaneId(first + half.trailing_zeros() as u16);
+                half &= half - 1;
+                let lane = &mut self.lanes[usize::from(id.0)];
+                let reaped = lane.reap(shared.lanes.status(id));
+                P::heard(shared, own, id);
+                let Some(work) = reaped.first else {
+                    // Nothing new; and an idle lane may be reserved.
+                    continue;
+                };
+                P::note(shared, own, id, lane.occupancy());
                 self.finish_one(shared, work);
+                if let Some(work) = reaped.second {
+                    self.finish_one(shared, work);
+                }
             }
-            P::note(shared, own, id, occupancy);
+        }
+        true
+    }
+
+    /// Whether the ready queues may hold something for this domain: what was left there when it last looked, or what
+    /// was put in since.
+    #[inline]
+    fn look<L, P>(&mut self, shared: &Shared<L, P>) -> bool {
+        let tally = shared.ready.tally();
+        let look = !self.emptied || tally != self.tally;
+        (self.tally, self.emptied) = (tally, !look);
+        look
+    }
+
+    /// Puts what has just become ready where everybody finds it.
+    #[inline]
+    pub(crate) fn hand_on<L, P>(&mut self, shared: &Shared<L, P>) {
+        for slot in self.fresh.drain(..) {
+            shared.ready.route(&shared.rings, slot);
         }
     }
 
@@ -102,27 +149,26 @@ impl Desk {
     }
 
     #[inline]
-    fn complete<L, P>(&mut self, shared: &Shared<L, P>, env: &impl Env, routed: &mut Routed) -> bool {
-        if self.finished.is_empty() {
-            return false;
+    fn complete<L, P>(&mut self, shared: &Shared<L, P>, env: &impl Env, routed: &mut Routed) {
+        if !self.finished.is_empty() {
+            routed.add(shared.rings.complete_telling(
+                &mut self.finished,
+                &mut |slot| self.fresh.push(slot),
+                &mut |slot| env.completed(slot),
+            ));
         }
-        routed.add(shared.rings.complete_telling(
-            &mut self.finished,
-            &mut |slot| shared.ready.route(&shared.rings, slot),
-            &mut |slot| env.completed(slot),
-        ));
-        true
     }
 
     /// Counts what is left of a task as over without running it.
+    #[cold]
     pub(crate) fn finish_unrun<L, P>(&mut self, shared: &Shared<L, P>, slot: SlotRef) {
         let state = shared.rings.slot(slot);
         if shared.rings.is_ended() {
             state.poison();
         }
-        let cold = state.cold();
-        let (_, blocks) = state.claim_blocks(u32::from(cold.blocks));
-        if state.finish(blocks * cold.lanes.count()) {
+        let kind = state.kind();
+        let (_, blocks) = state.claim_blocks(kind.blocks());
+        if state.finish(blocks * kind.lanes().count()) {
             self.finished.push(slot);
         }
     }
@@ -131,10 +177,10 @@ impl Desk {
     #[inline(always)]
     pub(crate) fn is_to_run<L, P>(&mut self, shared: &Shared<L, P>, env: &impl Env, slot: SlotRef) -> bool {
         let state = shared.rings.slot(slot);
-        let unstarted = state.blocks_left() == u32::from(state.cold().blocks);
+        let kind = state.kind();
         let skip = shared.rings.is_ended()
             || state.verdict() != Verdict::Sound
-            || (unstarted && state.cold().attrs.predicated && !env.predicate_holds(slot));
+            || (kind.is_predicated() && state.blocks_left() == kind.blocks() && !env.predicate_holds(slot));
         if skip {
             self.finish_unrun(shared, slot);
         }

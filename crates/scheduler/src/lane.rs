@@ -2,12 +2,14 @@
 
 use prewire_platform::{LaneStatus, Token, Tokens, Work};
 
-/// A lane's two places. Touched by its domain's poller alone.
+/// A lane's two places, the older work first. Touched by its domain's poller alone.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Lane {
     last: Token,
-    running: Option<(Token, Work)>,
-    pending: Option<(Token, Work)>,
+    /// How many of the places hold work.
+    held: u8,
+    tokens: [Token; 2],
+    works: [Work; 2],
 }
 
 /// What has finished on a lane, oldest first.
@@ -28,62 +30,69 @@ pub struct Occupancy {
 
 impl Lane {
     pub(crate) fn new(tokens: &Tokens) -> Self {
-        Self { last: tokens.none(), running: None, pending: None }
+        Self { last: tokens.none(), held: 0, tokens: [tokens.none(); 2], works: [Work::default(); 2] }
     }
 
-    pub(crate) fn occupancy(&self) -> Occupancy {
-        Occupancy { idle: self.running.is_none(), room: self.pending.is_none() }
+    #[inline]
+    pub(crate) const fn occupancy(&self) -> Occupancy {
+        Occupancy { idle: self.held == 0, room: self.held < 2 }
     }
 
     /// What was placed last, if it is still there.
     pub(crate) fn last(&self) -> Option<(Token, Work)> {
-        self.pending.or(self.running)
+        let newest = usize::from(self.held).checked_sub(1)?;
+        Some((self.tokens[newest], self.works[newest]))
     }
 
     /// Forgets what was placed last: it was taken back. Behind something that runs the next token is the same again,
     /// so that the payload buffer of what runs is not used; with nothing left any token will do.
     pub(crate) fn take_back(&mut self) {
-        if self.pending.take().is_some() {
-            if let Some((token, _)) = self.running {
-                self.last = token;
-            }
-        } else {
-            self.running = None;
+        if self.held == 2 {
+            self.last = self.tokens[0];
         }
+        self.held = self.held.saturating_sub(1);
     }
 
     /// Puts work in the first free place: the token to dispatch it under. Only on a lane that has room.
+    #[inline]
     pub(crate) fn place(&mut self, tokens: &Tokens, work: Work) -> Token {
         debug_assert!(self.occupancy().room);
         let token = tokens.after(self.last);
         self.last = token;
-        let place = if self.running.is_none() { &mut self.running } else { &mut self.pending };
-        *place = Some((token, work));
+        let place = usize::from(self.held & 1);
+        (self.tokens[place], self.works[place]) = (token, work);
+        self.held += 1;
         token
     }
 
     /// What the condition word says has finished. A pending token that was taken up, or has finished, implies that
     /// the running one has finished, whether or not that was seen.
+    #[inline]
     pub(crate) fn reap(&mut self, status: LaneStatus) -> Reaped {
-        let running_has = |token| self.running.is_some_and(|(t, _)| t == token);
-        let pending_has = |token| self.pending.is_some_and(|(t, _)| t == token);
+        let [running, pending] = self.tokens;
+        let first = Some(self.works[0]);
         match status {
-            LaneStatus::Finished(token) if running_has(token) => {
-                let first = self.running.take();
-                self.running = self.pending.take();
-                Reaped { first: first.map(|(_, work)| work), second: None }
+            LaneStatus::Finished(token) if self.held > 0 && token == running => {
+                self.shift();
+                Reaped { first, second: None }
             }
-            LaneStatus::Running(token) if pending_has(token) => {
-                let first = self.running.take();
-                self.running = self.pending.take();
-                Reaped { first: first.map(|(_, work)| work), second: None }
+            LaneStatus::Running(token) if self.held == 2 && token == pending => {
+                self.shift();
+                Reaped { first, second: None }
             }
-            LaneStatus::Finished(token) if pending_has(token) => {
-                let (first, second) = (self.running.take(), self.pending.take());
-                Reaped { first: first.map(|(_, work)| work), second: second.map(|(_, work)| work) }
+            LaneStatus::Finished(token) if self.held == 2 && token == pending => {
+                self.held = 0;
+                Reaped { first, second: Some(self.works[1]) }
             }
             _ => Reaped::default(),
         }
+    }
+
+    /// The older work is over.
+    #[inline]
+    const fn shift(&mut self) {
+        (self.tokens[0], self.works[0]) = (self.tokens[1], self.works[1]);
+        self.held -= 1;
     }
 }
 

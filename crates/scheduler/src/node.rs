@@ -161,7 +161,16 @@ impl Placement for NodePlacement {
         own.note(lane, now);
     }
 
-    fn dispatch<L: Lanes>(shared: &Shared<L, Self>, own: &mut NodeDomain, desk: &mut Desk, env: &impl Env) {
+    fn dispatch<L: Lanes>(
+        shared: &Shared<L, Self>,
+        own: &mut NodeDomain,
+        desk: &mut Desk,
+        env: &impl Env,
+        _: bool,
+    ) {
+        // What stands in the domain's own queues is not in the tally: it looks every time.
+        desk.emptied = false;
+        desk.hand_on(shared);
         own.dispatch(shared, desk, env);
     }
 

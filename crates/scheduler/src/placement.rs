@@ -33,8 +33,15 @@ pub trait Placement: Debug + Send + Sync + Sized {
     /// Something on `lane` has finished, and this is what it is now.
     fn note<L: Lanes>(shared: &Shared<L, Self>, own: &mut Self::Domain, lane: LaneId, now: Occupancy);
 
-    /// Gives ready tasks to lanes, as many as there is a place for.
-    fn dispatch<L: Lanes>(shared: &Shared<L, Self>, own: &mut Self::Domain, desk: &mut Desk, env: &impl Env);
+    /// Gives ready tasks to lanes, as many as there is a place for: those that have just become ready, and, if it is to
+    /// `look` there, those in the ready queues. What is left of the former it puts there.
+    fn dispatch<L: Lanes>(
+        shared: &Shared<L, Self>,
+        own: &mut Self::Domain,
+        desk: &mut Desk,
+        env: &impl Env,
+        look: bool,
+    );
 
     /// The turn is over: tells who asks from outside what the domain could take more of.
     fn tell<L: Lanes>(shared: &Shared<L, Self>, own: &Self::Domain, index: u16);

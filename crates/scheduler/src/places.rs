@@ -2,6 +2,7 @@
 
 use prewire_abi::LaneMask;
 use prewire_platform::{ChipSpec, LaneId};
+use prewire_ring::Class;
 
 /// The places of a cluster: the AIC, and the two AIV.
 pub(crate) const PLACES: usize = 3;
@@ -39,10 +40,54 @@ impl Places {
     }
 
     /// Notes what a lane is now.
-    pub(crate) fn set(&mut self, cluster: u32, place: usize, idle: bool, room: bool) {
+    #[inline]
+    pub(crate) const fn set(&mut self, cluster: u32, place: usize, idle: bool, room: bool) {
         let bit = 1 << cluster;
-        self.idle[place] = if idle { self.idle[place] | bit } else { self.idle[place] & !bit };
-        self.room[place] = if room && !idle { self.room[place] | bit } else { self.room[place] & !bit };
+        self.idle[place] = self.idle[place] & !bit | (idle as u64) << cluster;
+        self.room[place] = self.room[place] & !bit | ((room & !idle) as u64) << cluster;
+    }
+
+    /// The first lane of a mask for one place, or for any of two.
+    #[inline]
+    const fn first(of: &[u64; PLACES], class: Class) -> Option<(u32, usize)> {
+        let place = match class {
+            Class::Aic => 0,
+            _ if of[1] != 0 => 1,
+            _ => 2,
+        };
+        if of[place] == 0 { None } else { Some((of[place].trailing_zeros(), place)) }
+    }
+
+    #[inline]
+    const fn count(of: &[u64; PLACES], class: Class) -> u32 {
+        match class {
+            Class::Aic => of[0].count_ones(),
+            _ => of[1].count_ones() + of[2].count_ones(),
+        }
+    }
+
+    /// A lane for single cores of `class`, Aic or Aiv, that is idle: its cluster and its place.
+    #[inline]
+    pub(crate) const fn first_idle(&self, class: Class) -> Option<(u32, usize)> {
+        Self::first(&self.idle, class)
+    }
+
+    /// A lane for single cores of `class` that has room behind what runs.
+    #[inline]
+    pub(crate) const fn first_room(&self, class: Class) -> Option<(u32, usize)> {
+        Self::first(&self.room, class)
+    }
+
+    /// How many lanes for single cores of `class` are idle.
+    #[inline]
+    pub(crate) const fn count_idle(&self, class: Class) -> u32 {
+        Self::count(&self.idle, class)
+    }
+
+    /// How many have room behind what runs.
+    #[inline]
+    pub(crate) const fn count_room(&self, class: Class) -> u32 {
+        Self::count(&self.room, class)
     }
 
     fn all(lanes: LaneMask, each: impl Fn(usize) -> u64) -> u64 {
