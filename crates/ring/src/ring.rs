@@ -228,6 +228,7 @@ impl Rings {
     }
 
     /// The edges of the task in `slot`: what it waits for and retains.
+    #[inline]
     pub fn deps(&self, slot: SlotRef) -> impl Iterator<Item = &Dep> {
         let state = self.slot(slot);
         let count = state.dep_count.load(Ordering::Relaxed);

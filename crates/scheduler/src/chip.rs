@@ -168,16 +168,15 @@ impl ChipDomain {
         for slot in fresh.drain(..) {
             let (class, kind) = (shared.rings.class(slot), shared.rings.slot(slot).kind());
             let place = match class {
-                Class::Aic | Class::Aiv if free && kind.blocks() == 1 && !kind.is_predicated() => {
-                    self.places.first_idle(class)
+                Class::Aic | Class::Aiv
+                    if free && kind.blocks() == 1 && !kind.is_predicated() && is_next(class) =>
+                {
+                    self.places.take_idle(class)
                 }
                 _ => None,
             };
             match place {
-                Some((cluster, place)) if is_next(class) => {
-                    self.put_one(shared, desk, slot, 0, cluster, place);
-                    desk.dispatched += 1;
-                }
+                Some((cluster, place)) => self.hand_out(shared, desk, slot, 0, cluster, place),
                 _ => {
                     ready.hand_on(class, slot);
                     all = false;
@@ -286,25 +285,11 @@ impl ChipDomain {
         lanes: LaneMask,
     ) {
         for place in (0..PLACES).filter(|place| lanes.bits() >> place & 1 != 0) {
-            self.put_one(shared, desk, slot, block, cluster, place);
+            let id = lane_of(&shared.placement.spec, cluster, place);
+            let work = Work { slot: slot.raw(), block, place: place as u32 };
+            let now = desk.put(shared, id, work);
+            self.places.set(cluster, place, now.idle, now.room);
         }
-    }
-
-    /// Puts a block onto one lane of a cluster, which has a place for it.
-    #[inline(always)]
-    fn put_one<L: Lanes>(
-        &mut self,
-        shared: &Shared<L>,
-        desk: &mut Desk,
-        slot: SlotRef,
-        block: u32,
-        cluster: u32,
-        place: usize,
-    ) {
-        let id = lane_of(&shared.placement.spec, cluster, place);
-        let work = Work { slot: slot.raw(), block, place: place as u32 };
-        let now = desk.put(shared, id, work);
-        self.places.set(cluster, place, now.idle, now.room);
     }
 
     /// Tasks that take a cluster for each block: onto idle ones first, then behind what runs. The first one stays in
@@ -412,21 +397,36 @@ impl ChipDomain {
         idle: bool,
     ) {
         let state = shared.rings.slot(slot);
+        let single = state.kind().blocks() == 1;
         loop {
-            let place = if idle { self.places.first_idle(class) } else { self.places.first_room(class) };
+            if !single && state.blocks_left() == 0 {
+                return;
+            }
+            let place = if idle { self.places.take_idle(class) } else { self.places.take_room(class) };
             let Some((cluster, place)) = place else { break };
-            let (block, n) = state.claim_blocks(1);
-            if n == 0 {
-                return;
-            }
-            self.put_one(shared, desk, slot, block, cluster, place);
-            desk.dispatched += 1;
-            if state.kind().blocks() == 1 {
+            // Nobody asks for the block of a task that has one.
+            let block = if single { 0 } else { state.claim_blocks(1).0 };
+            self.hand_out(shared, desk, slot, block, cluster, place);
+            if single {
                 return;
             }
         }
-        if state.blocks_left() > 0 {
-            shared.ready.hand_on(class, slot);
-        }
+        shared.ready.hand_on(class, slot);
+    }
+
+    /// Hands a block to a lane whose place was taken for it.
+    #[inline(always)]
+    fn hand_out<L: Lanes>(
+        &self,
+        shared: &Shared<L>,
+        desk: &mut Desk,
+        slot: SlotRef,
+        block: u32,
+        cluster: u32,
+        place: usize,
+    ) {
+        let id = lane_of(&shared.placement.spec, cluster, place);
+        desk.put(shared, id, Work { slot: slot.raw(), block, place: place as u32 });
+        desk.dispatched += 1;
     }
 }

@@ -47,15 +47,17 @@ impl Places {
         self.room[place] = self.room[place] & !bit | ((room & !idle) as u64) << cluster;
     }
 
-    /// The first lane of a mask for one place, or for any of two.
-    #[inline]
-    const fn first(of: &[u64; PLACES], class: Class) -> Option<(u32, usize)> {
+    /// Takes the first lane of a mask for one place, or for any of two.
+    #[inline(always)]
+    const fn first(of: &mut [u64; PLACES], class: Class) -> Option<(u32, usize)> {
         let place = match class {
             Class::Aic => 0,
             _ if of[1] != 0 => 1,
             _ => 2,
         };
-        if of[place] == 0 { None } else { Some((of[place].trailing_zeros(), place)) }
+        let lanes = of[place];
+        of[place] = lanes & lanes.wrapping_sub(1);
+        if lanes == 0 { None } else { Some((lanes.trailing_zeros(), place)) }
     }
 
     #[inline]
@@ -66,16 +68,20 @@ impl Places {
         }
     }
 
-    /// A lane for single cores of `class`, Aic or Aiv, that is idle: its cluster and its place.
-    #[inline]
-    pub(crate) const fn first_idle(&self, class: Class) -> Option<(u32, usize)> {
-        Self::first(&self.idle, class)
+    /// Takes the first idle lane for single cores of `class`, Aic or Aiv: its cluster and its place. It has room then.
+    #[inline(always)]
+    pub(crate) const fn take_idle(&mut self, class: Class) -> Option<(u32, usize)> {
+        let taken = Self::first(&mut self.idle, class);
+        if let Some((cluster, place)) = taken {
+            self.room[place] |= 1 << cluster;
+        }
+        taken
     }
 
-    /// A lane for single cores of `class` that has room behind what runs.
-    #[inline]
-    pub(crate) const fn first_room(&self, class: Class) -> Option<(u32, usize)> {
-        Self::first(&self.room, class)
+    /// Takes the place behind what runs on the first lane for single cores of `class` that has it free.
+    #[inline(always)]
+    pub(crate) const fn take_room(&mut self, class: Class) -> Option<(u32, usize)> {
+        Self::first(&mut self.room, class)
     }
 
     /// How many lanes for single cores of `class` are idle.
@@ -110,6 +116,7 @@ impl Places {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::vec::Vec;
 
     #[test]
     fn masks_follow_the_lanes() {
@@ -123,5 +130,17 @@ mod tests {
         assert_eq!(places.open_clusters(LaneMask::AIC | LaneMask::AIV1), 0b101);
         places.set(0, 1, true, true);
         assert_eq!((places.idle[1], places.room[1]), (0b101, 0));
+    }
+
+    #[test]
+    fn a_single_lane_is_taken_where_it_is_idle_and_then_behind() {
+        let mut places = Places::new(0b101);
+        let idle: Vec<_> = core::iter::from_fn(|| places.take_idle(Class::Aiv)).collect();
+        assert_eq!(idle, [(0, 1), (2, 1), (0, 2), (2, 2)]);
+        assert_eq!((places.count_idle(Class::Aiv), places.count_room(Class::Aiv)), (0, 4));
+        assert_eq!((places.count_idle(Class::Aic), places.take_room(Class::Aic)), (2, None));
+        let behind: Vec<_> = core::iter::from_fn(|| places.take_room(Class::Aiv)).collect();
+        assert_eq!(behind, idle);
+        assert_eq!(places.open_clusters(LaneMask::AIV0), 0);
     }
 }
