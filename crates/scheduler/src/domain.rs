@@ -71,18 +71,15 @@ impl<P: Placement> Domain<P> {
         let mut routed = Routed::default();
         (desk.dispatched, desk.summon) = (0, false);
         desk.reap(shared, own);
+        desk.take_unrun(shared);
         loop {
             let look = desk.look(shared);
-            if look {
-                while let Some(slot) = shared.ready.queue(Class::Inline).pop() {
-                    desk.finish_unrun(shared, slot);
-                }
-            }
             desk.complete(shared, env, &mut routed);
             P::dispatch(shared, own, desk, env, look);
             let heard = desk.reap(shared, own);
-            // What somebody is just pushing is his to poll for.
-            if !heard && desk.finished.is_empty() && shared.ready.queue(Class::Inline).is_empty() {
+            desk.take_unrun(shared);
+            // What somebody is just pushing is his to poll for: nothing is waited for here.
+            if !heard && desk.finished.is_empty() {
                 break;
             }
         }
@@ -119,6 +116,14 @@ impl Desk {
             }
         }
         true
+    }
+
+    /// Takes what needs no lane.
+    #[inline]
+    fn take_unrun<L, P>(&mut self, shared: &Shared<L, P>) {
+        while let Some(slot) = shared.ready.queue(Class::Inline).pop() {
+            self.finish_unrun(shared, slot);
+        }
     }
 
     /// Whether the ready queues may hold something for this domain: what was left there when it last looked, or what
