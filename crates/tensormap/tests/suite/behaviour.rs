@@ -146,6 +146,22 @@ fn one_of_many_failed_readers_is_kept() {
 }
 
 #[test]
+fn a_reader_that_fails_takes_the_place_of_none_that_lives() {
+    for failed in 0..24 {
+        let mut bench = Bench::new(100, Hazards::All);
+        for task in 0..24 {
+            bench.submit(&chunk(0, 8), Read, task);
+        }
+        bench.end([failed], Life::Failed);
+        for _ in 0..3 {
+            assert_eq!(bench.find(&chunk(0, 8), Write), (0..24).collect::<Vec<_>>(), "{failed} failed");
+        }
+        bench.end((0..24).filter(|task| *task != failed), Life::Retired);
+        assert_eq!((bench.find(&chunk(0, 8), Write), bench.map.len()), (vec![failed], 1));
+    }
+}
+
+#[test]
 fn a_task_that_reads_and_writes_the_same_counts_once() {
     let mut bench = Bench::new(100, Hazards::All);
     bench.submit(&chunk(0, 8), Read, 0);
