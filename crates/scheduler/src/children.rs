@@ -88,13 +88,16 @@ impl NodeDomain {
         }
     }
 
-    pub(crate) const fn stands(&mut self, lane: LaneId, standing: Standing) {
+    /// True if `lane` stands otherwise than was known.
+    pub(crate) const fn stands(&mut self, lane: LaneId, standing: Standing) -> bool {
         let bit = bit(lane);
+        let before = (self.up & bit, self.gone & bit);
         if matches!(standing, Standing::Gone) && self.gone & bit == 0 {
             self.gone |= bit;
             self.lost |= bit;
         }
         put_bit(&mut self.up, bit, matches!(standing, Standing::Up) && self.gone & bit == 0);
+        before.0 != self.up & bit || before.1 != self.gone & bit
     }
 
     pub(crate) const fn note(&mut self, lane: LaneId, now: Occupancy) {

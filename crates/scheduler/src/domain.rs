@@ -76,10 +76,11 @@ impl<P: Placement> Domain<P> {
             let look = desk.look(shared);
             desk.complete(shared, env, &mut routed);
             P::dispatch(shared, own, desk, env, look);
-            let heard = desk.reap(shared, own);
+            let changed = desk.reap(shared, own);
             desk.take_unrun(shared);
-            // What somebody is just pushing is his to poll for: nothing is waited for here.
-            if !heard && desk.finished.is_empty() {
+            // What somebody is just pushing is his to poll for: nothing is waited for here. And news may be told of
+            // lanes where nothing has changed, again and again.
+            if !changed && desk.finished.is_empty() {
                 break;
             }
         }
@@ -89,13 +90,14 @@ impl<P: Placement> Domain<P> {
 }
 
 impl Desk {
-    /// Takes the news of the lanes; false if there is none.
+    /// Takes the news of the lanes; true if one of them is not as it was known.
     #[inline]
     fn reap<L: Lanes, P: Placement>(&mut self, shared: &Shared<L, P>, own: &mut P::Domain) -> bool {
         let news = shared.lanes.take_news(self.index);
         if news.is_empty() {
             return false;
         }
+        let mut changed = false;
         for (first, half) in [(0, news.0 as u64), (64, (news.0 >> 64) as u64)] {
             let mut half = half;
             while half != 0 {
@@ -103,11 +105,12 @@ impl Desk {
                 half &= half - 1;
                 let lane = &mut self.lanes[usize::from(id.0)];
                 let reaped = lane.reap(shared.lanes.status(id));
-                P::heard(shared, own, id);
+                changed |= P::heard(shared, own, id);
                 let Some(work) = reaped.first else {
                     // Nothing new; and an idle lane may be reserved.
                     continue;
                 };
+                changed = true;
                 P::note(shared, own, id, lane.occupancy());
                 self.finish_one(shared, work);
                 if let Some(work) = reaped.second {
@@ -115,7 +118,7 @@ impl Desk {
                 }
             }
         }
-        true
+        changed
     }
 
     /// Takes what needs no lane.

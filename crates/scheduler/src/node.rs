@@ -152,8 +152,8 @@ impl Placement for NodePlacement {
     }
 
     #[inline]
-    fn heard<L: Lanes>(shared: &Shared<L, Self>, own: &mut NodeDomain, lane: LaneId) {
-        own.stands(lane, shared.lanes.standing(lane));
+    fn heard<L: Lanes>(shared: &Shared<L, Self>, own: &mut NodeDomain, lane: LaneId) -> bool {
+        own.stands(lane, shared.lanes.standing(lane))
     }
 
     #[inline]

@@ -24,10 +24,11 @@ pub trait Placement: Debug + Send + Sync + Sized {
     /// The state of domain `index` while all its lanes are idle.
     fn domain<L: Lanes>(shared: &Shared<L, Self>, index: u16) -> Self::Domain;
 
-    /// `lane` has news. Nothing of it may have finished.
+    /// `lane` has news. Nothing of it may have finished. True if the domain knows something new by it.
     #[inline]
-    fn heard<L: Lanes>(shared: &Shared<L, Self>, own: &mut Self::Domain, lane: LaneId) {
+    fn heard<L: Lanes>(shared: &Shared<L, Self>, own: &mut Self::Domain, lane: LaneId) -> bool {
         let _ = (shared, own, lane);
+        false
     }
 
     /// Something on `lane` has finished, and this is what it is now.
