@@ -40,6 +40,7 @@ pub(crate) const MEMBERS: &[Member] = &[
     row("prewire-chip",         4, &[],                   CHIP,                            UNSAFE),
     row("prewire-worker",       5, &[],                   WORKER,                          SAFE),
     row("prewire",              6, &[],                   &[],                             SAFE),
+    row("prewire-capi",         6, &[],                   CAPI,                            UNSAFE),
     aside("prewire-scenes"),
     aside("prewire-test-support"),
     aside("prewire-fuzz"),
@@ -54,6 +55,7 @@ const SHUTTLE: &str = "shuttle under cfg(prewire_shuttle)";
 const SYNC: &[&str] = &["crossbeam-utils", LOOM, SHUTTLE];
 const OS: &[&str] = &["rustix", "libc", "memmap2", LOOM, SHUTTLE];
 const WORKER: &[&str] = &["bytemuck", "inventory", "sha2", "thiserror", "tracing", "tracing-subscriber"];
+const CAPI: &[&str] = &["bytemuck", "thiserror", "tracing"];
 const CHIP: &[&str] = &["half", "thiserror", "tracing", "bytemuck"];
 
 const fn row(

@@ -1,0 +1,1 @@
+//! What a front end calls: contexts, device memory, callables and runs.

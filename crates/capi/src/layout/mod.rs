@@ -1,0 +1,1 @@
+//! The records that compiled orchestration libraries touch, byte for byte.

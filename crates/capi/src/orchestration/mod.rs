@@ -1,0 +1,1 @@
+//! Orchestration libraries: loaded, bound, and played on a chip.
