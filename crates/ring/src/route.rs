@@ -107,8 +107,8 @@ impl Ready {
     #[must_use]
     #[inline]
     pub fn tally(&self) -> Tally {
-        let order = mutant::order("ready-tally", Ordering::Acquire);
         // ORDERING: Acquire, "ready-tally"; pairs with the additions in `Ready::publish` and `Ready::hand_on`.
+        let order = mutant::order("ready-tally", Ordering::Acquire);
         Tally { published: self.published.load(order), handed_on: self.handed_on.load(order) }
     }
 
