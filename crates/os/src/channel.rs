@@ -111,6 +111,30 @@ impl Channel {
     }
 }
 
+impl Channel {
+    /// As [`send`](Channel::send), with a copy of the descriptor `fd`.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Channel::send).
+    pub fn send_fd(&self, message: &[u8], fd: BorrowedFd<'_>) -> io::Result<()> {
+        crate::door::send_with(self, message, fd)
+    }
+
+    /// As [`recv_within`](Channel::recv_within), with the descriptor that came with the message, if one did.
+    ///
+    /// # Errors
+    ///
+    /// As [`recv`](Channel::recv).
+    pub fn recv_fd(
+        &self,
+        timeout: Duration,
+        message: &mut [u8],
+    ) -> io::Result<Option<(usize, Option<OwnedFd>)>> {
+        crate::door::recv_with(self, timeout, message)
+    }
+}
+
 impl AsFd for Channel {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()

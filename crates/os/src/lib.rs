@@ -3,7 +3,8 @@
 //! [`Event`] parks and wakes threads, [`Mapping`] is zeroed memory that costs nothing until it is touched,
 //! [`machine`] says what there is. Between processes there are [`Segment`] for memory ([`Pages`] is what that and a mapping
 //! are to those who build views on them), [`Event`]s of scope [`Shared`] in
-//! it, [`Channel`] for messages and [`Pipe`] for output; [`process`] makes them, ends them and says what they hold, and
+//! it, a [`Meeting`] of them, [`Channel`] for messages, a [`Door`] to find each other, and [`Pipe`] for output; [`process`]
+//! makes them, ends them and says what they hold, and
 //! one thread waits for any number of them with a [`WaitSet`]. All of it is safe to call; none of it sleeps for a fixed
 //! time.
 
@@ -17,7 +18,9 @@ pub mod process;
 #[cfg(not(any(prewire_loom, prewire_shuttle)))]
 mod beacon;
 mod channel;
+mod door;
 mod event;
+mod meeting;
 mod memory;
 mod pages;
 mod parking;
@@ -31,7 +34,9 @@ mod words;
 #[cfg(not(any(prewire_loom, prewire_shuttle)))]
 pub use beacon::{Beacon, Beacons};
 pub use channel::Channel;
+pub use door::Door;
 pub use event::{Event, Key};
+pub use meeting::{Absence, Meeting};
 pub use memory::Mapping;
 pub use pages::Pages;
 pub use pipe::Pipe;

@@ -11,6 +11,8 @@ use rustix::io::retry_on_intr;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use crate::process::Pid;
+
 /// Zeroed memory that a child sees too: by the mapping, which a fork leaves in place at the same address, or by the
 /// descriptor, which [`from_fd`](Segment::from_fd) maps in a process that got it by exec. No page is there before it is
 /// touched, and no swap is reserved. Unmapped and closed on drop; the pages go with the last process that has either.
@@ -67,6 +69,18 @@ impl Segment {
             Ok(bytes) if bytes > 0 => Self::map(fd, bytes),
             _ => other("the descriptor is not that of a segment: there are no bytes in it"),
         }
+    }
+
+    /// Maps a segment that the process `pid` has as its descriptor `number`, as long as it has it. The descriptor may be that
+    /// of another file by now: who was told of it must find in the memory that it is the one.
+    ///
+    /// # Errors
+    ///
+    /// There is no such process or descriptor, it is another user's, or it is not of a segment.
+    pub fn of_process(pid: Pid, number: u32) -> io::Result<Self> {
+        let path = format!("/proc/{pid}/fd/{number}");
+        let file = std::fs::OpenOptions::new().read(true).write(true).open(path)?;
+        Self::from_fd(file.into())
     }
 
     const SEALS: SealFlags = SealFlags::SHRINK.union(SealFlags::GROW).union(SealFlags::SEAL);
@@ -197,6 +211,20 @@ mod tests {
         memory.discard(4096..4096).unwrap();
         assert!(Segment::new("test", usize::MAX).is_err());
         assert!(Segment::new(&"n".repeat(300), 1).is_err() && Segment::new("\0", 1).is_err());
+    }
+
+    #[test]
+    fn a_segment_of_a_process_is_found_by_its_number() {
+        use std::os::fd::AsRawFd;
+        let memory = Segment::new("test", 4096).unwrap();
+        touch(&memory, 5, 9);
+        let number = memory.as_fd().as_raw_fd().cast_unsigned();
+        let again = Segment::of_process(Pid::current(), number).unwrap();
+        assert_eq!(touch(&again, 5, 0), 9);
+        let plain = File::open("/proc/self/status").unwrap();
+        for wrong in [u32::MAX, plain.as_raw_fd().cast_unsigned()] {
+            assert!(Segment::of_process(Pid::current(), wrong).is_err());
+        }
     }
 
     #[test]

@@ -2,8 +2,8 @@
 #![cfg(prewire_loom)]
 
 use loom::sync::Arc;
-use prewire_os::Event;
-use prewire_sync::atomic::{AtomicBool, Ordering};
+use prewire_os::{Event, Meeting};
+use prewire_sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 /// A thread that parks while another makes its condition true and notifies does not stay parked.
 ///
@@ -87,5 +87,45 @@ fn who_finds_it_woken_already_is_heard_too() {
             }
         }
         notifiers.into_iter().for_each(|notifier| notifier.join().unwrap());
+    });
+}
+
+/// Two parties of a meeting: each sees what the other wrote before it came, round after round, and neither waits for ever.
+///
+/// Catches `meeting-seat`, `meeting-look`, `meeting-fence`, `meeting-silent`.
+#[test]
+fn both_parties_of_a_meeting_go_on_and_see_each_other() {
+    loom::model(|| {
+        let shared = Arc::new((Meeting::new(), [AtomicU32::new(0), AtomicU32::new(0)]));
+        let party = |shared: Arc<(Meeting, [AtomicU32; 2])>, party: usize| {
+            let (meeting, written) = &*shared;
+            for round in 1..=2 {
+                written[party].store(round, Ordering::Relaxed);
+                meeting.meet(party, 2, u64::from(round), None, |_| false).unwrap();
+                assert!(written[1 - party].load(Ordering::Relaxed) >= round);
+            }
+        };
+        let other = {
+            let shared = shared.clone();
+            loom::thread::spawn(move || party(shared, 1))
+        };
+        party(shared, 0);
+        other.join().unwrap();
+    });
+}
+
+/// Three parties of a meeting all go on, whichever comes last.
+///
+/// Catches `meeting-silent`.
+#[test]
+fn all_three_parties_of_a_meeting_go_on() {
+    loom::model(|| {
+        let meeting = Arc::new(Meeting::new());
+        let others = [1, 2].map(|party| {
+            let meeting = meeting.clone();
+            loom::thread::spawn(move || meeting.meet(party, 3, 1, None, |_| false).unwrap())
+        });
+        meeting.meet(0, 3, 1, None, |_| false).unwrap();
+        others.into_iter().for_each(|other| other.join().unwrap());
     });
 }
