@@ -41,7 +41,10 @@ impl Peek {
     pub fn read(&self, addr: u64, into: &mut [u8]) -> io::Result<()> {
         let end = addr.checked_add(into.len() as u64).filter(|&end| i64::try_from(end).is_ok());
         if end.is_none() {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "the range ends after the address space"));
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "the range ends after the address space",
+            ));
         }
         self.0.read_exact_at(into, addr)
     }

@@ -1,0 +1,122 @@
+//! What chip a run wants: the sizes of its rings, and how long it may stand still. Invariant: the run's own numbers come
+//! before those of the environment, and those before the defaults, ring by ring.
+
+use std::time::Duration;
+
+use prewire_abi::{RINGS, RuntimeEnv};
+use prewire_chip::RingSizes;
+
+use super::log;
+
+/// How long a run may stand still before it fails with code 100, unless the environment says otherwise.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A chip that a run can go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Wanted {
+    pub(crate) rings: RingSizes,
+    /// The longest that no kernel may begin or end.
+    pub(crate) timeout: Duration,
+}
+
+impl Wanted {
+    /// What a run with these numbers wants, in this environment. The numbers are valid.
+    pub(crate) fn of(env: &RuntimeEnv) -> Self {
+        Self::with(env, |name| std::env::var(name).ok())
+    }
+
+    fn with(env: &RuntimeEnv, variable: impl Fn(&str) -> Option<String>) -> Self {
+        let mut around = RuntimeEnv::default();
+        for (name, numbers) in [
+            ("PTO2_RING_TASK_WINDOW", &mut around.ring_task_window),
+            ("PTO2_RING_HEAP", &mut around.ring_heap),
+            ("PTO2_RING_DEP_POOL", &mut around.ring_dep_pool),
+        ] {
+            let Some(text) = variable(name) else { continue };
+            match four(&text) {
+                Some(four) => *numbers = four,
+                None => warn(name, &text, "one number, or four with commas"),
+            }
+        }
+        if let Err(error) = around.validate() {
+            log::warn("ring_sizes", format_args!("PTO2_RING_* is not used: {error}"));
+            around = RuntimeEnv::default();
+        }
+        let mut rings = RingSizes::default();
+        let first = |numbers: [u64; 2]| numbers.into_iter().find(|&n| n != 0);
+        for ring in 0..RINGS {
+            // Numbers that are too large stay so, and are refused when the chip is built.
+            let small = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
+            if let Some(window) = first([env.ring_task_window[ring], around.ring_task_window[ring]]) {
+                rings.window[ring] = small(window);
+            }
+            if let Some(heap) = first([env.ring_heap[ring], around.ring_heap[ring]]) {
+                rings.heap[ring] = heap;
+            }
+            if let Some(deps) = first([env.ring_dep_pool[ring], around.ring_dep_pool[ring]]) {
+                rings.deps[ring] = small(deps);
+            }
+        }
+        const LIMIT: &str = "SIMPLER_SCHEDULER_TIMEOUT_MS";
+        let timeout = variable(LIMIT).map_or(TIMEOUT, |text| match text.trim().parse() {
+            Ok(ms) if ms > 0 => Duration::from_millis(ms),
+            _ => {
+                warn(LIMIT, &text, "milliseconds, 1 and more");
+                TIMEOUT
+            }
+        });
+        Self { rings, timeout }
+    }
+}
+
+/// One number for all rings, or one for each.
+fn four(text: &str) -> Option<[u64; RINGS]> {
+    let mut numbers = text.split(',').map(|number| number.trim().parse::<u64>().ok());
+    let first = numbers.next()??;
+    let mut all = [first; RINGS];
+    let mut count = 1;
+    for number in numbers {
+        *all.get_mut(count)? = number?;
+        count += 1;
+    }
+    (count == 1 || count == RINGS).then_some(all)
+}
+
+fn warn(name: &str, text: &str, allowed: &str) {
+    log::warn("environment", format_args!("{name}={text:?} is not used; allowed are {allowed}"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(env: RuntimeEnv, variables: &[(&str, &str)]) -> Wanted {
+        Wanted::with(&env, |name| variables.iter().find(|v| v.0 == name).map(|v| v.1.to_owned()))
+    }
+
+    #[test]
+    fn the_runs_own_numbers_come_first_ring_by_ring() {
+        let own =
+            RuntimeEnv { ring_task_window: [0, 64, 0, 0], ring_heap: [4096; 4], ..RuntimeEnv::default() };
+        let around = [("PTO2_RING_TASK_WINDOW", "32"), ("PTO2_RING_DEP_POOL", "4, 8,16,32")];
+        let wanted = with(own, &around);
+        assert_eq!(wanted.rings.window, [32, 64, 32, 32]);
+        assert_eq!((wanted.rings.heap, wanted.rings.deps), ([4096; 4], [4, 8, 16, 32]));
+        let plain = with(RuntimeEnv::default(), &[]);
+        assert_eq!((plain.rings, plain.timeout), (RingSizes::default(), TIMEOUT));
+    }
+
+    #[test]
+    fn an_environment_that_says_nothing_sensible_is_not_used() {
+        for bad in ["", "x", "1,2", "32,32,32", "32,32,32,32,32", "33", "-4", "32,32,32,"] {
+            let wanted = with(RuntimeEnv::default(), &[("PTO2_RING_TASK_WINDOW", bad)]);
+            assert_eq!(wanted.rings, RingSizes::default(), "{bad:?}");
+        }
+        for bad in ["0", "-1", "soon"] {
+            let wanted = with(RuntimeEnv::default(), &[("SIMPLER_SCHEDULER_TIMEOUT_MS", bad)]);
+            assert_eq!(wanted.timeout, TIMEOUT, "{bad:?}");
+        }
+        let wanted = with(RuntimeEnv::default(), &[("SIMPLER_SCHEDULER_TIMEOUT_MS", " 250 ")]);
+        assert_eq!(wanted.timeout, Duration::from_millis(250));
+    }
+}
