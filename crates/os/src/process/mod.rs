@@ -30,7 +30,7 @@ mod table;
 
 pub use exit::{Exit, exit_now, reap, try_reap};
 pub use fork::{Fork, ForkError, adopt_orphans, die_with_parent, fork, redirect_output, set_name};
-pub use pid::Pid;
+pub use pid::{Pid, user};
 pub use pidfd::PidFd;
 pub use place::run_on;
 pub use signal::{Signal, ignore, kill, kill_group, kill_self};

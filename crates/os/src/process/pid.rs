@@ -46,6 +46,12 @@ impl Pid {
     }
 }
 
+/// The number of the user that this process acts for.
+#[must_use]
+pub fn user() -> u32 {
+    sys::geteuid().as_raw()
+}
+
 impl fmt::Display for Pid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.raw().fmt(f)
