@@ -44,6 +44,8 @@ pub(crate) enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<OsString>,
     },
+    /// Builds and writes the files that programs of another system look for.
+    Dist(crate::dist::Asked),
     /// Measures what prewire costs, beside its peers.
     Bench(crate::bench::Args),
     /// Runs small random programs on the engine under shuttle's random schedules.

@@ -41,6 +41,7 @@ pub(crate) const MEMBERS: &[Member] = &[
     row("prewire-worker",       5, &[],                   WORKER,                          SAFE),
     row("prewire",              6, &[],                   &[],                             SAFE),
     row("prewire-capi",         6, &[],                   CAPI,                            UNSAFE),
+    row("prewire-capi-context", 6, &[],                   &[],                             UNSAFE),
     aside("prewire-scenes"),
     aside("prewire-test-support"),
     aside("prewire-fuzz"),

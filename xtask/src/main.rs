@@ -7,6 +7,7 @@
 mod bench;
 mod built;
 mod cli;
+mod dist;
 mod fuzz;
 mod layers;
 mod loom;
@@ -28,6 +29,7 @@ fn main() -> ExitCode {
     let ended = match Cli::parse().task {
         Task::Test { fast } => suite::run(fast),
         Task::Loom { group, bound, list, mutants } => loom::run(&loom::Asked { group, bound, list, mutants }),
+        Task::Dist(asked) => dist::run(&asked),
         Task::Oracle(args) => oracle::run(&args),
         Task::SimTest { args } => sim_test::run(&args),
         Task::Shuttle(options) => shuttle::task(&options),

@@ -19,6 +19,9 @@
 //! | [`RuntimeEnv`] | 96 | 8 | the ring sizes in it |
 //! | [`CoreCallableHeader`] | 144 | 8 | a kernel; its binary starts at 192 |
 //! | [`ChipCallableHeader`] | 9376 | 16 | an orchestration with its kernels |
+//! | [`CoreProvider`] | 24 | 8 | how a host runtime tells a kernel which core it is on |
+//!
+//! [`Arch`] is the family of chips that a runtime library is for, and the note in the library that says so.
 //!
 //! The arguments of a task go from one process to another as a blob:
 //!
@@ -52,6 +55,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+mod arch;
 mod args_error;
 mod args_kind;
 mod args_view;
@@ -66,6 +70,7 @@ mod chip_callable;
 mod chip_tensor;
 mod coded;
 mod core_callable;
+mod core_provider;
 mod create_info;
 mod dtype;
 mod edge;
@@ -84,6 +89,7 @@ mod tensor_error;
 mod valid;
 mod view_error;
 
+pub use arch::{Arch, NoteCount};
 pub use args_error::ArgsError;
 pub use args_kind::{ArgDirection, TensorArgType};
 pub use args_view::{TaskArgsView, TaskArgsViewRaw};
@@ -97,6 +103,7 @@ pub use chip_callable::{ChipCallable, ChipCallableHeader, ChipCallableParts};
 pub use chip_tensor::ChipTensor;
 pub use coded::UnknownCode;
 pub use core_callable::{CoreCallable, CoreCallableHeader};
+pub use core_provider::CoreProvider;
 pub use create_info::TensorCreateInfo;
 pub use dtype::DataType;
 pub use edge::EdgeKind;

@@ -5,8 +5,10 @@
 //! | [`layout`] | the records that compiled orchestration libraries touch, with their sizes and offsets asserted |
 //! | [`orchestration`] | orchestration libraries: loaded, bound, and played on a chip |
 //! | [`host`] | the symbols that a front end calls: contexts, memory, callables, runs |
+//! | [`arch`] | which family of chips the library is for |
 //! | [`comm`] | windows of shared memory and barriers for chips that work together |
 
+pub mod arch;
 pub mod comm;
 pub mod host;
 pub mod layout;
