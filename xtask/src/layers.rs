@@ -57,7 +57,7 @@ const SYNC: &[&str] = &["crossbeam-utils", LOOM, SHUTTLE];
 const OS: &[&str] = &["rustix", "libc", "memmap2", LOOM, SHUTTLE];
 const WORKER: &[&str] = &["bytemuck", "inventory", "sha2", "thiserror", "tracing", "tracing-subscriber"];
 const CAPI: &[&str] = &["bytemuck", "thiserror", "tracing"];
-const CHIP: &[&str] = &["half", "thiserror", "tracing", "bytemuck"];
+const CHIP: &[&str] = &["half", "thiserror", "tracing", "bytemuck", "libloading"];
 
 const fn row(
     package: &'static str,

@@ -79,6 +79,13 @@ impl ValidTensor {
         [pair(a, b), pair(c, d), e as u64]
     }
 
+    /// Everything in the record, as [`ChipTensor::words`].
+    #[must_use]
+    #[inline]
+    pub fn words(&self) -> [u64; ChipTensor::WORDS] {
+        self.0.words()
+    }
+
     /// The element type.
     #[must_use]
     #[inline]

@@ -17,6 +17,7 @@ use crate::engine::{Engine, Inside};
 use crate::error::{Error, KernelError, Result};
 use crate::kernel::{Kernel, Mix};
 use crate::lease::Holder;
+use crate::library::{KernelLibrary, LibrarySource};
 use crate::limits::Limits;
 use crate::orch::Orch;
 use crate::run::{Launched, Run};
@@ -125,7 +126,8 @@ impl Chip {
     }
 
     /// Registers a kernel for one kind of core. `body` may run on several cores at the same time. It is kept as long as
-    /// the chip: a body that owns the chip (an `Arc` of it) keeps both for ever; give it a `Weak`.
+    /// the chip, or until it is [given up](Chip::unregister): a body that owns the chip (an `Arc` of it) keeps both for
+    /// ever; give it a `Weak`.
     ///
     /// # Errors
     ///
@@ -146,6 +148,67 @@ impl Chip {
     /// As [`kernel`](Chip::kernel); fewer than two parts; or a part for another kind of core or of another chip.
     pub fn mix(&self, name: &str, mix: Mix<'_>) -> Result<Kernel> {
         self.shared.engine.kernels().mix(self.shared.store.id(), name, &mix)
+    }
+
+    /// Loads a [kernel library](crate::library) and registers its kernel for one kind of core.
+    ///
+    /// ```no_run
+    /// use prewire_chip::{Chip, Core, LibrarySource};
+    /// use std::path::Path;
+    ///
+    /// let chip = Chip::sim(prewire_a2a3::a2a3()).build()?;
+    /// // SAFETY: I compiled it, and it keeps to its arguments.
+    /// let scale = unsafe { chip.kernel_library("scale", LibrarySource::Path(Path::new("scale.so")), Core::Aiv)? };
+    /// let x = chip.tensor(&[1.0f32, 2.0], &[2])?;
+    /// chip.run(|orch| orch.submit(&scale).inout(&x).scalar(3.0f32).go().map(drop))?;
+    /// chip.unregister(scale)?;
+    /// # Ok::<(), prewire_chip::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The library cannot be loaded ([`Error::Library`]); or as [`kernel`](Chip::kernel).
+    ///
+    /// # Safety
+    ///
+    /// As [`KernelLibrary::load`].
+    pub unsafe fn kernel_library(&self, name: &str, from: LibrarySource<'_>, core: Core) -> Result<Kernel> {
+        // SAFETY: the caller's promise.
+        let library = unsafe { KernelLibrary::load(name, from)? };
+        self.kernel_of(&library, name, Some(core))
+    }
+
+    /// Registers the kernel of a library that is loaded, for one kind of core or, with none, for all: such a kernel is
+    /// submitted to vector cores, and is a part for any place of a [mix](Chip::mix).
+    ///
+    /// # Errors
+    ///
+    /// As [`kernel`](Chip::kernel).
+    pub fn kernel_of(&self, library: &KernelLibrary, name: &str, core: Option<Core>) -> Result<Kernel> {
+        self.shared.engine.expect_waits();
+        let kernels = self.shared.engine.kernels();
+        kernels.library(self.shared.store.id(), name, core, library.clone())
+    }
+
+    /// Gives a kernel up: its name is free for another one. What it is made of, a library too, goes with the last handle
+    /// of it and the last task that names it: at once, or when the run that goes on is over. A mix keeps its parts.
+    ///
+    /// ```
+    /// use prewire_chip::{Chip, Core};
+    ///
+    /// let chip = Chip::sim(prewire_a2a3::a2a3()).clusters(1).build()?;
+    /// for _ in 0..2000 {
+    ///     let nop = chip.kernel("nop", Core::Aiv, |_| Ok(()))?;
+    ///     chip.unregister(nop)?;
+    /// }
+    /// # Ok::<(), prewire_chip::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// It is another chip's, or was given up before.
+    pub fn unregister(&self, kernel: Kernel) -> Result<()> {
+        self.shared.engine.kernels().give_up(self.shared.store.id(), kernel)
     }
 
     /// A buffer with `data` in it, row after row.

@@ -3,7 +3,7 @@
 use std::cell::{Cell, OnceCell, RefCell};
 use std::fmt;
 
-use prewire_abi::{LaneMask, TaskId, TensorArgType, ViewError};
+use prewire_abi::{ChipTensor, LaneMask, TaskId, TensorArgType, ViewError};
 use prewire_orchestrator::{ArgTensor, Record};
 use prewire_platform::{Core, LaneId, Work};
 use prewire_ring::{Cold, SlotRef};
@@ -13,6 +13,7 @@ use crate::element::{Element, Scalar};
 use crate::engine::Engine;
 use crate::error::KernelError;
 use crate::lease::Holder;
+use crate::library::{CoreIdentity, Pipes};
 use crate::races::{Eye, Watch};
 use crate::shared_memory::SharedMemory;
 use crate::span::Span;
@@ -203,6 +204,34 @@ impl<'k> KernelCtx<'k> {
             }
             races.view(self.task, arg, tensor.tag, span, write);
         }
+    }
+
+    /// Tensor `arg` as the record that was submitted.
+    pub(crate) fn chip_tensor(&self, arg: usize) -> Result<ChipTensor, KernelError> {
+        self.record().chip_tensor(arg).ok_or_else(|| self.no_tensor(arg))
+    }
+
+    /// Scalar `i`, as bits.
+    pub(crate) fn scalar_word(&self, i: usize) -> Result<u64, KernelError> {
+        let missing = || KernelError::NoScalar { scalar: i, scalars: self.record().scalars() };
+        self.record().scalar(i).ok_or_else(missing)
+    }
+
+    /// Which core of the chip this is.
+    pub(crate) fn identity(&self) -> CoreIdentity {
+        let (n, lane) = (self.engine.spec().clusters, self.lane.0);
+        let cluster = if lane < n { lane } else { (lane - n) / 2 };
+        CoreIdentity { cluster: cluster.into(), subblock: u32::from(self.place() == Place::Aiv1) }
+    }
+
+    /// What the cores of a cluster share.
+    pub(crate) fn pipes(&self) -> &'k Pipes {
+        self.engine.pipes()
+    }
+
+    /// Runs code that waits for peers in a way of its own, if they may have to be waited for: then others run meanwhile.
+    pub(crate) fn while_it_may_wait(&self, run: impl FnOnce()) {
+        if may_meet(&self.cold) { self.engine.sim().while_waiting(run) } else { run() }
     }
 
     fn eye(&self) -> Eye<'_> {

@@ -20,8 +20,9 @@ use crate::barrier::Barriers;
 use crate::busy::Busy;
 use crate::context::{KernelCtx, may_meet};
 use crate::error::{Error, Failure, KernelError};
-use crate::kernel::Kernels;
+use crate::kernels::Kernels;
 use crate::lease::{Holder, Leases};
+use crate::library::Pipes;
 use crate::races::Races;
 use crate::span::Span;
 use crate::stall::{OrchestratorWait, StallReason, StallReport};
@@ -75,6 +76,8 @@ pub(crate) struct Engine {
     adoptions: Arc<Adoptions>,
     barriers: Barriers,
     busy: Busy,
+    /// Memory that the cores of a cluster share, for kernels of libraries.
+    pipes: Pipes,
     mode: Mode,
     /// For reports. Written by the orchestrator.
     waits: Mutex<Option<OrchestratorWaits>>,
@@ -109,6 +112,7 @@ impl Engine {
             adoptions: Arc::default(),
             barriers: Barriers::default(),
             busy: Busy::new(spec.cores()),
+            pipes: Pipes::default(),
             mode,
             waits: Mutex::new(None),
             recorder: None,
@@ -163,6 +167,15 @@ impl Engine {
 
     pub(crate) const fn busy(&self) -> &Busy {
         &self.busy
+    }
+
+    /// Kernels may wait for each other in ways of their own from now on.
+    pub(crate) fn expect_waits(&self) {
+        self.scheduler.use_idle_lanes_only();
+    }
+
+    pub(crate) const fn pipes(&self) -> &Pipes {
+        &self.pipes
     }
 
     /// The kind and number of a core.
@@ -269,8 +282,8 @@ impl Engine {
 
     fn run_kernel(&self, lane: LaneId, work: Work) {
         let cold = self.rings.slot(SlotRef::from_raw(work.slot)).cold();
-        let callable = self.kernels.get(cold.callable);
-        let Some(body) = callable.and_then(|callable| callable.body(work.place)) else {
+        // SAFETY: a kernel of a run.
+        let Some(body) = (unsafe { self.kernels.body(cold.callable, work.place) }) else {
             self.fail(Some(lane), work, KernelError::new("the task names no kernel for this core"));
             return KernelCtx::new(self, lane, work, cold).leave();
         };

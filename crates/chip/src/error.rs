@@ -9,6 +9,7 @@ use prewire_ring::SizeError;
 use prewire_sim::SimError;
 
 pub use crate::kernel_error::KernelError;
+use crate::library::LibraryError;
 pub use crate::refusal::Refusal;
 use crate::shared_error::SharedError;
 use crate::stall::StallReport;
@@ -81,6 +82,9 @@ pub enum Error {
         /// Why not.
         why: String,
     },
+    /// A kernel library could not be loaded.
+    #[error("{0}")]
+    Library(Box<LibraryError>),
     /// A tensor that cannot be.
     #[error(transparent)]
     Tensor(#[from] TensorError),
@@ -171,6 +175,12 @@ impl Error {
             Self::Stalled(report) => Some(report.code()),
             _ => None,
         }
+    }
+}
+
+impl From<LibraryError> for Error {
+    fn from(error: LibraryError) -> Self {
+        Self::Library(Box::new(error))
     }
 }
 

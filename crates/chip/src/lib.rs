@@ -50,7 +50,9 @@ mod error;
 mod host_args;
 mod kernel;
 mod kernel_error;
+mod kernels;
 mod lease;
+pub mod library;
 mod limits;
 mod orch;
 mod races;
@@ -82,6 +84,10 @@ pub use element::{Element, Scalar};
 pub use error::{Error, Failure, KernelError, Refusal, Refused, Result};
 pub use host_args::HostArgs;
 pub use kernel::{Kernel, Mix, Param};
+pub use library::{
+    CoreIdentity, ElfFault, KernelLibrary, LibraryError, LibrarySource, check_shared_object, core_identity,
+    pipe_shared_state,
+};
 pub use orch::Orch;
 pub use races::{Check, Missing, Party, Race, RaceReport, Through, Undeclared};
 pub use run::Run;

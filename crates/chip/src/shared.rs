@@ -174,6 +174,8 @@ impl Shared {
         let start = Instant::now();
         let executed = self.sim.stats().executed;
         orchestrator.start_run();
+        self.engine.kernels().begin_run();
+        self.engine.pipes().clear();
         self.engine.races().inspect(|races| races.start());
         if let Some(allowed) = self.limits.deadline {
             control.set_deadline(allowed);
@@ -235,12 +237,14 @@ impl Shared {
         if let Some(recorder) = self.engine.recorder() {
             recorder.finish(&self.engine, cause.is_none() && result.is_ok(), orchestrator.tasks());
         }
+        let gone = lost.is_none().then(|| self.engine.kernels().end_run());
         if let Some(why) = lost {
             tracing::error!(site = %site, "the chip is lost: {why}");
             self.launcher.drain(|| Error::Lost { why: why.clone() });
         }
         drop(inside);
         drop(conductor);
+        drop(gone);
         match (result, cause) {
             (Err(panic), _) => {
                 tracing::error!(site = %site, "the orchestration panicked: {}", message(&*panic));

@@ -36,6 +36,9 @@ impl<'o, 'r> Submit<'o, 'r> {
         site: &'static Location<'static>,
     ) -> Self {
         orch.args.clear();
+        if kernel.is_some_and(|kernel| kernel.library) {
+            orch.args.keep_whole();
+        }
         let mistake = match kernel {
             Some(kernel) if kernel.chip != orch.chip => Some(Box::new(Refusal::OtherChipKernel)),
             _ => None,

@@ -164,18 +164,32 @@ pub struct Args {
     after: Vec<(TaskId, EdgeKind)>,
     predicate: Option<Predicate>,
     reads: Vec<(ValidTensor, ScopeKey)>,
+    whole: bool,
 }
 
 impl Args {
     /// Makes them empty again.
     #[inline]
     pub fn clear(&mut self) {
+        self.whole = false;
         self.count = 0;
         self.sums = Sums::default();
         self.scalars.clear();
         self.after.clear();
         self.predicate = None;
         self.reads.clear();
+    }
+
+    /// The task's kernel is to see its tensors as they are here, with their buffers and flags and not only their elements:
+    /// the record keeps all of them, which takes 12 words a tensor. Until they are cleared.
+    #[inline]
+    pub fn keep_whole(&mut self) {
+        self.whole = true;
+    }
+
+    #[inline]
+    pub(crate) const fn is_whole(&self) -> bool {
+        self.whole
     }
 
     /// Adds a tensor in memory that exists: as [`push`](Args::push) of [`Arg::existing`].

@@ -2,15 +2,16 @@
 //!
 //! | words | content |
 //! |---|---|
-//! | 0 | tensors, scalars, whether there is a predicate, and whether a tensor is not packed |
+//! | 0 | tensors, scalars, whether there is a predicate, whether a tensor is not packed, and whether tensors are whole |
 //! | 3 | the predicate: address, operator and dtype, target |
 //! | 4 or 7 a tensor | address of the first element; dtype, dimensions, tag; shape; and strides, unless it is packed |
+//! | 12 a tensor | instead, where tensors are whole: all of the tensor; its tag is in the last word, which has room |
 //! | 1 a scalar | its bits |
 //!
 //! It is as long as the arguments, not a fixed record: four packed inputs and an output are 21 words, and no arguments
 //! are none.
 
-use prewire_abi::{DataType, MAX_TENSOR_DIMS, PredicateOp, TensorArgType, ValidTensor};
+use prewire_abi::{ChipTensor, DataType, MAX_TENSOR_DIMS, PredicateOp, TensorArgType, ValidTensor};
 use prewire_ring::{ArgTable, ArgWords, Rings, SlotRef};
 
 use crate::args::{Args, Predicate};
@@ -18,12 +19,18 @@ use crate::args::{Args, Predicate};
 const PREDICATE_WORDS: u32 = 3;
 pub(crate) const PACKED_WORDS: u32 = 4;
 const STRIDED_WORDS: u32 = 7;
+const WHOLE_WORDS: u32 = ChipTensor::WORDS as u32;
 /// In a tensor's kind: its strides follow.
 const STRIDED: u32 = 1 << 24;
 /// Of word 0: there is a predicate.
 const PREDICATE: u64 = 1 << 32;
-/// Of word 0: some tensor is strided, so where one begins depends on those before it.
+/// Of word 0: not every tensor takes as many words as a packed one.
 const UNEVEN: u64 = 1 << 33;
+/// Of word 0, beside `UNEVEN`: every tensor is whole.
+const WHOLE: u64 = 1 << 34;
+
+/// Where the last word of a whole tensor has its tag: in the half that the tensor leaves free.
+const TAG_SHIFT: u32 = if cfg!(target_endian = "little") { 32 } else { 0 };
 
 /// A tensor argument of a published task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +61,8 @@ pub(crate) fn tensor_words(tensor: &ValidTensor) -> u32 {
 #[inline]
 pub(crate) fn words(args: &Args) -> u32 {
     let predicate = if args.condition().is_some() { PREDICATE_WORDS } else { 0 };
-    let words = predicate + args.sums().words + args.scalars().len() as u32;
+    let tensors = if args.is_whole() { args.tensors().len() as u32 * WHOLE_WORDS } else { args.sums().words };
+    let words = predicate + tensors + args.scalars().len() as u32;
     if words == 0 { 0 } else { 1 + words }
 }
 
@@ -67,10 +75,12 @@ impl<'a> Writer<'a> {
         let predicate = args.condition();
         let tensors = args.tensors().len();
         let flag = |holds: bool, flag: u64| if holds { flag } else { 0 };
+        let whole = args.is_whole();
         let header = tensors as u64
             | (args.scalars().len() as u64) << 16
             | flag(predicate.is_some(), PREDICATE)
-            | flag(args.sums().words != PACKED_WORDS * tensors as u32, UNEVEN);
+            | flag(whole || args.sums().words != PACKED_WORDS * tensors as u32, UNEVEN)
+            | flag(whole, WHOLE);
         words.put(header);
         if let Some(predicate) = predicate {
             let kind = u64::from(predicate.op.code()) | u64::from(predicate.dtype.code()) << 8;
@@ -91,6 +101,13 @@ impl<'a> Writer<'a> {
         if !packed {
             self.0.put_all(tensor.stride_words());
         }
+    }
+
+    /// All of a tensor.
+    pub(crate) fn whole(&mut self, tensor: &ValidTensor, tag: TensorArgType) {
+        let mut words = tensor.words();
+        words[ChipTensor::WORDS - 1] |= (tag.code() as u64 & 0xFF) << TAG_SHIFT;
+        self.0.put_all(words);
     }
 
     #[inline]
@@ -156,10 +173,16 @@ impl<'a> Record<'a> {
         if self.header & UNEVEN == 0 {
             return first + PACKED_WORDS * i as u32;
         }
+        if self.header & WHOLE != 0 {
+            return first + WHOLE_WORDS * i as u32;
+        }
         (0..i).fold(first, |start, _| self.after(start))
     }
 
     fn after(&self, start: u32) -> u32 {
+        if self.header & WHOLE != 0 {
+            return start + WHOLE_WORDS;
+        }
         start + if self.word(start + 1) as u32 & STRIDED == 0 { PACKED_WORDS } else { STRIDED_WORDS }
     }
 
@@ -170,14 +193,63 @@ impl<'a> Record<'a> {
         if i >= self.tensors() {
             return None;
         }
+        if self.header & UNEVEN != 0 {
+            return self.uneven(self.start_of(i));
+        }
         self.tensor_at(self.start_of(i))
+    }
+
+    /// The tensor whose words begin at `start`, where they are not all packed ones.
+    fn uneven(&self, start: u32) -> Option<ArgTensor> {
+        if self.header & WHOLE == 0 {
+            return self.tensor_at(start);
+        }
+        let (tensor, tag) = self.whole_at(start);
+        let (mut shape, mut strides) = ([0; MAX_TENSOR_DIMS], [0; MAX_TENSOR_DIMS]);
+        let ndims = tensor.shape().len();
+        shape[..ndims].copy_from_slice(tensor.shape());
+        strides[..ndims].copy_from_slice(tensor.strides());
+        Some(ArgTensor {
+            addr: tensor.start_addr(),
+            dtype: tensor.dtype().ok()?,
+            tag: TensorArgType::try_from(tag).ok()?,
+            ndims,
+            shape,
+            strides,
+            packed: tensor.is_contiguous(),
+        })
+    }
+
+    fn whole_at(&self, start: u32) -> (ChipTensor, i32) {
+        let words: [u64; ChipTensor::WORDS] = core::array::from_fn(|at| self.word(start + at as u32));
+        let tag = (words[ChipTensor::WORDS - 1] >> TAG_SHIFT) & 0xFF;
+        (ChipTensor::from_words(words), tag as i32)
+    }
+
+    /// Tensor `i` as the record that was submitted, where tensors are [whole](Args::keep_whole); else a record of the same
+    /// elements, whose buffer ends with the last of them.
+    #[must_use]
+    pub fn chip_tensor(&self, i: usize) -> Option<ChipTensor> {
+        if i >= self.tensors() {
+            return None;
+        }
+        if self.header & WHOLE != 0 {
+            return Some(self.whole_at(self.start_of(i)).0);
+        }
+        let ArgTensor { addr, dtype, ndims, shape, strides, packed, .. } = self.tensor(i)?;
+        let made = if packed {
+            ChipTensor::contiguous(addr, &shape[..ndims], dtype)
+        } else {
+            ChipTensor::strided(addr, &shape[..ndims], &strides[..ndims], dtype)
+        };
+        made.ok()
     }
 
     /// The tensors, one after the other.
     pub fn tensor_args(&self) -> impl Iterator<Item = ArgTensor> + use<'a> {
         let (record, mut start) = (*self, self.start_of(0));
         (0..self.tensors()).filter_map(move |_| {
-            let tensor = record.tensor_at(start);
+            let tensor = record.uneven(start);
             start = record.after(start);
             tensor
         })

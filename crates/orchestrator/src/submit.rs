@@ -169,8 +169,14 @@ impl Orchestrator {
         }
         let words = self.allocator.rings().arg_words(placed, words);
         let mut writer = Writer::new(words, args);
-        for arg in args.tensors() {
-            writer.tensor(arg.tensor(), arg.tag());
+        if args.is_whole() {
+            for arg in args.tensors() {
+                writer.whole(arg.tensor(), arg.tag());
+            }
+        } else {
+            for arg in args.tensors() {
+                writer.tensor(arg.tensor(), arg.tag());
+            }
         }
         writer.scalars(args.scalars());
     }

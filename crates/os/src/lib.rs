@@ -27,6 +27,8 @@ mod parking;
 mod peek;
 mod pipe;
 mod scope;
+#[cfg(not(any(prewire_loom, prewire_shuttle)))]
+mod scratch;
 mod segment;
 mod waitset;
 #[cfg(not(any(prewire_loom, prewire_shuttle)))]
@@ -43,6 +45,8 @@ pub use pages::Pages;
 pub use peek::Peek;
 pub use pipe::Pipe;
 pub use scope::{Private, Scope, Shared};
+#[cfg(not(any(prewire_loom, prewire_shuttle)))]
+pub use scratch::Scratch;
 pub use segment::Segment;
 pub use waitset::{Bell, WaitSet};
 #[cfg(not(any(prewire_loom, prewire_shuttle)))]

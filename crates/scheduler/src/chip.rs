@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use prewire_abi::{LaneMask, Shape};
 use prewire_platform::{ChipSpec, LaneId, Lanes, Work};
 use prewire_ring::{Class, Ready, Rings, Slot, SlotRef, Verdict};
-use prewire_sync::atomic::{AtomicU32, Ordering};
+use prewire_sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use crate::cohort::{Cohort, Duty};
 use crate::domain::Desk;
@@ -24,12 +24,16 @@ pub struct ChipPlacement {
     hungry: [AtomicU32; 5],
     /// One bit a domain: it has a cluster all of whose lanes are idle. Each bit is written by its domain's poller.
     clusters: AtomicU32,
+    /// Nothing waits behind what a lane runs. Set once, by whoever may submit tasks that wait for each other.
+    idle_only: AtomicBool,
 }
 
 /// What a domain knows of the clusters that it was dealt. Touched by its poller alone.
 #[derive(Debug)]
 pub struct ChipDomain {
     index: u16,
+    /// The clusters that it was dealt, as a mask.
+    own: u64,
     places: Places,
     /// Units reserved for the cohort that gathers: lanes of a cluster, by place.
     reserved: Vec<(u32, LaneMask)>,
@@ -46,8 +50,16 @@ impl<L: Lanes> Scheduler<L> {
         let all = (1u32 << spec.domains) - 1;
         let hungry = core::array::from_fn(|_| AtomicU32::new(all));
         let (cohort, clusters) = (Cohort::new(), AtomicU32::new(all));
-        let placement = ChipPlacement { spec, cohort, hungry, clusters };
+        let idle_only = AtomicBool::new(false);
+        let placement = ChipPlacement { spec, cohort, hungry, clusters, idle_only };
         Self::of(With { rings, ready, lanes, tokens: spec.tokens, placement }, spec.domains, spec.cores())
+    }
+
+    /// From now on work is given to idle lanes only, never to one that runs something: so that whatever is dispatched
+    /// begins, and kernels that run at the same time may wait for each other in ways that nobody else sees. Where a task
+    /// waits for a cluster each domain keeps one free for it, as its lanes become idle.
+    pub fn use_idle_lanes_only(&self) {
+        self.placement().idle_only.store(true, Ordering::Relaxed);
     }
 }
 
@@ -76,6 +88,10 @@ impl ChipPlacement {
         self.hungry[class as usize].load(Ordering::Relaxed) & !(1 << domain) != 0
     }
 
+    fn idle_only(&self) -> bool {
+        self.idle_only.load(Ordering::Relaxed)
+    }
+
     #[inline]
     fn others_have_cluster(&self, domain: u16) -> bool {
         self.clusters.load(Ordering::Relaxed) & !(1 << domain) != 0
@@ -88,7 +104,7 @@ impl Placement for ChipPlacement {
     fn domain<L: Lanes>(shared: &Shared<L>, index: u16) -> ChipDomain {
         let spec = &shared.placement.spec;
         let own = (0..spec.clusters).filter(|c| c % spec.domains == index).fold(0, |own, c| own | 1u64 << c);
-        ChipDomain { index, places: Places::new(own), reserved: Vec::new() }
+        ChipDomain { index, own, places: Places::new(own), reserved: Vec::new() }
     }
 
     #[inline]
@@ -111,8 +127,11 @@ impl Placement for ChipPlacement {
     #[inline]
     fn tell<L: Lanes>(shared: &Shared<L>, own: &ChipDomain, index: u16) {
         let to = &shared.placement;
-        let idle = |place: usize| own.places.idle[place] != 0;
-        to.set_hungry(Class::Mix, index, own.could_take_mix());
+        // A cluster that is kept for a task that needs one is no lane for others. One of its lanes is busy, or the task would
+        // have it; when that one finishes, the domain has its turn again.
+        let kept = if to.idle_only() { own.kept(shared) } else { 0 };
+        let idle = |place: usize| own.places.idle[place] & !kept != 0;
+        to.set_hungry(Class::Mix, index, own.could_take_mix(to.idle_only()));
         to.set_hungry(Class::Aic, index, idle(0));
         to.set_hungry(Class::Aiv, index, idle(1) || idle(2));
         tell(&to.clusters, index, own.places.idle_clusters(LaneMask::ALL) != 0);
@@ -159,6 +178,7 @@ impl ChipDomain {
     #[inline(always)]
     fn place_fresh<L: Lanes>(&mut self, shared: &Shared<L>, desk: &mut Desk, free: bool, look: bool) -> bool {
         let ready = &shared.ready;
+        let free = free && (!shared.placement.idle_only() || ready.queue(Class::Mix).is_empty());
         let is_next = |class| {
             // What is handed on goes before what was published, so only that may be older.
             !look || !(ready.queue(class).has_handed_on() || ready.queue(Class::Mix).has_handed_on())
@@ -332,16 +352,23 @@ impl ChipDomain {
     /// cluster, those that have room behind what runs.
     fn clusters_for<L: Lanes>(&self, shared: &Shared<L>, lanes: LaneMask) -> u64 {
         let idle = self.places.idle_clusters(lanes);
-        if idle != 0 || shared.placement.others_have_cluster(self.index) {
+        if idle != 0 || shared.placement.others_have_cluster(self.index) || shared.placement.idle_only() {
             idle
         } else {
             self.places.open_clusters(lanes)
         }
     }
 
-    fn could_take_mix(&self) -> bool {
-        let open = |place: usize| self.places.idle[place] | self.places.room[place];
+    fn could_take_mix(&self, idle_only: bool) -> bool {
+        let room = |place: usize| if idle_only { 0 } else { self.places.room[place] };
+        let open = |place: usize| self.places.idle[place] | room(place);
         open(0) & (open(1) | open(2)) | open(1) & open(2) != 0
+    }
+
+    /// The cluster that is kept free for a task that waits for one, if nothing may wait behind what runs: as a mask.
+    #[inline]
+    fn kept<L: Lanes>(&self, shared: &Shared<L>) -> u64 {
+        if shared.ready.queue(Class::Mix).is_empty() { 0 } else { self.own & self.own.wrapping_neg() }
     }
 
     /// Tasks that take one core for each block: idle ones first, then behind what runs where nobody is idle. Where a
@@ -356,6 +383,8 @@ impl ChipDomain {
         class: Class,
     ) -> bool {
         let queue = shared.ready.queue(class);
+        let idle_only = shared.placement.idle_only();
+        let kept = if idle_only { self.places.hide(self.kept(shared)) } else { [0; PLACES] };
         let mut hand = core::mem::take(&mut desk.hand);
         let emptied = loop {
             if queue.is_empty() {
@@ -365,7 +394,8 @@ impl ChipDomain {
             // Behind what runs only where no domain is known to have an idle lane of this class.
             let open = if idle > 0 {
                 idle
-            } else if shared.placement.others_hungry(class, self.index)
+            } else if idle_only
+                || shared.placement.others_hungry(class, self.index)
                 || !shared.ready.queue(Class::Mix).is_empty()
             {
                 0
@@ -383,6 +413,9 @@ impl ChipDomain {
             }
         };
         desk.hand = hand;
+        if idle_only {
+            self.places.unhide(kept);
+        }
         emptied
     }
 

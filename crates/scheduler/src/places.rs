@@ -96,6 +96,23 @@ impl Places {
         Self::count(&self.room, class)
     }
 
+    /// Has the lanes of these clusters pass for busy: those that are idle, to be given back by
+    /// [`unhide`](Places::unhide).
+    pub(crate) fn hide(&mut self, clusters: u64) -> [u64; PLACES] {
+        core::array::from_fn(|place| {
+            let hidden = self.idle[place] & clusters;
+            self.idle[place] &= !hidden;
+            hidden
+        })
+    }
+
+    /// They are idle again.
+    pub(crate) fn unhide(&mut self, hidden: [u64; PLACES]) {
+        for (idle, hidden) in self.idle.iter_mut().zip(hidden) {
+            *idle |= hidden;
+        }
+    }
+
     fn all(lanes: LaneMask, each: impl Fn(usize) -> u64) -> u64 {
         (0..PLACES)
             .filter(|place| lanes.bits() >> place & 1 != 0)

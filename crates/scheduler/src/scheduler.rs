@@ -85,6 +85,10 @@ impl<L: Lanes, P: Placement> Scheduler<L, P> {
         Self { shared, domains }
     }
 
+    pub(crate) const fn placement(&self) -> &P {
+        &self.shared.placement
+    }
+
     /// Polls a domain: reaps the lanes that have news, completes, dispatches, and reclaims. Returns at once where
     /// another thread is at it; that thread does it once more. What it did is told in the sum of all that this call
     /// did, for others too.

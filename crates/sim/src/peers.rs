@@ -38,21 +38,41 @@ pub(crate) fn wait(pool: &Pool, look: &mut dyn FnMut() -> bool) -> PeerWait {
     if !local::is_worker_of(pool.id()) {
         return park(pool, look);
     }
-    pool.blocked.fetch_add(1, Ordering::Relaxed);
-    let after = pool.census.block();
-    pool.look_again();
-    if let Some(host) = pool.host() {
-        // MUTANT "no-look-when-blocked": what was left to this thread stays where it is.
-        if pool.has_work(&*host) && !mutant::skips("no-look-when-blocked") {
-            pool.wake();
-        } else if after.active() == 0 {
-            host.quiescent();
+    let _blocked = Blocked::enter(pool);
+    park(pool, look)
+}
+
+/// Runs `body`, whose wait for peers nobody sees, on a thread that is counted as blocked from the first.
+pub(crate) fn while_waiting(pool: &Pool, body: impl FnOnce()) {
+    let _blocked = local::is_worker_of(pool.id()).then(|| Blocked::enter(pool));
+    body();
+}
+
+/// A worker that is counted as blocked while this lives: another one may run meanwhile.
+struct Blocked<'p>(&'p Pool);
+
+impl<'p> Blocked<'p> {
+    fn enter(pool: &'p Pool) -> Self {
+        pool.blocked.fetch_add(1, Ordering::Relaxed);
+        let after = pool.census.block();
+        pool.look_again();
+        if let Some(host) = pool.host() {
+            // MUTANT "no-look-when-blocked": what was left to this thread stays where it is.
+            if pool.has_work(&*host) && !mutant::skips("no-look-when-blocked") {
+                pool.wake();
+            } else if after.active() == 0 {
+                host.quiescent();
+            }
         }
+        Self(pool)
     }
-    let end = park(pool, look);
-    pool.census.unblock();
-    pool.blocked.fetch_sub(1, Ordering::Relaxed);
-    end
+}
+
+impl Drop for Blocked<'_> {
+    fn drop(&mut self) {
+        self.0.census.unblock();
+        self.0.blocked.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 fn park(pool: &Pool, look: &mut dyn FnMut() -> bool) -> PeerWait {

@@ -127,6 +127,16 @@ impl Sim {
         }
     }
 
+    /// In a kernel: runs `body`, which may wait for peers in a way of its own, such as a loop that looks at memory. Others run
+    /// from its beginning on, each on a thread that is added if need be; without this such a wait is noticed after a while.
+    /// In seeded mode there is no other thread: a wait in `body` never ends.
+    pub fn while_waiting(&self, body: impl FnOnce()) {
+        match &self.seeded {
+            None => peers::while_waiting(&self.pool, body),
+            Some(_) => body(),
+        }
+    }
+
     /// Something changed that a [`wait_for_peer`](Sim::wait_for_peer) looks at. What the caller wrote before is visible
     /// to the look. Cheap when nobody waits.
     pub fn peer_news(&self) {

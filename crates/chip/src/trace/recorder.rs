@@ -2,7 +2,7 @@
 //! task is published, a completion before its consumers are told.
 
 use std::panic::Location;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use prewire_abi::TaskId;
@@ -146,7 +146,7 @@ impl Engine {
             let cold = self.rings().slot(slot).cold();
             What::Submitted {
                 task,
-                kernel: self.kernels().get(cold.callable).map(|callable| Arc::clone(&callable.name)),
+                kernel: self.kernels().named(cold.callable),
                 shape: cold.shape,
                 blocks: cold.blocks,
                 sync_start: cold.attrs.sync_start,

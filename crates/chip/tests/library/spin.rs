@@ -1,0 +1,72 @@
+//! Kernels that wait for each other in loops of their own: the simulator runs each on a thread, on however few processors.
+
+use std::time::Duration;
+
+use prewire_chip::{Chip, Core, Mix};
+use prewire_test_support::Watchdog;
+
+use crate::Case;
+use crate::compile::kernel;
+
+pub(crate) const CASES: &[Case] = &[
+    ("spin::blocks_that_start_together_wait_for_each_other", blocks_that_start_together_wait_for_each_other),
+    ("spin::the_places_of_a_cluster_wait_for_each_other", the_places_of_a_cluster_wait_for_each_other),
+];
+
+const LONG: Duration = Duration::from_secs(120);
+
+/// Each arrives, and goes when all of them have.
+const MEET: &str = "arrive(WORDS(0)); wait_for(WORDS(0), (uint32_t)args[1]);";
+
+fn chip(threads: u16) -> Chip {
+    Chip::sim(prewire_a2a3::a2a3()).clusters(8).threads(threads).build().unwrap()
+}
+
+fn blocks_that_start_together_wait_for_each_other() {
+    let _dog = Watchdog::new(LONG);
+    for threads in [1, 2] {
+        let chip = chip(threads);
+        let meet = kernel(&chip, "meet", Core::Aiv, MEET);
+        let count = chip.zeros::<u32>(&[1]).unwrap();
+        chip.run(|orch| {
+            for round in 1..=20u64 {
+                orch.submit(&meet).inout(&count).scalar(16 * round).blocks(16).sync_start().go()?;
+            }
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(chip.read::<u32>(&count).unwrap(), [320]);
+        assert!(chip.peak_threads() >= 16, "each of them had a thread: {}", chip.peak_threads());
+    }
+}
+
+fn the_places_of_a_cluster_wait_for_each_other() {
+    let _dog = Watchdog::new(LONG);
+    for threads in [1, 2] {
+        let chip = chip(threads);
+        let cube = kernel(&chip, "cube", Core::Aic, MEET);
+        let first = kernel(&chip, "first", Core::Aiv, MEET);
+        let second = kernel(&chip, "second", Core::Aiv, MEET);
+        let mix = Mix { aic: Some(&cube), aiv0: Some(&first), aiv1: Some(&second) };
+        let all = chip.mix("all", mix).unwrap();
+        let count = chip.zeros::<u32>(&[1]).unwrap();
+        chip.run(|orch| {
+            for round in 1..=20u64 {
+                // Now and then all clusters, with blocks that wait for one another too.
+                let together = round % 5 == 0;
+                let blocks = if together { 8 } else { 1 };
+                let before = [0, 3, 6, 9, 12][(round as usize - 1) % 5] + (round - 1) / 5 * 36;
+                let task =
+                    orch.submit(&all).inout(&count).scalar(before + 3 * u64::from(blocks)).blocks(blocks);
+                if together {
+                    task.sync_start().go()?
+                } else {
+                    task.go()?
+                };
+            }
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(chip.read::<u32>(&count).unwrap(), [4 * 36]);
+    }
+}
