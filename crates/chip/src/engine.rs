@@ -13,9 +13,10 @@ use prewire_ring::{RING_COUNT, Ready, Rings, SlotRef};
 use prewire_runs::{Cause, Control, Runner, contained, message};
 use prewire_scheduler::{Env, Progress, Scheduler};
 use prewire_sim::{Mode, Sim};
-use prewire_sync::atomic::{AtomicBool, Ordering, fence};
+use prewire_sync::atomic::{Ordering, fence};
 
 use crate::adopted::Adoptions;
+use crate::alarm::{Alarm, Heeds};
 use crate::barrier::Barriers;
 use crate::busy::Busy;
 use crate::context::{KernelCtx, may_meet};
@@ -85,8 +86,8 @@ pub(crate) struct Engine {
     recorder: Option<Recorder>,
     /// Notified when tasks have completed and when a runner parks.
     progress: Event,
-    /// The orchestrator waits for nothing but the end of its run. Written by it.
-    ending: AtomicBool,
+    /// What the orchestrator waits for.
+    alarm: Alarm,
     /// The first error of the run.
     cause: Cause<Error>,
     /// Checks accesses, if that was asked for.
@@ -117,7 +118,7 @@ impl Engine {
             waits: Mutex::new(None),
             recorder: None,
             progress: Event::new(),
-            ending: AtomicBool::new(false),
+            alarm: Alarm::new(),
             cause: Cause::default(),
             races: races.map(Box::new),
         }
@@ -206,21 +207,29 @@ impl Engine {
         &self.progress
     }
 
-    /// From now on the orchestrator wants to hear of the end of its run only, or of all progress. It looks at how far
-    /// things are after this and before it parks.
-    pub(crate) fn set_ending(&self, ending: bool) {
-        self.ending.store(ending, Ordering::Relaxed);
+    /// From now on the orchestrator wants to hear of this. It looks at how far things are after this and before it parks.
+    pub(crate) fn set_alarm(&self, heeds: Heeds) {
+        self.alarm.set(heeds);
     }
 
-    /// Tasks have completed: wakes the orchestrator if it can make use of that. While it waits for the end it would only
-    /// look, and park again. Should two threads complete the last tasks, and neither find the rings drained, they
-    /// have nothing to do any more, and say so.
+    /// What it wants to hear of.
+    pub(crate) fn alarm(&self) -> Heeds {
+        self.alarm.get()
+    }
+
+    /// Tasks have completed: wakes the orchestrator if it can make use of that. While it waits for the end, or for room in
+    /// a full ring, it would mostly look, and park again. Should two threads complete the last tasks, and neither find the
+    /// rings drained, they have nothing to do any more, and say so.
     fn tell_progress(&self) {
         // ORDERING: SeqCst, "event-announce"; pairs with the fence in `Event::prepare`, which comes between a change of
-        // `ending` and the look that follows it.
+        // the alarm and the look that follows it.
         fence(Ordering::SeqCst);
-        let drained = || (0..RING_COUNT).all(|ring| self.rings.usage(ring).live == 0);
-        if !self.ending.load(Ordering::Relaxed) || drained() {
+        let heeded = match self.alarm.get() {
+            Heeds::All => true,
+            Heeds::End => (0..RING_COUNT).all(|ring| self.rings.usage(ring).live == 0),
+            Heeds::Room { ring, live } => self.rings.usage(ring).live <= live || self.sim.has_place(),
+        };
+        if heeded {
             self.progress.notify_all();
         }
     }
@@ -360,6 +369,14 @@ impl Host for Engine {
 
     fn quiescent(&self) {
         self.progress.notify_all();
+    }
+
+    fn idles(&self) {
+        // ORDERING: SeqCst, "event-announce"; pairs with the fence in `Event::prepare`, as in `tell_progress`.
+        fence(Ordering::SeqCst);
+        if matches!(self.alarm.get(), Heeds::Room { .. }) {
+            self.progress.notify_all();
+        }
     }
 }
 

@@ -36,6 +36,7 @@
 //! A kernel that goes around this with pointers answers for it in its own `unsafe`.
 
 mod adopted;
+mod alarm;
 mod barrier;
 mod buffer;
 mod builder;

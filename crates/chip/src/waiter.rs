@@ -12,7 +12,9 @@ use prewire_os::clock;
 use prewire_platform::{Awaited, Poll, Wait, WaitEnd};
 use prewire_runs::Control;
 use prewire_sim::Mode;
+use prewire_sync::Backoff;
 
+use crate::alarm::Heeds;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::limits::Limits;
@@ -24,6 +26,15 @@ const STALL: Duration = Duration::from_secs(10);
 
 /// How long to wait for what takes no time but that of its threads to get to it.
 const SOON: Duration = Duration::from_millis(5);
+
+/// The longest spin for room: about what it takes to park and to wake up again.
+const SOON_ENOUGH: Duration = Duration::from_micros(64);
+
+/// After so long it is seen whether such a spin will be long enough.
+const TRIAL: Duration = Duration::from_micros(8);
+
+/// The steps of a spin between two looks at the clock get longer so often.
+const STEPS: u32 = 4;
 
 /// Waits on behalf of one run.
 #[derive(Debug)]
@@ -134,10 +145,15 @@ impl<'e> Waiter<'e> {
         let patient = self.control.give_up().is_none();
         loop {
             let (control, progress) = (self.control, self.engine.progress());
-            let turn = progress.wait_until(Some(self.interval()), || {
+            let glance = || {
                 let hurry = || (patient && control.give_up().is_some()).then_some(Turn::Hurry);
                 end(look()).map(Turn::End).or_else(hurry)
-            });
+            };
+            let turn = match self.engine.alarm() {
+                // Nobody tells of a little room while all threads run kernels, and one of these may wait for this thread.
+                Heeds::Room { .. } => progress.park_until(Some(self.interval().min(SOON)), glance),
+                _ => progress.wait_until(Some(self.interval()), glance),
+            };
             if let Some(Turn::End(end)) = turn {
                 return end;
             }
@@ -168,6 +184,31 @@ impl<'e> Waiter<'e> {
                 still_since = now;
                 let report = StallReport::of(self.engine, StallReason::Asked);
                 tracing::warn!("no kernel has begun or ended for {still:.0?}; {report}");
+            }
+        }
+    }
+
+    /// Spins until at most `live` tasks are left in a ring, if that is soon: who spins takes a processor from those who run
+    /// them.
+    fn spin_for_room(&self, ring: usize, live: u32, look: &mut dyn FnMut() -> Poll) -> Option<WaitEnd> {
+        let left = || self.engine.rings().usage(ring).live.saturating_sub(live);
+        let (wanted, begin) = (left(), clock::monotonic());
+        let mut backoff = Backoff::new(STEPS);
+        loop {
+            let left = left();
+            let end = end(look());
+            if left == 0 || end == Some(WaitEnd::Impossible) {
+                return end;
+            }
+            let spent = clock::monotonic() - begin;
+            let soon = spent < TRIAL
+                || SOON_ENOUGH.as_nanos() * u128::from(wanted - left)
+                    >= spent.as_nanos() * u128::from(wanted);
+            if spent >= SOON_ENOUGH || !soon {
+                return None;
+            }
+            if !backoff.snooze() {
+                backoff = Backoff::new(STEPS);
             }
         }
     }
@@ -239,9 +280,15 @@ impl Wait for Waiter<'_> {
         if self.lost.is_some() {
             return WaitEnd::Impossible;
         }
+        let heeds = match what {
+            Awaited::End => Heeds::End,
+            Awaited::Room { ring: Some(ring), .. } => Heeds::room(ring, self.engine.rings().usage(ring).live),
+            _ => Heeds::All,
+        };
         // Most waits of a pool are over while they spin: of those nobody hears.
-        let brief = match self.mode {
-            Mode::Pool => self.engine.progress().wait_until(Some(Duration::ZERO), || end(look())),
+        let brief = match (self.mode, heeds) {
+            (Mode::Pool, Heeds::Room { ring, live }) => self.spin_for_room(ring, live, look),
+            (Mode::Pool, _) => self.engine.progress().wait_until(Some(Duration::ZERO), || end(look())),
             _ => end(look()),
         };
         if let Some(end) = brief {
@@ -253,9 +300,9 @@ impl Wait for Waiter<'_> {
         self.engine.set_orchestrator_wait(Some((wait, clock::monotonic())));
         let end = if self.mode == Mode::Pool {
             self.engine.sim().guest_goes();
-            self.engine.set_ending(what == Awaited::End);
+            self.engine.set_alarm(heeds);
             let end = self.park(look);
-            self.engine.set_ending(false);
+            self.engine.set_alarm(Heeds::All);
             self.engine.sim().guest_comes();
             end
         } else {

@@ -137,4 +137,7 @@ pub trait Host: Send + Sync {
 
     /// The last runner is about to park: whoever waits for progress should look at how far it came.
     fn quiescent(&self);
+
+    /// A runner found nothing to do and is about to park; others still run. Whoever could make work may want to.
+    fn idles(&self) {}
 }

@@ -90,11 +90,16 @@ impl View {
         self.active() > self.places()
     }
 
+    /// Whether fewer threads are active than may be.
+    pub(crate) fn has_place(self) -> bool {
+        self.active() < self.places()
+    }
+
     /// What should be done if there is work that nobody has taken up.
     pub(crate) fn plan(self) -> Plan {
         if self.stopping() || self.searching() > 0 {
             Plan::Nothing
-        } else if self.active() < self.places() {
+        } else if self.has_place() {
             if self.parked() > 0 { Plan::Grant } else { Plan::Start }
         } else if self.watching() {
             Plan::Nothing

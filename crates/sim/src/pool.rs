@@ -301,6 +301,11 @@ impl Pool {
         }
     }
 
+    /// Whether fewer threads are active than may be.
+    pub(crate) fn has_place(&self) -> bool {
+        self.census.view().has_place()
+    }
+
     /// The guest has made work.
     #[inline]
     pub(crate) fn guest_moves(&self) {

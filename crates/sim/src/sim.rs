@@ -175,6 +175,12 @@ impl Sim {
         }
     }
 
+    /// Whether a thread of the simulator has nothing to do, so that a processor is free. False in seeded mode.
+    #[must_use]
+    pub fn has_place(&self) -> bool {
+        self.seeded.is_none() && self.pool.has_place()
+    }
+
     /// Seeded mode: begins again with the seed and at time 0, so that what is run from here on has the same order whatever
     /// was run before. Only while nothing is dispatched. Does nothing in pool mode, or in the middle of a step.
     pub fn rewind(&self) {

@@ -281,8 +281,10 @@ impl<'a> Worker<'a> {
                 }
                 continue;
             }
-            if pool.census.view().active() == 0 && !pool.stopping() {
-                self.host.quiescent();
+            match pool.census.view().active() {
+                _ if pool.stopping() => {}
+                0 => self.host.quiescent(),
+                _ => self.host.idles(),
             }
             if !self.sleep() {
                 return None;
