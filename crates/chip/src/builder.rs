@@ -220,6 +220,9 @@ impl ChipBuilder {
         if time.deadline.is_some() || time.stall.is_some() {
             engine.busy().watch();
         }
+        if mode == Mode::Pool {
+            engine.deferred().lookout.begin(&engine);
+        }
         sim.start(Arc::clone(&engine) as Arc<_>)?;
         Ok(Chip::new(engine, sim, orchestrator, mode, time))
     }

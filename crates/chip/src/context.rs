@@ -13,6 +13,7 @@ use crate::element::{Element, Scalar};
 use crate::engine::Engine;
 use crate::error::KernelError;
 use crate::lease::Holder;
+use crate::library::abi::Slab;
 use crate::library::{CoreIdentity, Pipes};
 use crate::races::{Eye, Watch};
 use crate::shared_memory::SharedMemory;
@@ -232,6 +233,14 @@ impl<'k> KernelCtx<'k> {
     /// Runs code that waits for peers in a way of its own, if they may have to be waited for: then others run meanwhile.
     pub(crate) fn while_it_may_wait(&self, run: impl FnOnce()) {
         if may_meet(&self.cold) { self.engine.sim().while_waiting(run) } else { run() }
+    }
+
+    /// Enters what a kernel has left for the task to wait for.
+    pub(crate) fn defer(&self, slab: &Slab) -> Result<(), KernelError> {
+        if slab.count == 0 && slab.error == 0 {
+            return Ok(());
+        }
+        self.engine.deferred().enter(self.slot(), slab).map_err(KernelError::Deferred)
     }
 
     fn eye(&self) -> Eye<'_> {

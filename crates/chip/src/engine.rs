@@ -20,6 +20,7 @@ use crate::alarm::{Alarm, Heeds};
 use crate::barrier::Barriers;
 use crate::busy::Busy;
 use crate::context::{KernelCtx, may_meet};
+use crate::deferred::Deferred;
 use crate::error::{Error, Failure, KernelError};
 use crate::kernels::Kernels;
 use crate::lease::{Holder, Leases};
@@ -79,6 +80,8 @@ pub(crate) struct Engine {
     busy: Busy,
     /// Memory that the cores of a cluster share, for kernels of libraries.
     pipes: Pipes,
+    /// Tasks whose kernels have returned and that wait for counters.
+    deferred: Deferred,
     mode: Mode,
     /// For reports. Written by the orchestrator.
     waits: Mutex<Option<OrchestratorWaits>>,
@@ -114,6 +117,7 @@ impl Engine {
             barriers: Barriers::default(),
             busy: Busy::new(spec.cores()),
             pipes: Pipes::default(),
+            deferred: Deferred::default(),
             mode,
             waits: Mutex::new(None),
             recorder: None,
@@ -168,6 +172,10 @@ impl Engine {
 
     pub(crate) const fn busy(&self) -> &Busy {
         &self.busy
+    }
+
+    pub(crate) const fn deferred(&self) -> &Deferred {
+        &self.deferred
     }
 
     /// Kernels may wait for each other in ways of their own from now on.
@@ -303,11 +311,16 @@ impl Engine {
             contained(|| drop(panic));
             Err(KernelError::Panicked(text))
         });
+        // What was to wait for counters would never be known to be complete.
+        let ends = matches!(result, Err(KernelError::Deferred(_)));
         // Before the peers hear of it: what they say then is a consequence, not the cause.
         if let Err(error) = result {
             self.fail(Some(lane), work, error);
         }
         ctx.leave();
+        if ends {
+            self.end_run();
+        }
     }
 }
 
@@ -383,6 +396,19 @@ impl Host for Engine {
 impl Env for Engine {
     fn completed(&self, slot: SlotRef) {
         self.record_completed(slot);
+    }
+
+    #[inline]
+    fn may_wait(&self) -> bool {
+        self.deferred.any()
+    }
+
+    fn waits(&self, slot: SlotRef) -> bool {
+        self.deferred.waits(&self.rings, slot)
+    }
+
+    fn settled(&self, back: &mut dyn FnMut(SlotRef)) {
+        self.deferred.settled(&self.rings, back);
     }
 
     fn predicate_holds(&self, slot: SlotRef) -> bool {

@@ -173,6 +173,10 @@ impl Error {
             },
             Self::User(_) => Some(ErrorCode::ExplicitOrchFatal),
             Self::Stalled(report) => Some(report.code()),
+            Self::Task(failure) => match &failure.error {
+                KernelError::Deferred(error) => Some(error.code()),
+                _ => None,
+            },
             _ => None,
         }
     }

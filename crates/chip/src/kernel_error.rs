@@ -2,6 +2,7 @@
 
 use prewire_abi::ViewError;
 
+use crate::deferred::DeferredError;
 use crate::shared_error::SharedError;
 
 /// Why a kernel failed.
@@ -125,6 +126,9 @@ pub enum KernelError {
         /// How many wait for the other places of their block.
         blocks: u32,
     },
+    /// What the kernel left for its task to wait for cannot be waited for. The run ends.
+    #[error("{0}")]
+    Deferred(DeferredError),
     /// A peer ended, or failed, without coming to the barrier.
     #[error("a peer ended without coming to the barrier; every sub-task must pass the same barriers")]
     BarrierBroken,

@@ -306,6 +306,7 @@ impl Drop for Working<'_> {
 
 impl Drop for Shared {
     fn drop(&mut self) {
+        self.engine.deferred().lookout.close();
         if self.turn.is_lost() {
             // Those that are parked end; whose kernel has not returned ends when it does.
             let _ = self.sim.abandon(Duration::ZERO);

@@ -37,6 +37,8 @@ pub enum StallClass {
     Running,
     /// Tasks are ready, and no core runs anything.
     ReadyButIdle,
+    /// Tasks have run, and wait for counters that somebody outside of the chip is to raise.
+    Deferred,
     /// Tasks wait for each other, and none is ready.
     Dependency,
     /// No task is alive: the orchestration itself is at work, or waits.
@@ -50,7 +52,7 @@ impl StallClass {
         match self {
             Self::Running => 1,
             Self::ReadyButIdle => 3,
-            Self::Dependency => 4,
+            Self::Deferred | Self::Dependency => 4,
             Self::Orchestration => 5,
         }
     }
@@ -64,6 +66,7 @@ impl fmt::Display for StallClass {
             Self::ReadyButIdle => {
                 "tasks are ready and no core runs any: the simulator's threads have not got to them"
             }
+            Self::Deferred => "tasks have run, and wait for counters that somebody has to raise",
             Self::Dependency => {
                 "no task runs and none is ready at this moment, which passes, or an edge was lost, which is a fault of prewire"
             }
@@ -225,6 +228,8 @@ pub struct StallReport {
     pub running: Vec<RunningKernel>,
     /// Tasks that nothing gates and that do not run, oldest first.
     pub ready: Vec<AliveTask>,
+    /// Tasks that have run and wait for counters, oldest first.
+    pub deferred: Vec<AliveTask>,
     /// Tasks that wait for others, oldest first.
     pub waiting: Vec<AliveTask>,
     /// What the orchestrator waits for; none while the orchestration itself is at work.
@@ -249,7 +254,7 @@ impl StallReport {
                 at_barrier: seen.at_barrier,
             })
             .collect();
-        let (mut ready, mut waiting) = (Vec::new(), Vec::new());
+        let (mut ready, mut deferred, mut waiting) = (Vec::new(), Vec::new(), Vec::new());
         for slot in rings.live() {
             let state = rings.slot(slot);
             if state.is_over() {
@@ -257,14 +262,17 @@ impl StallReport {
             }
             if state.waits() > 0 {
                 waiting.push(alive(engine, slot));
+            } else if engine.deferred().holds(slot) {
+                deferred.push(alive(engine, slot));
             } else if !running.iter().any(|kernel| kernel.task.task == state.id()) {
                 ready.push(alive(engine, slot));
             }
         }
-        let class = match (&running[..], &ready[..], &waiting[..]) {
+        let class = match (&running[..], &ready[..], &deferred[..], &waiting[..]) {
             ([_, ..], ..) => StallClass::Running,
-            (_, [_, ..], _) => StallClass::ReadyButIdle,
-            (_, _, [_, ..]) => StallClass::Dependency,
+            (_, [_, ..], ..) => StallClass::ReadyButIdle,
+            (_, _, [_, ..], _) => StallClass::Deferred,
+            (_, _, _, [_, ..]) => StallClass::Dependency,
             _ => StallClass::Orchestration,
         };
         let busy = (0..RING_COUNT).filter_map(|ring| {
@@ -283,7 +291,7 @@ impl StallReport {
             wait.waiting = now.saturating_sub(since);
             wait
         });
-        Box::new(Self { reason, class, running, ready, waiting, orchestrator, rings })
+        Box::new(Self { reason, class, running, ready, deferred, waiting, orchestrator, rings })
     }
 
     /// The code that the chip's ABI has for a run that was ended for this: an orchestration that waits for the value of a
@@ -351,6 +359,7 @@ impl fmt::Display for StallReport {
         write!(f, "{}", self.class)?;
         list(f, "running", &self.running)?;
         list(f, "ready", &self.ready)?;
+        list(f, "waits for counters", &self.deferred)?;
         list(f, "waiting", &self.waiting)?;
         match &self.orchestrator {
             Some(wait) => write!(f, "\n  orchestrator: {wait}")?,

@@ -36,6 +36,9 @@ const TRIAL: Duration = Duration::from_micros(8);
 /// The steps of a spin between two looks at the clock get longer so often.
 const STEPS: u32 = 4;
 
+/// How long a seeded simulation that can only wait for counters stands still between two looks.
+const GLANCE: Duration = Duration::from_micros(200);
+
 /// Waits on behalf of one run.
 #[derive(Debug)]
 pub(crate) struct Waiter<'e> {
@@ -241,6 +244,11 @@ impl<'e> Waiter<'e> {
             if !self.engine.sim().step() {
                 if let Some(end) = end(look()) {
                     return end;
+                }
+                if self.engine.deferred().waiting() > 0 {
+                    // Somebody outside is to raise a counter, and tells nobody.
+                    let _ = self.engine.progress().park_until(Some(GLANCE), || None::<()>);
+                    continue;
                 }
                 let report = StallReport::of(self.engine, StallReason::Asked);
                 let why = format!("the seeded simulation can take no further step: {report}");

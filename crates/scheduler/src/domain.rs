@@ -158,6 +158,9 @@ impl Desk {
 
     #[inline]
     fn complete<L, P>(&mut self, shared: &Shared<L, P>, env: &impl Env, routed: &mut Routed) {
+        if env.may_wait() {
+            self.hold_back(env);
+        }
         if !self.finished.is_empty() {
             routed.add(shared.rings.complete_telling(
                 &mut self.finished,
@@ -165,6 +168,13 @@ impl Desk {
                 &mut |slot| env.completed(slot),
             ));
         }
+    }
+
+    /// Leaves out what waits for more than its blocks, and takes what does no longer.
+    #[cold]
+    fn hold_back(&mut self, env: &impl Env) {
+        self.finished.retain(|&slot| !env.waits(slot));
+        env.settled(&mut |slot| self.finished.push(slot));
     }
 
     /// Counts what is left of a task as over without running it.

@@ -12,7 +12,8 @@
 //! cores, or workers. Every lane has a running and a pending place; the pending one of a lane that others could stand in
 //! for is filled only where nothing idle is left, so that work is there when a lane finishes.
 //!
-//! **Invariant: a task is in one queue, or in the hands of one domain, or on lanes.** A task that any of several
+//! **Invariant: a task is in one queue, or in the hands of one domain, or on lanes, or, once those are done with it, with
+//! the environment, which waits for something that the task has set going.** A task that any of several
 //! lanes could take stays in its ready queue until one of them has a place; one that names its worker is moved into that
 //! worker's queue, once. Nothing is taken and put back in a loop.
 #![no_std]

@@ -23,6 +23,25 @@ pub trait Env {
         let _ = slot;
     }
 
+    /// Whether any task may wait for something after its last block: only then is the environment asked which.
+    #[inline]
+    fn may_wait(&self) -> bool {
+        false
+    }
+
+    /// The blocks of a task are all over, or are not to run. Whether it waits for something else: then it is the environment's
+    /// until that hands it [back](Env::settled), and it is not asked again. Its lanes are free.
+    fn waits(&self, slot: SlotRef) -> bool {
+        let _ = slot;
+        false
+    }
+
+    /// Hands back the tasks that wait no longer, each once, to whichever domain is polled. Somebody has to poll one once
+    /// such a task is there.
+    fn settled(&self, back: &mut dyn FnMut(SlotRef)) {
+        let _ = back;
+    }
+
     /// The worker that block `member` of a ready task names, as a lane: the same whenever it is asked for, and another for
     /// each member of a group. Only asked for tasks of the shape `Worker`; what is no worker's lane is
     /// [`unavailable`](Env::unavailable).

@@ -1,14 +1,21 @@
-//! One call of a kernel library: its arguments laid out, and its identity set.
+//! One call of a kernel library: its arguments laid out, its identity set, and what it left behind read.
 
+use std::cell::Cell;
 use std::mem::MaybeUninit;
 
 use prewire_abi::{CORE_MAX_SCALAR_ARGS, CORE_MAX_TENSOR_ARGS, ChipTensor};
 
 use crate::context::KernelCtx;
 use crate::error::KernelError;
-use crate::library::abi::{Deferral, GLOBAL, GlobalContext, LOCAL, LocalContext, WORDS};
+use crate::library::abi::{CAPACITY, Deferral, GLOBAL, GlobalContext, LOCAL, LocalContext, Slab, WORDS};
 use crate::library::hooks::Identified;
 use crate::library::load::KernelLibrary;
+
+thread_local! {
+    /// The slab that the kernels of this thread write to, while none runs. Made once a thread: it is cleared by writing
+    /// two words.
+    static SLAB: Cell<Option<Box<Slab>>> = const { Cell::new(None) };
+}
 
 /// What a kernel finds behind its argument array. It stays where it is while the kernel runs.
 struct Frame {
@@ -32,6 +39,8 @@ pub(crate) fn run(library: &KernelLibrary, ctx: &KernelCtx<'_>) -> Result<(), Ke
              {CORE_MAX_TENSOR_ARGS} and {CORE_MAX_SCALAR_ARGS}"
         )));
     }
+    let mut slab = SLAB.take().unwrap_or_else(|| Box::new(Slab::new()));
+    (slab.count, slab.error) = (0, 0);
     let identity = ctx.identity();
     let mut frame = Frame {
         tensors: [const { MaybeUninit::uninit() }; CORE_MAX_TENSOR_ARGS],
@@ -39,7 +48,14 @@ pub(crate) fn run(library: &KernelLibrary, ctx: &KernelCtx<'_>) -> Result<(), Ke
         local: LocalContext {
             block: ctx.block() as i32,
             blocks: ctx.blocks() as i32,
-            deferral: Deferral::NONE,
+            deferral: Deferral {
+                count: addr(&raw mut slab.count),
+                error: addr(&raw mut slab.error),
+                entries: addr(&raw mut slab.entries),
+                capacity: CAPACITY as u32,
+                pad: 0,
+                task: ctx.task().raw(),
+            },
         },
         global: GlobalContext { subblock: identity.subblock as i32, pad: 0, workspace: [0; 2] },
     };
@@ -60,5 +76,7 @@ pub(crate) fn run(library: &KernelLibrary, ctx: &KernelCtx<'_>) -> Result<(), Ke
         // - What it does with its arguments was promised by whoever loaded it.
         unsafe { library.entry()(words) };
     });
-    Ok(())
+    let left = ctx.defer(&slab);
+    SLAB.set(Some(slab));
+    left
 }

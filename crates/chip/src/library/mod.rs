@@ -18,6 +18,13 @@
 //! the places of a cluster, the blocks of a task that starts together, or blocks of which there are no more than idle
 //! cores. The simulator then runs each on a thread. A seeded chip has one thread alone: there such a wait never ends.
 //!
+//! **Completion can be deferred.** A task whose kernel sets something going that is over later says so in its local context:
+//! it appends entries, each of a counter and the value that it is to reach, and raises their number. The task is complete,
+//! and what depends on it goes on, once its kernels have returned and all its counters have got there; its cores are free
+//! from the return on. Counters are raised by kernels, by other threads, or by other processes in memory that is shared
+//! ([`DeferredError`](crate::DeferredError) has the limits). A run that ends before that ends in order: what still waited
+//! counts as not done.
+//!
 //! **What is loaded is private.** The bytes are copied to a file of their own before they are loaded, so two loads never
 //! share a thing, whatever their names, and a file that is written anew is another library. A library that finds others
 //! beside its own file does not find them then.

@@ -3,6 +3,7 @@
 mod arguments;
 mod bad;
 mod compile;
+mod deferred;
 mod spin;
 mod unregister;
 
@@ -20,7 +21,7 @@ fn main() -> ExitCode {
             "ignored: the tests of kernel libraries need a C compiler (cc, gcc, clang, or what $CC names)"
         );
     }
-    let cases = [arguments::CASES, bad::CASES, spin::CASES, unregister::CASES].concat();
+    let cases = [arguments::CASES, bad::CASES, deferred::CASES, spin::CASES, unregister::CASES].concat();
     let trial = |(name, case): Case| {
         let run = move || {
             case();
