@@ -132,14 +132,21 @@ impl TensorCreateInfo {
         geometry::bytes(numel, self.dtype()?)
     }
 
-    /// The tensor, once its memory is at `addr`. `owner` is the task that writes it.
+    /// Whether its creator sees to dependencies.
+    #[must_use]
+    #[inline]
+    pub fn is_manual_dep(&self) -> bool {
+        self.manual_dep != 0
+    }
+
+    /// The element type of a record that makes sense, whatever its shape.
     ///
     /// # Errors
     ///
-    /// As [`ChipTensor::contiguous`]; and, for a record that arrived from outside, an unknown element type, a flag
-    /// that is neither 0 nor 1, or a view that does not start at 0.
+    /// Too many dimensions or none, an unknown element type, a flag that is neither 0 nor 1, or a view that does not start
+    /// at 0.
     #[inline]
-    pub fn materialize(&self, addr: u64, owner: TaskId) -> Result<ChipTensor, TensorError> {
+    pub fn check(&self) -> Result<DataType, TensorError> {
         geometry::rank(usize::try_from(self.ndims).unwrap_or(usize::MAX))?;
         let dtype = self.dtype()?;
         for (field, value) in [("has_initial_value", self.has_initial_value), ("manual_dep", self.manual_dep)]
@@ -151,6 +158,18 @@ impl TensorCreateInfo {
         if self.start_offset != 0 {
             return Err(TensorError::Reserved { field: "start_offset", index: 0 });
         }
+        Ok(dtype)
+    }
+
+    /// The tensor, once its memory is at `addr`. `owner` is the task that writes it.
+    ///
+    /// # Errors
+    ///
+    /// As [`ChipTensor::contiguous`]; and, for a record that arrived from outside, an unknown element type, a flag
+    /// that is neither 0 nor 1, or a view that does not start at 0.
+    #[inline]
+    pub fn materialize(&self, addr: u64, owner: TaskId) -> Result<ChipTensor, TensorError> {
+        let dtype = self.check()?;
         let tensor = ChipTensor::contiguous(addr, self.shape(), dtype)?;
         Ok(tensor.with_owner(owner).with_manual_dep(self.manual_dep != 0))
     }

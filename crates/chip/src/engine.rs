@@ -22,6 +22,7 @@ use crate::busy::Busy;
 use crate::context::{KernelCtx, may_meet};
 use crate::deferred::Deferred;
 use crate::error::{Error, Failure, KernelError};
+use crate::foreign_element;
 use crate::kernels::Kernels;
 use crate::lease::{Holder, Leases};
 use crate::library::Pipes;
@@ -423,7 +424,11 @@ impl Env for Engine {
 impl Engine {
     /// Whether the predicate of a task holds. One that may not be looked at fails its task.
     fn judge(&self, slot: SlotRef) -> bool {
-        let Some(predicate) = Record::of(&self.rings, slot).predicate() else { return true };
+        let record = Record::of(&self.rings, slot);
+        let Some(predicate) = record.predicate() else { return true };
+        if record.has_raw_predicate() {
+            return compares(predicate, read_raw(predicate.addr, predicate.dtype.size()));
+        }
         let mut bytes = [0; 8];
         let size = (predicate.dtype.size() as usize).min(bytes.len());
         let state = self.rings.slot(slot);
@@ -452,6 +457,12 @@ impl Engine {
         // The tensor was checked at submit, and lives as long as the task: there is no other answer.
         read.is_err() || compares(predicate, u64::from_le_bytes(bytes))
     }
+}
+
+/// The bits of an element whose address is its submitter's word.
+fn read_raw(addr: u64, size: u32) -> u64 {
+    // SAFETY: who submits by `Orch::foreign` answers for the memory of its predicates until the task has ended.
+    unsafe { foreign_element::read(addr, size) }
 }
 
 /// Whether an element, as its bytes, compares with the target as the predicate says. Its sign is its dtype's.

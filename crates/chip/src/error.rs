@@ -169,6 +169,7 @@ impl Error {
         match self {
             Self::Submit(refused) => match &refused.why {
                 Refusal::Submit(error) => error.code(),
+                Refusal::WaitedTooLong { .. } => Some(ErrorCode::TensorWaitTimeout),
                 _ => Some(ErrorCode::InvalidArgs),
             },
             Self::User(_) => Some(ErrorCode::ExplicitOrchFatal),

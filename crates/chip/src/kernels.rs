@@ -56,7 +56,6 @@ struct Book {
 
 /// The word of a task that runs these kernels in the places of its cluster.
 #[must_use]
-#[allow(dead_code, reason = "for those who name a kernel for each place at every submit")]
 pub(crate) fn word_of(places: [Option<&Kernel>; 3]) -> u32 {
     let Some(first) = places.iter().flatten().next() else { return u32::MAX };
     let ids = places.map(|kernel| kernel.map_or(first.id, |kernel| kernel.id));

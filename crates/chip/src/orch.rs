@@ -9,6 +9,7 @@ use prewire_platform::DeviceMemory;
 use prewire_runs::Runner;
 use prewire_tensormap::Access;
 
+use crate::described::Described;
 use crate::element::Element;
 use crate::engine::Engine;
 use crate::error::{Error, Refusal, Refused, Result};
@@ -33,6 +34,8 @@ pub struct Orch<'r> {
     pub(crate) store: &'r Store,
     /// Kept between submits, so that none allocates.
     pub(crate) args: &'r mut Args,
+    /// Where the outputs of foreign submits are described.
+    pub(crate) described: &'r mut Described,
     /// Buffers that were seen alive in this run, by index: their generation.
     pub(crate) seen: Vec<u32>,
     pub(crate) chip: u64,

@@ -111,6 +111,15 @@ pub enum Refusal {
         /// What is wrong.
         why: &'static str,
     },
+    /// A host access waited for as long as it may.
+    #[error(
+        "the element was waited for for {allowed:?}, as long as it may be: a task that writes it, or keeps what was \
+         written, has not ended; look at that task, or read the element after the run"
+    )]
+    WaitedTooLong {
+        /// How long it may be waited for.
+        allowed: std::time::Duration,
+    },
     /// A call that makes no sense, and why.
     #[error("{0}")]
     Call(String),

@@ -13,6 +13,7 @@ use prewire_sync::atomic::{AtomicU64, Ordering};
 
 use crate::buffer::Kept;
 use crate::chip::RunReport;
+use crate::described::Described;
 use crate::device::Devices;
 use crate::engine::{Engine, Inside};
 use crate::error::{Error, Result};
@@ -32,6 +33,7 @@ const GRACE: Duration = Duration::from_secs(1);
 pub(crate) struct Conductor {
     pub(crate) orchestrator: Orchestrator,
     pub(crate) args: Args,
+    pub(crate) described: Described,
     pub(crate) tight: Tight,
 }
 
@@ -69,7 +71,12 @@ impl Shared {
         limits: Limits,
     ) -> Self {
         let news = Arc::<News>::default();
-        let conductor = Conductor { orchestrator, args: Args::default(), tight: Tight::default() };
+        let conductor = Conductor {
+            orchestrator,
+            args: Args::default(),
+            described: Described::default(),
+            tight: Tight::default(),
+        };
         Self {
             engine,
             sim,
@@ -169,13 +176,14 @@ impl Shared {
             Ok(conductor) => conductor,
             Err(error) => return Ok(Err(error)),
         };
-        let Conductor { orchestrator, args, tight } = &mut *conductor;
+        let Conductor { orchestrator, args, described, tight } = &mut *conductor;
         let inside = Inside::enter(&self.engine);
         let start = Instant::now();
         let executed = self.sim.stats().executed;
         orchestrator.start_run();
         self.engine.kernels().begin_run();
         self.engine.pipes().clear();
+        described.start();
         self.engine.races().inspect(|races| races.start());
         if let Some(allowed) = self.limits.deadline {
             control.set_deadline(allowed);
@@ -193,6 +201,7 @@ impl Shared {
             waiter: Waiter::new(&self.engine, self.mode, self.limits, control),
             store: &self.store,
             args,
+            described,
             seen: Vec::new(),
             chip: self.store.id(),
             run: RUNS.fetch_add(1, Ordering::Relaxed),

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use prewire_abi::{EdgeKind, TaskId};
 use prewire_os::clock;
-use prewire_platform::{Awaited, Poll, Wait, WaitEnd};
+use prewire_platform::{Awaited, DeviceMemory as _, Poll, Wait, WaitEnd};
 use prewire_runs::Control;
 use prewire_sim::Mode;
 use prewire_sync::Backoff;
@@ -52,6 +52,8 @@ pub(crate) struct Waiter<'e> {
     pub(crate) scope: Option<&'static Location<'static>>,
     /// Decides how far a seeded simulation goes between two submits.
     dice: u64,
+    /// When the wait that goes on ends, whatever it waits for.
+    limit: Option<Duration>,
     /// The chip was given up, and why.
     lost: Option<String>,
     /// Something was published, and the simulation has not gone on yet: the race checker is to hear of it first.
@@ -94,7 +96,18 @@ impl Drop for Guest<'_> {
 impl<'e> Waiter<'e> {
     pub(crate) fn new(engine: &'e Engine, mode: Mode, limits: Limits, control: &'e Control) -> Self {
         let dice = if let Mode::Seeded { seed } = mode { seed | 1 } else { 1 };
-        Self { engine, mode, limits, control, site: None, scope: None, dice, lost: None, owes: false }
+        Self {
+            engine,
+            mode,
+            limits,
+            control,
+            site: None,
+            scope: None,
+            dice,
+            limit: None,
+            lost: None,
+            owes: false,
+        }
     }
 
     /// Why the chip was given up, if it was.
@@ -115,6 +128,21 @@ impl<'e> Waiter<'e> {
         self.check_deadline();
     }
 
+    /// Waits as `body` does, but no wait of it goes on beyond `allowed`: whether one ended by that.
+    pub(crate) fn limited<T>(&mut self, allowed: Duration, body: impl FnOnce(&mut Self) -> T) -> (T, bool) {
+        let limit = clock::monotonic() + allowed;
+        self.limit = Some(limit);
+        let result = body(self);
+        // It was taken away by whoever ended a wait for it.
+        let ended = self.limit.take().is_none();
+        (result, ended)
+    }
+
+    /// Whether the wait that goes on has had its time.
+    fn is_overdue(&mut self, now: Duration) -> bool {
+        self.limit.take_if(|limit| now >= *limit).is_some()
+    }
+
     fn check_deadline(&self) {
         if let Some(deadline) = self.control.deadline()
             && clock::monotonic() >= deadline
@@ -133,6 +161,7 @@ impl<'e> Waiter<'e> {
     fn interval(&self) -> Duration {
         let stall = self.limits.stall.map_or(STALL, |limit| limit.min(STALL)) / 2;
         let now = clock::monotonic();
+        let stall = self.limit.map_or(stall, |limit| limit.saturating_sub(now).min(stall));
         match (self.control.give_up(), self.control.deadline()) {
             // What has no kernel to wait for any more is over soon.
             (Some(time), _) => time.saturating_sub(now).clamp(SOON, STALL),
@@ -161,6 +190,9 @@ impl<'e> Waiter<'e> {
                 return end;
             }
             let now = clock::monotonic();
+            if self.is_overdue(now) {
+                return WaitEnd::Impossible;
+            }
             if let Some(give_up) = control.give_up() {
                 // Without a kernel that runs, what is left to do takes no time.
                 if now >= give_up && self.engine.busy().seen().next().is_some() {
@@ -241,6 +273,9 @@ impl<'e> Waiter<'e> {
                 return end;
             }
             self.check_deadline();
+            if self.is_overdue(clock::monotonic()) {
+                return WaitEnd::Impossible;
+            }
             if !self.engine.sim().step() {
                 if let Some(end) = end(look()) {
                     return end;
@@ -323,6 +358,25 @@ impl Wait for Waiter<'_> {
 
     fn wired(&mut self, task: TaskId, producers: &[(TaskId, EdgeKind)]) {
         self.engine.record_submitted(task, producers);
+    }
+
+    fn can_fill(&self) -> bool {
+        true
+    }
+
+    fn fill(&mut self, addr: u64, bytes: u64, size: u32, bits: u64) {
+        const CHUNK: u64 = 4096;
+        let size = (size as usize).clamp(1, 8);
+        let element = &bits.to_le_bytes()[..size];
+        let mut chunk = [0; CHUNK as usize];
+        chunk.chunks_exact_mut(size).for_each(|at| at.copy_from_slice(element));
+        let mut done = 0;
+        while done < bytes {
+            let part = (bytes - done).min(CHUNK);
+            let written = self.engine.sim().write(addr + done, &chunk[..part as usize]);
+            debug_assert!(written.is_ok(), "outputs are in the heaps, which are memory of the chip");
+            done += part;
+        }
     }
 
     fn published(&mut self) {

@@ -1,7 +1,8 @@
 //! Host accesses: waiting for the tasks that an element belongs to.
 
-use prewire_abi::{EdgeKind, ValidTensor};
+use prewire_abi::{EdgeKind, TaskId, ValidTensor};
 use prewire_platform::{Awaited, Poll, Wait, WaitEnd};
+use prewire_ring::Allocator;
 use prewire_tensormap::{Access, Region};
 
 use crate::error::SubmitError;
@@ -25,6 +26,33 @@ impl Orchestrator {
     ) -> Result<(), SubmitError> {
         self.check_running()?;
         self.check_open(0, tensor, &scope)?;
+        self.wait_for_edges(wait, tensor, access, false)
+    }
+
+    /// As [`wait_for`](Orchestrator::wait_for), by the rules of programs that answer for their memory themselves: a tensor
+    /// is never stale, and a write waits, beyond what writes the tensor, for those tasks that keep what these wrote.
+    ///
+    /// # Errors
+    ///
+    /// A task that writes it failed; or the run ended.
+    pub fn wait_for_foreign(
+        &mut self,
+        wait: &mut impl Wait,
+        tensor: &ValidTensor,
+        access: Access,
+    ) -> Result<(), SubmitError> {
+        self.check_running()?;
+        self.wait_for_edges(wait, tensor, access, access == Access::Write)
+    }
+
+    /// Until what writes `tensor` is complete; if it is to be `released`, until nobody keeps what that wrote either.
+    fn wait_for_edges(
+        &mut self,
+        wait: &mut impl Wait,
+        tensor: &ValidTensor,
+        access: Access,
+        released: bool,
+    ) -> Result<(), SubmitError> {
         self.edges.clear();
         let owner = tensor.owner_task_id();
         if owner.is_valid() && self.is_of_this_run(owner) {
@@ -47,6 +75,7 @@ impl Orchestrator {
             while let [(first, _), others @ ..] = rest {
                 match allocator.completed(*first) {
                     None => return Poll::Pending,
+                    Some(_) if released && is_kept(allocator, *first) => return Poll::Pending,
                     Some(true) => failed = failed.or(Some(*first)),
                     Some(false) => {}
                 }
@@ -60,4 +89,10 @@ impl Orchestrator {
             (WaitEnd::Impossible, _) => Err(SubmitError::RunEnded),
         }
     }
+}
+
+/// Whether a consumer that has not ended keeps what `id`, which is complete, wrote.
+fn is_kept(allocator: &Allocator, id: TaskId) -> bool {
+    let rings = allocator.rings();
+    allocator.retired(id).is_none() && rings.slot(rings.slot_of(id)).holds() > 0
 }

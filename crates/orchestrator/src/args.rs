@@ -165,6 +165,10 @@ pub struct Args {
     predicate: Option<Predicate>,
     reads: Vec<(ValidTensor, ScopeKey)>,
     whole: bool,
+    /// What outputs are to hold before the task runs: which argument, and the bits of each element.
+    pub(crate) fills: Vec<(u32, u64)>,
+    /// They come from a submitter that answers for its memory itself.
+    pub(crate) foreign: bool,
 }
 
 impl Args {
@@ -178,6 +182,8 @@ impl Args {
         self.after.clear();
         self.predicate = None;
         self.reads.clear();
+        self.fills.clear();
+        self.foreign = false;
     }
 
     /// The task's kernel is to see its tensors as they are here, with their buffers and flags and not only their elements:
@@ -247,6 +253,28 @@ impl Args {
         self.sums.heap = self.sums.heap.saturating_add(slab(bytes));
     }
 
+    /// Adds memory that the task is to get, as an orchestration of another runtime describes it; with an initial value, it
+    /// is filled before the task runs, if the one who waits can fill.
+    ///
+    /// # Errors
+    ///
+    /// As [`TensorCreateInfo::materialize`]; nothing is added then.
+    #[inline]
+    pub fn create(&mut self, info: &TensorCreateInfo) -> Result<(), TensorError> {
+        let number = self.count;
+        self.output(info.shape(), info.check()?)?;
+        if info.is_manual_dep() {
+            let tensor = &mut self.tensors[number].tensor;
+            *tensor = tensor.with_manual_dep(true);
+        }
+        if let Some(bits) = info.initial_value() {
+            self.tensors[number].initial = true;
+            self.sums.initial += 1;
+            self.fills.push((number as u32, bits));
+        }
+        Ok(())
+    }
+
     #[inline]
     fn add(&mut self, tensor: &ValidTensor, tag: TensorArgType, scope: ScopeKey, initial: bool) {
         match self.tensors.get_mut(self.count) {
@@ -282,6 +310,15 @@ impl Args {
     #[inline]
     pub fn after(&mut self, producer: TaskId, kind: EdgeKind) {
         self.after.push((producer, kind));
+    }
+
+    /// Their submitter answers for the memory itself, and has rules of its own for it: arguments may overlap, tensors are of
+    /// no scope, a scope holds its tasks whether they have outputs or not, the address of a condition is taken as it is; and where hazards are [`RawWaw`](prewire_tensormap::Hazards),
+    /// a tensor that is only written waits for nothing, and manual scopes have the edges that were named, no other. Until
+    /// they are cleared.
+    #[inline]
+    pub fn foreign(&mut self) {
+        self.foreign = true;
     }
 
     /// A condition for running. The tensor it looks at is one of those that are [read](Args::read).

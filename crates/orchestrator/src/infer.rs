@@ -51,12 +51,18 @@ pub(crate) struct Found {
     /// The number of the tensor; those that are read beside come after the arguments.
     number: u32,
     access: Access,
+    /// It is a write that waited for nothing: it is remembered beside those before it.
+    beside: bool,
 }
 
 impl Orchestrator {
     /// Step 2: the distinct producers, with the kinds of their edges; and what the task accesses, for
     /// [`record_accesses`](Orchestrator::record_accesses).
     pub(crate) fn collect(&mut self, args: &Args) -> Result<(), SubmitError> {
+        if args.foreign && self.hazards == Hazards::RawWaw {
+            self.collect_foreign(args);
+            return Ok(());
+        }
         let (edges, allocator, map) = (&mut self.edges, &self.allocator, &mut self.map);
         for &(id, kind) in args.producers() {
             add_live(edges, allocator, id, kind);
@@ -76,7 +82,7 @@ impl Orchestrator {
                 let place = map.find(tensor, asks, &|id| life(allocator, id), &mut |id| {
                     add(edges, id, EdgeKind::WAIT);
                 });
-                found.push(Found { place, number: number as u32, access });
+                found.push(Found { place, number: number as u32, access, beside: false });
             }
         };
         for (number, arg) in args.tensors().iter().enumerate() {
@@ -87,17 +93,57 @@ impl Orchestrator {
         for (number, (tensor, _)) in (args.tensors().len()..).zip(args.reads()) {
             look(number, tensor, Some(Access::Read), Some(Access::Read));
         }
-        if edges.len() >= FEW {
-            edges.sort_unstable_by_key(|edge| edge.0.raw());
-            edges.dedup_by(|later, kept| {
-                let same = later.0 == kept.0;
-                if same {
-                    kept.1 |= later.1;
-                }
-                same
-            });
-        }
+        make_distinct(edges);
         Ok(())
+    }
+
+    /// As `collect`, by the rules of programs that answer for their memory themselves: what they say creates an edge to its
+    /// creator, what is read or read and written waits for writes, and what is only written is remembered and waits for
+    /// nothing. In a manual scope nothing is inferred at all.
+    fn collect_foreign(&mut self, args: &Args) {
+        let (edges, allocator, map) = (&mut self.edges, &self.allocator, &mut self.map);
+        for &(id, kind) in args.producers() {
+            add_live(edges, allocator, id, kind);
+        }
+        if self.scopes.mode() == ScopeMode::Auto {
+            for (number, arg) in args.tensors().iter().enumerate() {
+                if arg.creates() {
+                    continue;
+                }
+                let tensor = arg.tensor();
+                let owner = tensor.owner_task_id();
+                if owner.is_valid() && is_submitted(allocator, &self.first, owner) {
+                    if allocator.retired(owner) == Some(false) {
+                        self.stale = Some((number, owner));
+                    } else {
+                        add(edges, owner, EdgeKind::BOTH);
+                    }
+                }
+                if tensor.is_manual_dep() {
+                    continue;
+                }
+                let number = number as u32;
+                let mut find = |access| {
+                    let known = tensor.get();
+                    map.find(known, access, &|id| life(allocator, id), &mut |id| {
+                        add(edges, id, EdgeKind::WAIT)
+                    })
+                };
+                match arg.tag() {
+                    TensorArgType::Input => drop(find(Access::Read)),
+                    TensorArgType::InOut => {
+                        let place = find(Access::Write);
+                        self.found.push(Found { place, number, access: Access::Write, beside: false });
+                    }
+                    TensorArgType::OutputExisting => {
+                        let place = Place::default();
+                        self.found.push(Found { place, number, access: Access::Write, beside: true });
+                    }
+                    TensorArgType::Output | TensorArgType::NoDep => {}
+                }
+            }
+        }
+        make_distinct(edges);
     }
 
     /// How many accesses the tensor map is to remember.
@@ -111,17 +157,37 @@ impl Orchestrator {
     pub(crate) fn record_accesses(&mut self, placed: &Placed, args: &Args) {
         let allocator = &self.allocator;
         let (tensors, reads) = (args.tensors(), args.reads());
-        for &Found { place, number, access } in &self.found {
+        for &Found { place, number, access, beside } in &self.found {
             let number = number as usize;
             let tensor = match tensors.get(number) {
                 Some(arg) => arg.tensor(),
                 None => &reads[number - tensors.len()].0,
             };
             let life = &|id| life(allocator, id);
-            let recorded = self.map.record_at(place, tensor.get(), access, placed.id, life);
+            let recorded = if beside {
+                self.map.record_beside(tensor.get(), placed.id, life)
+            } else {
+                self.map.record_at(place, tensor.get(), access, placed.id, life)
+            };
             debug_assert!(recorded.is_ok(), "room was reserved");
         }
     }
+}
+
+/// Makes many edges distinct; few are from the start.
+#[inline]
+fn make_distinct(edges: &mut Vec<(TaskId, EdgeKind)>) {
+    if edges.len() < FEW {
+        return;
+    }
+    edges.sort_unstable_by_key(|edge| edge.0.raw());
+    edges.dedup_by(|later, kept| {
+        let same = later.0 == kept.0;
+        if same {
+            kept.1 |= later.1;
+        }
+        same
+    });
 }
 
 /// As `add`, unless the producer is retired and so is done. One that failed still poisons, and so stays an edge.

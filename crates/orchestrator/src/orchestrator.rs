@@ -90,6 +90,8 @@ pub struct Orchestrator {
     pub(crate) found: Vec<Found>,
     /// The first local number of this run, by ring.
     pub(crate) first: [u32; RING_COUNT],
+    /// The last tensor of a submitter of its own rules whose creator was retired: which argument, and the creator.
+    pub(crate) stale: Option<(usize, TaskId)>,
     /// Something in this run is ordered by nothing but its submitter's word: from here on accesses are checked.
     pub(crate) unordered: bool,
     /// What this run takes of the tensor map.
@@ -115,6 +117,7 @@ impl Orchestrator {
             edges: Vec::new(),
             found: Vec::new(),
             first: [0; RING_COUNT],
+            stale: None,
             unordered: false,
             recorded: Recorded::default(),
             tasks: 0,
@@ -135,6 +138,7 @@ impl Orchestrator {
         self.first = core::array::from_fn(|ring| self.allocator.next(ring));
         self.unordered = self.hazards != Hazards::All;
         self.recorded = Recorded::default();
+        self.stale = None;
         self.tasks = 0;
     }
 
@@ -167,6 +171,12 @@ impl Orchestrator {
         self.first
     }
 
+    /// The address of the heap of `ring`, and its bytes.
+    #[must_use]
+    pub fn heap(&self, ring: usize) -> (u64, u64) {
+        (self.heaps[ring], self.allocator.heap_size(ring))
+    }
+
     #[inline]
     pub(crate) const fn count_task(&mut self) {
         self.tasks += 1;
@@ -176,6 +186,12 @@ impl Orchestrator {
     #[must_use]
     pub fn is_of_this_run(&self, id: TaskId) -> bool {
         is_submitted(&self.allocator, &self.first, id)
+    }
+
+    /// The tensor of a [foreign](crate::Args::foreign) submit since the last call whose memory may be another task's by now:
+    /// which argument, and the task whose output it was.
+    pub fn take_stale(&mut self) -> Option<(usize, TaskId)> {
+        self.stale.take()
     }
 
     /// Opens a scope. What is submitted in it goes to ring `min(depth, 3)` and is held until it closes.

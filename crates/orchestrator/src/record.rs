@@ -31,6 +31,8 @@ const WHOLE: u64 = 1 << 34;
 
 /// Where the last word of a whole tensor has its tag: in the half that the tensor leaves free.
 const TAG_SHIFT: u32 = if cfg!(target_endian = "little") { 32 } else { 0 };
+/// Of the kind of a predicate: its address is the submitter's word.
+const RAW_PREDICATE: u64 = 1 << 16;
 
 /// A tensor argument of a published task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,7 +85,9 @@ impl<'a> Writer<'a> {
             | flag(whole, WHOLE);
         words.put(header);
         if let Some(predicate) = predicate {
-            let kind = u64::from(predicate.op.code()) | u64::from(predicate.dtype.code()) << 8;
+            let kind = u64::from(predicate.op.code())
+                | u64::from(predicate.dtype.code()) << 8
+                | flag(args.foreign, RAW_PREDICATE);
             words.put_all([predicate.addr, kind, predicate.target as u64]);
         }
         Self(words)
@@ -164,6 +168,13 @@ impl<'a> Record<'a> {
             op: PredicateOp::try_from(kind as u8).ok()?,
             target: self.word(3) as i64,
         })
+    }
+
+    /// Whether the address of the condition is nothing but its submitter's word: no tensor of the task or of the chip
+    /// stands for it.
+    #[must_use]
+    pub fn has_raw_predicate(&self) -> bool {
+        self.header & PREDICATE != 0 && self.word(2) & RAW_PREDICATE != 0
     }
 
     /// Where the words of tensor `i` begin; of one more than there are, those of the scalars.

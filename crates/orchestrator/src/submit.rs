@@ -41,6 +41,7 @@ impl Orchestrator {
     ) -> Result<Submitted, SubmitError> {
         self.check_running()?;
         self.check(&cold, args)?;
+        check_fills(wait, args)?;
         if args.sums().unordered > 0 {
             self.give_up_order(wait)?;
         }
@@ -53,11 +54,12 @@ impl Orchestrator {
         }
         let ring = self.scopes.ring();
         let (need, entries) = (self.need(args), self.entries());
-        let placed = match self.place_now(ring, &need, entries, &cold, site) {
+        let holds = need.heap > 0 || args.foreign;
+        let placed = match self.place_now(ring, &need, holds, entries, &cold, site) {
             Some(placed) => placed,
             None => {
                 let taken = self.reserve(wait, ring, args)?;
-                self.place(ring, &taken, &cold, site)
+                self.place(ring, &taken, holds, &cold, site)
             }
         };
         self.count_task();
@@ -67,6 +69,7 @@ impl Orchestrator {
         if need.args > 0 {
             self.fill(&placed, need.args, args);
         }
+        fill_outputs(wait, args);
         wait.wired(placed.id, &self.edges);
         let ready = if self.edges.is_empty() {
             self.rings().publish_unwired(placed.slot);
@@ -98,27 +101,31 @@ impl Orchestrator {
             return Err(SubmitError::AllocOfExisting { arg });
         }
         self.check(&cold, args)?;
+        check_fills(wait, args)?;
         self.edges.clear();
         self.found.clear();
         let ring = self.scopes.ring();
         let taken = self.reserve(wait, ring, args)?;
-        let placed = self.place(ring, &taken, &cold, site);
+        let holds = taken.need.heap > 0 || args.foreign;
+        let placed = self.place(ring, &taken, holds, &cold, site);
         self.fill(&placed, taken.need.args, args);
+        fill_outputs(wait, args);
         self.allocator.complete_unwired(&placed);
         Ok(Submitted { id: placed.id, scope: self.scope() })
     }
 
-    /// Steps 3 and 4, where everything is there and no scope has to be told: nearly always.
+    /// Steps 3 and 4, of a task that the scope `holds` or not, where everything is there and no scope has to be told: nearly always.
     #[inline]
     fn place_now(
         &mut self,
         ring: usize,
         need: &Need,
+        holds: bool,
         entries: u32,
         cold: &Cold,
         site: &'static Location<'static>,
     ) -> Option<Placed> {
-        if need.heap > 0 && self.scopes.current().is_some_and(|scope| scope.pin.is_none()) {
+        if holds && self.scopes.current().is_some_and(|scope| scope.pin.is_none()) {
             return None;
         }
         if entries > 0 {
@@ -133,10 +140,17 @@ impl Orchestrator {
     }
 
     /// Step 4: takes what was reserved. From here on nothing fails.
-    fn place(&mut self, ring: usize, taken: &Taken, cold: &Cold, site: &'static Location<'static>) -> Placed {
+    fn place(
+        &mut self,
+        ring: usize,
+        taken: &Taken,
+        holds: bool,
+        cold: &Cold,
+        site: &'static Location<'static>,
+    ) -> Placed {
         let Taken { need, in_use, entries } = taken;
         let next = self.allocator.next(ring);
-        if need.heap > 0
+        if holds
             && let Some(scope) = self.scopes.current_mut()
             && scope.pin.is_none()
         {
@@ -179,5 +193,23 @@ impl Orchestrator {
             }
         }
         writer.scalars(args.scalars());
+    }
+}
+
+/// Outputs that are to hold something get it from whoever waits, if anybody can.
+#[inline]
+fn check_fills(wait: &impl Wait, args: &Args) -> Result<(), SubmitError> {
+    match args.fills.first() {
+        Some(&(arg, _)) if !wait.can_fill() => Err(SubmitError::InitialValue { arg: arg as usize }),
+        _ => Ok(()),
+    }
+}
+
+/// Before the task can run.
+#[inline]
+fn fill_outputs(wait: &mut impl Wait, args: &Args) {
+    for &(arg, bits) in &args.fills {
+        let tensor = args.tensors()[arg as usize].tensor();
+        wait.fill(tensor.buffer_addr(), tensor.buffer_size(), tensor.element_size(), bits);
     }
 }

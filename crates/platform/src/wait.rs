@@ -85,6 +85,17 @@ pub trait Wait {
         let _ = (task, producers);
     }
 
+    /// Whether [`fill`](Wait::fill) fills: whether there is memory that outputs can be filled in.
+    fn can_fill(&self) -> bool {
+        false
+    }
+
+    /// Fills `bytes` bytes at `addr`, an output of the task that is about to be published, with elements of `size` bytes:
+    /// each holds the low bytes of `bits`. Only called where [`can_fill`](Wait::can_fill) says so.
+    fn fill(&mut self, addr: u64, bytes: u64, size: u32, bits: u64) {
+        let _ = (addr, bytes, size, bits);
+    }
+
     /// Something became ready: whoever dispatches should look. Called by the orchestrator after each publication;
     /// cheap where nobody sleeps.
     fn published(&mut self);

@@ -159,6 +159,7 @@ impl TensorMap {
         if writing && self.hazards == Hazards::Raw {
             return Place::UNKNOWN;
         }
+        let looks = writing || self.hazards == Hazards::RawWaw;
         let buffer = self.plane.buffers.find(region.buffer());
         if buffer == 0 {
             return Place::UNKNOWN;
@@ -175,7 +176,7 @@ impl TensorMap {
                 self.writes -= 1;
             }
         }
-        if writing {
+        if looks {
             self.readers.look(readers, life, dep);
         }
         Place::buffer(buffer)
@@ -196,9 +197,11 @@ impl TensorMap {
         }
         // What is about to be recorded finds its place again.
         let stays = writing || self.hazards == Hazards::All;
+        // Without hazards of reads, those beside a writer are writers too, whom everybody waits for.
+        let looks = writing || self.hazards == Hazards::RawWaw;
         let (pool, writes) = (&mut self.readers, &mut self.writes);
         let mut judge = |writer: &mut TaskId, readers: &mut Readers, meet: Meet| {
-            if writing {
+            if looks {
                 pool.look(readers, life, dep);
             }
             if writer.is_valid() {
@@ -215,7 +218,7 @@ impl TensorMap {
             let empty = readers.is_empty() && !(stays && meet == Meet::Same);
             if empty { Verdict::Drop } else { Verdict::Keep }
         };
-        match self.plane.sole(buffer, region, writing) {
+        match self.plane.sole(buffer, region, looks) {
             Some(0) if writing => Place::clear(self.plane.stamp()),
             Some(0) => Place::UNKNOWN,
             Some(node) if stays => {
@@ -223,7 +226,7 @@ impl TensorMap {
                 Place::node(node, self.plane.stamp())
             }
             _ => {
-                self.plane.visit(buffer, region, !writing, judge);
+                self.plane.visit(buffer, region, !looks, judge);
                 Place::UNKNOWN
             }
         }
@@ -277,6 +280,53 @@ impl TensorMap {
     }
 
     /// Records an access of what is remembered at `home` and meets no other.
+    /// Remembers a write that waited for nothing: what was written before is remembered beside it, and later accesses wait
+    /// for all of them, until a write that did wait covers them. Only under [`Hazards::RawWaw`]; under others it is a write
+    /// as any other, which must have waited.
+    ///
+    /// ```
+    /// use prewire_abi::{ChipTensor, DataType, TaskId};
+    /// use prewire_tensormap::{Access, Hazards, Life, TensorMap};
+    ///
+    /// let x = ChipTensor::contiguous(0x1000, &[64], DataType::F32)?;
+    /// let mut map = TensorMap::new(16, Hazards::RawWaw);
+    /// let (first, second) = (TaskId::new(0, 1), TaskId::new(0, 2));
+    /// for task in [first, second] {
+    ///     map.record_beside(&x, task, &|_| Life::Live).unwrap();
+    /// }
+    /// let mut found = Vec::new();
+    /// map.find(&x, Access::Read, &|_| Life::Live, &mut |task| found.push(task));
+    /// assert_eq!(found, [first, second]);
+    /// # Ok::<(), prewire_abi::TensorError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`record`](TensorMap::record).
+    pub fn record_beside(
+        &mut self,
+        region: &impl Memory,
+        task: TaskId,
+        life: &impl Fn(TaskId) -> Life,
+    ) -> Result<(), Full> {
+        if self.hazards != Hazards::RawWaw {
+            return self.record(region, Access::Write, task, life);
+        }
+        let region = &region.region();
+        if !task.is_valid() || region.is_empty() {
+            return Ok(());
+        }
+        let recorded = match self.plane.get(region) {
+            Some(home) => {
+                let room = self.capacity.saturating_sub(self.writes);
+                self.readers.push(self.plane.readers(home), task, room, life)
+            }
+            None => self.insert(region, Access::Write, task, life),
+        };
+        self.high_water = self.high_water.max(self.len());
+        if recorded { Ok(()) } else { Err(Full { capacity: self.capacity }) }
+    }
+
     #[inline(always)]
     fn record_in(
         &mut self,
@@ -320,6 +370,17 @@ impl TensorMap {
         if let Some(home) = home {
             return self.record_in(home, access, task, life);
         }
+        self.insert(region, access, task, life)
+    }
+
+    /// Adds a region that is not there yet, unless the map is full.
+    fn insert(
+        &mut self,
+        region: &Region,
+        access: Access,
+        task: TaskId,
+        life: &impl Fn(TaskId) -> Life,
+    ) -> bool {
         let (pool, writes) = (&mut self.readers, &mut self.writes);
         self.plane.collect(|writer, readers| {
             pool.look_at_some(readers, life);

@@ -34,6 +34,12 @@ impl Bench {
         self.map.record(region, access, TaskId::new(2, task), &Self::life(&self.ended))
     }
 
+    /// Submits a task that writes and waits for nobody.
+    fn beside(&mut self, region: &Region, task: u32) {
+        let life = Self::life(&self.ended);
+        self.map.record_beside(region, TaskId::new(2, task), &life).expect("there is room");
+    }
+
     /// Submits a task with one access; gives whom it waits for.
     fn submit(&mut self, region: &Region, access: Access, task: u32) -> Vec<u32> {
         let found = self.find(region, access);
@@ -304,4 +310,61 @@ fn sizes_above_each_other_find_each_other() {
     assert_eq!(bench.submit(&chunk(0, 1024), Write, task).len(), task as usize);
     assert_eq!(bench.find(&chunk(500, 1), Read), [task]);
     assert_eq!(bench.map.len(), 1);
+}
+
+#[test]
+fn a_write_beside_others_waits_for_nobody_and_all_of_them_are_found() {
+    let mut bench = Bench::new(100, Hazards::RawWaw);
+    assert_eq!(bench.submit(&chunk(0, 8), Write, 0), []);
+    for task in 1..6 {
+        bench.beside(&chunk(0, 8), task);
+    }
+    bench.beside(&chunk(4, 8), 6);
+    assert_eq!(bench.find(&chunk(0, 8), Read), [0, 1, 2, 3, 4, 5, 6]);
+    assert_eq!(bench.find(&chunk(8, 8), Read), [6]);
+    bench.end([0, 2], Life::Retired);
+    // A write that waits covers what it waited for.
+    assert_eq!(bench.submit(&chunk(0, 8), Write, 7), [1, 3, 4, 5, 6]);
+    assert_eq!(bench.find(&chunk(0, 4), Read), [7]);
+    assert_eq!(bench.find(&chunk(0, 8), Read), [6, 7]);
+    assert_eq!(bench.map.len(), 2);
+}
+
+/// Against a list of all writes: a third reads, a third waits and writes, a third writes beside.
+#[test]
+fn writes_beside_others_are_remembered_as_in_a_list() {
+    let mut bench = Bench::new(4096, Hazards::RawWaw);
+    let mut list: Vec<(u32, u32, u32)> = Vec::new();
+    let mut dice = 0x9E37_79B9_7F4A_7C15_u64;
+    let mut roll = |n: u64| {
+        dice ^= dice << 13;
+        dice ^= dice >> 7;
+        dice ^= dice << 17;
+        (dice % n) as u32
+    };
+    for task in 0..3000 {
+        let (start, length) = if roll(3) == 0 { (0, 32) } else { (roll(28), 1 + roll(4)) };
+        let end = start + length;
+        let region = chunk(start, length);
+        let mut expected: Vec<u32> =
+            list.iter().filter(|&&(from, to, _)| from < end && start < to).map(|entry| entry.2).collect();
+        expected.sort_unstable();
+        match roll(3) {
+            0 => assert_eq!(bench.find(&region, Read), expected, "task {task} reads {start}..{end}"),
+            1 => {
+                assert_eq!(bench.submit(&region, Write, task), expected, "task {task} writes {start}..{end}");
+                list.retain(|&(from, to, _)| from < start || to > end);
+                list.push((start, end, task));
+            }
+            _ => {
+                bench.beside(&region, task);
+                list.push((start, end, task));
+            }
+        }
+        if roll(4) == 0 && !list.is_empty() {
+            let (_, _, ended) = list.swap_remove(roll(list.len() as u64) as usize);
+            list.retain(|entry| entry.2 != ended);
+            bench.end([ended], Life::Retired);
+        }
+    }
 }
