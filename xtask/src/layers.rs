@@ -56,7 +56,7 @@ const SHUTTLE: &str = "shuttle under cfg(prewire_shuttle)";
 const SYNC: &[&str] = &["crossbeam-utils", LOOM, SHUTTLE];
 const OS: &[&str] = &["rustix", "libc", "memmap2", LOOM, SHUTTLE];
 const WORKER: &[&str] = &["bytemuck", "inventory", "sha2", "thiserror", "tracing", "tracing-subscriber"];
-const CAPI: &[&str] = &["bytemuck", "thiserror", "tracing"];
+const CAPI: &[&str] = &["bytemuck", "cc", "libloading", "thiserror", "tracing"];
 const CHIP: &[&str] = &["half", "thiserror", "tracing", "bytemuck", "libloading"];
 
 const fn row(

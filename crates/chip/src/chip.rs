@@ -1,7 +1,7 @@
 //! A chip: kernels, buffers and runs.
 
 use std::panic::{Location, resume_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use prewire_orchestrator::Orchestrator;
@@ -211,6 +211,24 @@ impl Chip {
         self.shared.engine.kernels().give_up(self.shared.store.id(), kernel)
     }
 
+    /// What gives kernels of this chip up for somebody who may outlive it.
+    ///
+    /// ```
+    /// use prewire_chip::{Chip, Core};
+    ///
+    /// let chip = Chip::sim(prewire_a2a3::a2a3()).build()?;
+    /// let (kernel, registrar) = (chip.kernel("k", Core::Aiv, |_| Ok(()))?, chip.registrar());
+    /// assert!(registrar.unregister(kernel));
+    /// let kernel = chip.kernel("k", Core::Aiv, |_| Ok(()))?;
+    /// drop(chip);
+    /// assert!(!registrar.unregister(kernel));
+    /// # Ok::<(), prewire_chip::Error>(())
+    /// ```
+    #[must_use]
+    pub fn registrar(&self) -> Registrar {
+        Registrar { shared: Arc::downgrade(&self.shared) }
+    }
+
     /// A buffer with `data` in it, row after row.
     ///
     /// # Errors
@@ -385,6 +403,20 @@ impl Chip {
             shared.launcher.drain(|| Error::Lost { why: why.clone() });
         }
         Ok(Run::new(Arc::clone(shared), launched))
+    }
+}
+
+/// Gives kernels of a chip up as long as there is one; made by [`Chip::registrar`].
+#[derive(Clone, Debug)]
+pub struct Registrar {
+    shared: Weak<Shared>,
+}
+
+impl Registrar {
+    /// As [`Chip::unregister`]: whether it was given up. Not if the chip is gone, and the kernel with it.
+    pub fn unregister(&self, kernel: Kernel) -> bool {
+        let Some(shared) = self.shared.upgrade() else { return false };
+        shared.engine.kernels().give_up(shared.store.id(), kernel).is_ok()
     }
 }
 

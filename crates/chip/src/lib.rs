@@ -81,7 +81,7 @@ mod waiter;
 pub use adopted::Adopted;
 pub use buffer::{Buffer, Kept as KeptMemory};
 pub use builder::ChipBuilder;
-pub use chip::{Chip, RunReport};
+pub use chip::{Chip, Registrar, RunReport};
 pub use claims::TooMuchMemory;
 pub use context::{KernelCtx, Place};
 pub use deferred::DeferredError;

@@ -1,10 +1,9 @@
 //! The runtime as a library sees it: a table of operations, and the mode of the scope that it opens next.
 
 use core::ffi::{c_char, c_int};
-use core::mem::{MaybeUninit, align_of, offset_of, size_of};
+use core::mem::{align_of, offset_of, size_of};
 
 use prewire_abi::ChipTensor;
-use prewire_sync::cell::UnsafeCell;
 
 use super::{CoreArgs, Kernels, Outputs};
 
@@ -16,8 +15,7 @@ pub type LogFn = unsafe extern "C" fn(func: *const c_char, format: *const c_char
 #[repr(C)]
 pub struct RuntimeOps {
     /// Submits a task that runs kernels.
-    pub submit_task:
-        unsafe extern "C" fn(*mut Runtime, *const Kernels, *const CoreArgs) -> MaybeUninit<Outputs>,
+    pub submit_task: unsafe extern "C" fn(*mut Runtime, *const Kernels, *const CoreArgs) -> Outputs,
     /// Opens a scope, of the mode that is pending.
     pub scope_begin: unsafe extern "C" fn(*mut Runtime),
     /// Closes the innermost scope.
@@ -43,9 +41,9 @@ pub struct RuntimeOps {
     /// Writes one element once what writes and what keeps it is complete.
     pub set_tensor_data: unsafe extern "C" fn(*mut Runtime, *const ChipTensor, u32, *const u32, u64),
     /// Makes memory without a task.
-    pub alloc_tensors: unsafe extern "C" fn(*mut Runtime, *const CoreArgs) -> MaybeUninit<Outputs>,
+    pub alloc_tensors: unsafe extern "C" fn(*mut Runtime, *const CoreArgs) -> Outputs,
     /// Submits a task that runs nothing.
-    pub submit_dummy_task: unsafe extern "C" fn(*mut Runtime, *const CoreArgs) -> MaybeUninit<Outputs>,
+    pub submit_dummy_task: unsafe extern "C" fn(*mut Runtime, *const CoreArgs) -> Outputs,
     /// How many clusters there are.
     pub available_cluster_count: unsafe extern "C" fn(*mut Runtime) -> i32,
     /// How many vector cores there are.
@@ -61,7 +59,7 @@ pub struct Runtime {
     /// The operations.
     pub ops: *const RuntimeOps,
     /// The mode of the scope that is opened next: 0 inferred edges, 1 explicit ones only. Written by the library.
-    pub pending_scope_mode: UnsafeCell<u8>,
+    pub pending_scope_mode: u8,
 }
 
 /// What an orchestration says of itself.

@@ -30,6 +30,24 @@ pub struct Outputs {
     pub tensors: [MaybeUninit<*const ChipTensor>; CORE_TENSORS],
 }
 
+impl Outputs {
+    /// Those of no task.
+    #[must_use]
+    #[inline]
+    pub const fn none() -> Self {
+        Self { task: TaskId::INVALID, count: 0, tensors: [MaybeUninit::uninit(); CORE_TENSORS] }
+    }
+
+    /// Adds one; there are no more than a task has.
+    #[inline]
+    pub(crate) fn push(&mut self, tensor: *const ChipTensor) {
+        if let Some(place) = self.tensors.get_mut(self.count as usize) {
+            place.write(tensor);
+            self.count += 1;
+        }
+    }
+}
+
 const _: () = assert!(size_of::<Kernels>() == 12 && align_of::<Kernels>() == 4);
 const _: () = assert!(offset_of!(Kernels, aiv0) == 4 && offset_of!(Kernels, aiv1) == 8);
 const _: () = assert!(size_of::<Outputs>() == 272 && align_of::<Outputs>() == 8);

@@ -1,0 +1,288 @@
+//! Which of the two forms a library's task arguments have, found out without reading what is not there.
+//!
+//! Both forms begin with the same 600 bytes ([`CoreArgs`]), and at least 24 follow. In the slim form these are the list of
+//! explicit dependencies: an address, an address of kinds or null, and a count. In the full form they are the mask of
+//! arguments to be dumped, a mask within that, and the address that scalar 0 was read from; the list follows at byte 760.
+//! What can stand there excludes one form or the other:
+//!
+//! - a mask has a bit for an argument that is there, an address is 65536 at least: a word beyond the mask of all
+//!   arguments is no mask, one below 65536 no address;
+//! - a list has a count if and only if it has an address; so an address of a scalar behind two zeros is no count;
+//! - in the full form whatever is said of scalars that are not there is zero, 136 bytes in most tasks.
+//!
+//! The 160 bytes beyond are looked at only while the form is not known, and only where that cannot fault: on the stack
+//! above this function, or through the kernel. Once a task excludes one form the other is **known**, for good: how a
+//! library was compiled does not change. A task that excludes neither and names no producers in either needs no answer.
+//! Where the full form names producers and the slim one does not, the producers are looked up: that they are all tasks of
+//! this run settles it. What remains is refused, and nothing is guessed.
+
+use prewire_os::Peek;
+
+use crate::layout::{CORE_SCALARS, CoreArgs, DumpSelection, ExplicitDeps, FullTail};
+
+/// The smallest address that a process has memory at, by the kernel's default.
+const LOWEST: u64 = 0x1_0000;
+/// More producers than any task has.
+const MOST: u64 = 1 << 20;
+/// Where the list is in the full form, from where it is in the slim form on.
+const LIST: usize = core::mem::offset_of!(FullTail, deps);
+const TAIL: usize = size_of::<FullTail>();
+/// The highest number that a data type can have.
+const DTYPES: u8 = 15;
+
+/// One of the two forms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// With the dump member.
+    Full,
+    /// Without it.
+    Slim,
+}
+
+/// A list of explicit dependencies, by its numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct List {
+    pub(super) ids: u64,
+    pub(super) kinds: u64,
+    pub(super) count: u64,
+}
+
+impl List {
+    /// From its three words. Of the last one half is padding, which may hold anything.
+    fn of([ids, kinds, count]: [u64; 3]) -> Self {
+        Self { ids, kinds, count: count & u64::from(u32::MAX) }
+    }
+
+    fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+
+    fn is_some(&self) -> bool {
+        is_address(self.ids)
+            && self.ids.is_multiple_of(8)
+            && (self.kinds == 0 || is_address(self.kinds))
+            && (1..=MOST).contains(&self.count)
+    }
+
+    fn can_be(&self) -> bool {
+        self.is_none() || self.is_some()
+    }
+}
+
+const fn is_address(word: u64) -> bool {
+    word >= LOWEST && word < 1 << 56
+}
+
+/// What a library was found to be so far.
+#[derive(Debug, Default)]
+pub(super) struct Forms {
+    known: Option<Form>,
+}
+
+/// That a task's arguments fit no form, or both and differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Undecided;
+
+impl Forms {
+    /// The explicit dependencies of a task. `top` is an address of the stack that the library runs on, above all its frames;
+    /// `is_task` says whether a number is the id of a task of this run.
+    ///
+    /// # Safety
+    ///
+    /// `args` are arguments in one of the forms, and the same one for all of a library.
+    #[inline]
+    pub(super) unsafe fn list(
+        &mut self,
+        args: *const CoreArgs,
+        top: usize,
+        is_task: impl Fn(u64) -> bool,
+    ) -> Result<List, Undecided> {
+        // SAFETY: both forms are longer than their head.
+        let tail = unsafe { args.add(1) }.cast::<u8>();
+        let at = match self.known {
+            Some(Form::Slim) => 0,
+            Some(Form::Full) => LIST,
+            // SAFETY: the caller's word.
+            None => return unsafe { self.find_out(args, tail, top, is_task) },
+        };
+        // SAFETY: the known form has its list there.
+        let list = unsafe { tail.add(at) }.cast::<ExplicitDeps>();
+        // SAFETY: the list is one that a library filled in, and it is aligned as the arguments are.
+        let list = unsafe { &*list };
+        Ok(List { ids: list.ids as u64, kinds: list.kinds as u64, count: list.count.into() })
+    }
+
+    /// # Safety
+    ///
+    /// As [`list`](Forms::list).
+    #[cold]
+    unsafe fn find_out(
+        &mut self,
+        args: *const CoreArgs,
+        tail: *const u8,
+        top: usize,
+        is_task: impl Fn(u64) -> bool,
+    ) -> Result<List, Undecided> {
+        // SAFETY: both forms have this much.
+        let slim = List::of(unsafe { words::<3>(tail) });
+        // SAFETY: the caller's word.
+        let head = unsafe { &*args };
+        let counts = (head.tensor_count.max(0) as usize, head.scalar_count.max(0) as usize);
+        let here = (&raw const counts).addr();
+        let beyond = if here < tail.addr() && tail.addr().saturating_add(TAIL) <= top {
+            // SAFETY: the range lies between two addresses of this stack that are in use.
+            Some(unsafe { words::<{ TAIL / 8 }>(tail) })
+        } else {
+            peek(tail)
+        };
+        let full = beyond.and_then(|beyond| full_list(&beyond, counts));
+        let (form, list) = match (slim.can_be(), full) {
+            (true, None) => (Form::Slim, slim),
+            (false, Some(full)) => (Form::Full, full),
+            (true, Some(full)) if slim.is_none() && full.is_none() => return Ok(slim),
+            (true, Some(full)) if slim.is_none() && all_are(&full, is_task) => (Form::Full, full),
+            _ => return Err(Undecided),
+        };
+        self.known = Some(form);
+        Ok(list)
+    }
+}
+
+/// The words at `at`.
+///
+/// # Safety
+///
+/// As many are readable there.
+unsafe fn words<const N: usize>(at: *const u8) -> [u64; N] {
+    // SAFETY: the caller's word. Others may have left some of them unwritten: each is read as it is.
+    core::array::from_fn(|word| unsafe { at.cast::<u64>().wrapping_add(word).read_volatile() })
+}
+
+fn peek(tail: *const u8) -> Option<[u64; TAIL / 8]> {
+    let mut bytes = [0; TAIL];
+    Peek::new().ok()?.read(tail.addr() as u64, &mut bytes).ok()?;
+    let (words, _) = bytes.as_chunks::<8>();
+    Some(core::array::from_fn(|word| u64::from_ne_bytes(words[word])))
+}
+
+/// The list of the full form, if the words that follow the head can be those of that form.
+fn full_list(words: &[u64; TAIL / 8], (tensors, scalars): (usize, usize)) -> Option<List> {
+    const SOURCES: usize = core::mem::offset_of!(DumpSelection, sources) / 8;
+    const KINDS: usize = core::mem::offset_of!(DumpSelection, dtypes) / 8;
+    let args = tensors + scalars;
+    let (mask, ambiguous) = (words[0], words[1]);
+    let sources = &words[SOURCES..SOURCES + CORE_SCALARS];
+    let dtypes = words[KINDS..KINDS + CORE_SCALARS / 8].iter().flat_map(|word| word.to_ne_bytes());
+    let fits = (args >= 64 || mask >> args == 0)
+        && ambiguous & !mask == 0
+        && sources.iter().enumerate().all(|(i, &source)| source == 0 || (i < scalars && is_address(source)))
+        && dtypes.enumerate().all(|(i, dtype)| dtype == 0 || (i < scalars && dtype <= DTYPES));
+    let list = List::of([words[LIST / 8], words[LIST / 8 + 1], words[LIST / 8 + 2]]);
+    (fits && list.can_be()).then_some(list)
+}
+
+/// Whether each entry of a list can be read and is a task.
+fn all_are(list: &List, is_task: impl Fn(u64) -> bool) -> bool {
+    let Ok(peek) = Peek::new() else { return false };
+    (0..list.count).all(|entry| {
+        let mut id = [0; 8];
+        let at = list.ids.saturating_add(entry * 8);
+        peek.read(at, &mut id).is_ok() && is_task(u64::from_ne_bytes(id))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layout::CORE_TENSORS;
+    use core::mem::MaybeUninit;
+
+    /// The arguments of a task, with what follows them in the full form: in the slim one that is somebody else's.
+    #[repr(C)]
+    struct Memory {
+        head: CoreArgs,
+        tail: [u64; TAIL / 8],
+    }
+
+    fn memory(tensors: i32, scalars: i32, fill: u64) -> Box<Memory> {
+        // SAFETY: zero is a value of every field.
+        let mut memory: Box<Memory> = unsafe { Box::new_zeroed().assume_init() };
+        memory.head.tensors = [MaybeUninit::new(core::ptr::null()); CORE_TENSORS];
+        (memory.head.tensor_count, memory.head.scalar_count) = (tensors, scalars);
+        memory.tail = [fill; TAIL / 8];
+        memory
+    }
+
+    fn ask(forms: &mut Forms, memory: &Memory) -> Result<List, Undecided> {
+        // On the heap, or on the stack with a top that excludes it: only what is mapped is looked at.
+        // SAFETY: the memory has what follows in the full form.
+        unsafe { forms.list(&raw const memory.head, 0, |id| id >> 32 == 7) }
+    }
+
+    static IDS: [u64; 3] = [7 << 32, 7 << 32 | 1, 7 << 32 | 2];
+
+    fn address() -> u64 {
+        (&raw const IDS).addr() as u64
+    }
+
+    fn slim(count: u64, garbage: u64) -> Box<Memory> {
+        let mut memory = memory(2, 1, garbage);
+        let padding = garbage & !u64::from(u32::MAX);
+        memory.tail[..3].copy_from_slice(&[if count > 0 { address() } else { 0 }, 0, count | padding]);
+        memory
+    }
+
+    fn full(count: u64, sources: u64) -> Box<Memory> {
+        let mut memory = memory(2, 1, 0);
+        memory.tail[2] = sources;
+        memory.tail[LIST / 8..].copy_from_slice(&[if count > 0 { address() } else { 0 }, 0, count]);
+        memory
+    }
+
+    #[test]
+    fn each_form_is_known_by_the_first_task_that_only_it_can_be() {
+        let mut forms = Forms::default();
+        // Nothing is named, and nothing tells them apart: there is no need to know.
+        assert_eq!(ask(&mut forms, &full(0, 0)), Ok(List::default()));
+        assert_eq!(forms.known, None);
+        assert_eq!(ask(&mut forms, &full(3, 0)).unwrap().count, 3);
+        assert_eq!(forms.known, Some(Form::Full));
+        assert_eq!(ask(&mut forms, &full(2, address())).unwrap().ids, address());
+
+        let mut forms = Forms::default();
+        assert_eq!(ask(&mut forms, &full(0, address())), Ok(List::default()));
+        assert_eq!(forms.known, Some(Form::Full), "a scalar's address behind two zeros is no count");
+
+        let mut forms = Forms::default();
+        for garbage in [0x5555_5555_5555_5555, u64::MAX, 1, address()] {
+            assert_eq!(ask(&mut forms, &slim(0, garbage)), Ok(List::default()), "{garbage:x}");
+            assert_eq!(forms.known, Some(Form::Slim));
+            assert_eq!(ask(&mut forms, &slim(3, garbage)).unwrap().count, 3);
+            forms = Forms::default();
+        }
+        assert_eq!(ask(&mut forms, &slim(3, 0)).unwrap().ids, address());
+        assert_eq!(forms.known, Some(Form::Slim), "an address is no mask of three arguments");
+    }
+
+    #[test]
+    fn what_fits_no_form_or_both_is_refused_and_proves_nothing() {
+        let mut forms = Forms::default();
+        // Names what are no tasks, where the slim form names none.
+        let mut strange = full(2, 0);
+        static NONE: [u64; 2] = [u64::MAX, 3];
+        strange.tail[LIST / 8] = (&raw const NONE).addr() as u64;
+        assert_eq!(ask(&mut forms, &strange), Err(Undecided));
+        // Names what nobody can read.
+        strange.tail[LIST / 8] = 0x7_0000_0000_0000;
+        assert_eq!(ask(&mut forms, &strange), Err(Undecided));
+        // A mask of arguments that there are not, and no address.
+        let mut strange = full(0, 0);
+        strange.tail[0] = 0xFF;
+        assert_eq!(ask(&mut forms, &strange), Err(Undecided));
+        assert_eq!(forms.known, None);
+        // Every bit of a mask that is one is fine.
+        strange.tail[0] = 0b101;
+        assert_eq!(ask(&mut forms, &strange), Ok(List::default()));
+        assert_eq!(forms.known, Some(Form::Full));
+    }
+}

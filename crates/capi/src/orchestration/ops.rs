@@ -1,0 +1,229 @@
+//! The operations as C calls them: each finds the run it belongs to, and lets nothing unwind.
+//!
+//! Invariant: there is a [`Playing`] behind every runtime that a library is bound to in a run, and one thread calls.
+
+use core::ffi::{c_char, c_int, c_void};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::OnceLock;
+
+use prewire_abi::{ChipTensor, ErrorCode};
+
+use super::playing::Playing;
+use super::shim;
+use crate::host::log::{self, Level};
+use crate::layout::{CoreArgs, Kernels, Outputs, Runtime, RuntimeOps};
+
+/// The operations of a run.
+pub(super) fn live() -> &'static RuntimeOps {
+    static OPS: OnceLock<RuntimeOps> = OnceLock::new();
+    OPS.get_or_init(|| {
+        let ([error, warn, timing, info, debug], report_fatal) = shim::format_entries(say, fail);
+        RuntimeOps {
+            submit_task,
+            scope_begin,
+            scope_end,
+            orchestration_done,
+            is_fatal,
+            report_fatal,
+            log_error: error,
+            log_warn: warn,
+            log_timing: timing,
+            log_info: info,
+            log_debug: debug,
+            get_tensor_data,
+            set_tensor_data,
+            alloc_tensors,
+            submit_dummy_task,
+            available_cluster_count,
+            available_aiv_count,
+            scope_set_site: None,
+        }
+    })
+}
+
+/// Lets `body` work with what is behind `runtime`. A panic in it is a failure of the run, and the answer is the default.
+///
+/// # Safety
+///
+/// `runtime` is that of a run that goes on, handed out by this module's owner, and nobody else uses it meanwhile.
+#[inline(always)]
+unsafe fn with<T>(
+    runtime: *mut Runtime,
+    default: impl FnOnce() -> T,
+    body: impl FnOnce(&mut Playing<'_, '_>) -> T,
+) -> T {
+    // SAFETY: a runtime is the first member of its `Playing`; the rest is the caller's word.
+    let playing = unsafe { &mut *runtime.cast::<Playing<'_, '_>>() };
+    match catch_unwind(AssertUnwindSafe(|| body(&mut *playing))) {
+        Ok(result) => result,
+        Err(panic) => {
+            // Dropping what was thrown may panic again.
+            std::mem::forget(panic);
+            // SAFETY: as above: the body has ended.
+            let playing = unsafe { &mut *runtime.cast::<Playing<'_, '_>>() };
+            let failed =
+                AssertUnwindSafe(|| playing.fail_with(ErrorCode::ExplicitOrchFatal, "an operation panicked"));
+            let _ = catch_unwind(failed);
+            default()
+        }
+    }
+}
+
+unsafe extern "C" fn submit_task(
+    rt: *mut Runtime,
+    kernels: *const Kernels,
+    args: *const CoreArgs,
+) -> Outputs {
+    let mut outputs = Outputs::none();
+    // SAFETY: the library calls with the runtime that it is bound to, and with records that it has built.
+    unsafe { with(rt, || (), |playing| playing.submit(kernels, args, &mut outputs)) };
+    outputs
+}
+
+unsafe extern "C" fn submit_dummy_task(rt: *mut Runtime, args: *const CoreArgs) -> Outputs {
+    static NONE: Kernels = Kernels { aic: -1, aiv0: -1, aiv1: -1 };
+    let mut outputs = Outputs::none();
+    // SAFETY: as in `submit_task`.
+    unsafe { with(rt, || (), |playing| playing.submit(&raw const NONE, args, &mut outputs)) };
+    outputs
+}
+
+unsafe extern "C" fn alloc_tensors(rt: *mut Runtime, args: *const CoreArgs) -> Outputs {
+    let mut outputs = Outputs::none();
+    // SAFETY: as in `submit_task`.
+    unsafe { with(rt, || (), |playing| playing.alloc(args, &mut outputs)) };
+    outputs
+}
+
+unsafe extern "C" fn scope_begin(rt: *mut Runtime) {
+    // SAFETY: as in `submit_task`.
+    unsafe { with(rt, || (), |playing| playing.open_scope()) };
+}
+
+unsafe extern "C" fn scope_end(rt: *mut Runtime) {
+    // SAFETY: as in `submit_task`.
+    unsafe { with(rt, || (), |playing| playing.close_scope()) };
+}
+
+/// The run ends with the entry: there is nothing to do before.
+unsafe extern "C" fn orchestration_done(_: *mut Runtime) {}
+
+unsafe extern "C" fn is_fatal(rt: *mut Runtime) -> bool {
+    // SAFETY: as in `submit_task`.
+    unsafe { with(rt, || true, |playing| playing.is_over()) }
+}
+
+unsafe extern "C" fn get_tensor_data(
+    rt: *mut Runtime,
+    tensor: *const ChipTensor,
+    count: u32,
+    indices: *const u32,
+) -> u64 {
+    // SAFETY: as in `submit_task`.
+    unsafe { with(rt, || 0, |playing| playing.read(tensor, count, indices)) }
+}
+
+unsafe extern "C" fn set_tensor_data(
+    rt: *mut Runtime,
+    tensor: *const ChipTensor,
+    count: u32,
+    indices: *const u32,
+    bits: u64,
+) {
+    // SAFETY: as in `submit_task`.
+    unsafe { with(rt, || (), |playing| playing.write(tensor, count, indices, bits)) };
+}
+
+unsafe extern "C" fn available_cluster_count(rt: *mut Runtime) -> i32 {
+    // SAFETY: as in `submit_task`.
+    unsafe { with(rt, || 0, |playing| playing.clusters()) }
+}
+
+unsafe extern "C" fn available_aiv_count(rt: *mut Runtime) -> i32 {
+    // SAFETY: as in `submit_task`.
+    unsafe { with(rt, || 0, |playing| playing.aiv_cores()) }
+}
+
+/// A message of a library.
+unsafe extern "C" fn say(level: c_int, func: *const c_char, text: *const c_char) {
+    let level = match level {
+        0 => Level::Error,
+        1 => Level::Warn,
+        2 => Level::Timing,
+        3 => Level::Info,
+        _ => Level::Debug,
+    };
+    if log::enabled(level) {
+        // SAFETY: a function's name or null, as every such entry takes it.
+        let func = unsafe { shim::text(func) };
+        // SAFETY: the shim's text, or the library's format.
+        let text = unsafe { shim::text(text) };
+        let _ = catch_unwind(|| log::emit(level, &func, format_args!("{text}")));
+    }
+}
+
+/// A failure that a library declares.
+unsafe extern "C" fn fail(rt: *mut c_void, code: i32, func: *const c_char, text: *const c_char) {
+    // SAFETY: a function's name or null.
+    let func = unsafe { shim::text(func) };
+    // SAFETY: the shim's text, or the library's format.
+    let text = unsafe { shim::text(text) };
+    // SAFETY: as in `submit_task`; after the run the runtime is one whose entry for this is another.
+    unsafe { with(rt.cast(), || (), |playing| playing.report(code, &func, &text)) };
+}
+
+/// A runtime in which everything has failed: what a library is bound to between runs.
+pub(super) struct Dead {
+    runtime: Runtime,
+    ops: RuntimeOps,
+}
+
+// SAFETY: nothing in it is ever written, but for the mode of a scope that nobody opens.
+unsafe impl Send for Dead {}
+// SAFETY: as above.
+unsafe impl Sync for Dead {}
+
+impl Dead {
+    pub(super) fn new() -> Box<Self> {
+        unsafe extern "C" fn task(_: *mut Runtime, _: *const Kernels, _: *const CoreArgs) -> Outputs {
+            Outputs::none()
+        }
+        unsafe extern "C" fn no_task(_: *mut Runtime, _: *const CoreArgs) -> Outputs {
+            Outputs::none()
+        }
+        unsafe extern "C" fn nothing(_: *mut Runtime) {}
+        unsafe extern "C" fn always(_: *mut Runtime) -> bool {
+            true
+        }
+        unsafe extern "C" fn zero(_: *mut Runtime, _: *const ChipTensor, _: u32, _: *const u32) -> u64 {
+            0
+        }
+        unsafe extern "C" fn ignore(_: *mut Runtime, _: *const ChipTensor, _: u32, _: *const u32, _: u64) {}
+        unsafe extern "C" fn none(_: *mut Runtime) -> i32 {
+            0
+        }
+        let live = live();
+        let ops = RuntimeOps {
+            submit_task: task,
+            scope_begin: nothing,
+            scope_end: nothing,
+            is_fatal: always,
+            report_fatal: shim::ignore_fatal(),
+            get_tensor_data: zero,
+            set_tensor_data: ignore,
+            alloc_tensors: no_task,
+            submit_dummy_task: no_task,
+            available_cluster_count: none,
+            available_aiv_count: none,
+            ..*live
+        };
+        let mut dead =
+            Box::new(Self { runtime: Runtime { ops: core::ptr::null(), pending_scope_mode: 0 }, ops });
+        dead.runtime.ops = &raw const dead.ops;
+        dead
+    }
+
+    pub(super) fn runtime(&self) -> *mut Runtime {
+        (&raw const self.runtime).cast_mut()
+    }
+}
