@@ -425,10 +425,20 @@ impl ChipTensor {
     /// Without what stands past the dimensions, which no view of a valid tensor looks at.
     #[inline]
     pub(crate) fn without_rest(mut self) -> Self {
-        let ndims = self.ndims();
-        self.shapes[ndims..].fill(0);
-        self.strides[ndims..].fill(0);
+        self.clear_rest();
         self
+    }
+
+    /// As [`without_rest`](ChipTensor::without_rest), in place.
+    #[inline]
+    pub(crate) fn clear_rest(&mut self) {
+        let ndims = self.ndims();
+        for dim in 0..MAX_TENSOR_DIMS {
+            if dim >= ndims {
+                self.shapes[dim] = 0;
+                self.strides[dim] = 0;
+            }
+        }
     }
 
     /// Makes it what [`contiguous`](ChipTensor::contiguous) at address 0 returns, or leaves it as it is. Each field is

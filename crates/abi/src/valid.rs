@@ -46,6 +46,19 @@ impl ValidTensor {
         ChipTensor::contiguous(addr, shape, dtype).map(Self)
     }
 
+    /// Makes it `tensor`, once that is checked: as [`new`](ValidTensor::new), in place.
+    ///
+    /// # Errors
+    ///
+    /// As there; then it stays what it is.
+    #[inline]
+    pub fn set(&mut self, tensor: &ChipTensor) -> Result<(), TensorError> {
+        tensor.validate()?;
+        self.0 = *tensor;
+        self.0.clear_rest();
+        Ok(())
+    }
+
     /// Makes it what [`contiguous`](ValidTensor::contiguous) at address 0 returns.
     ///
     /// # Errors

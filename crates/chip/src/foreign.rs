@@ -155,16 +155,10 @@ impl Foreign<'_, '_> {
     /// The record makes no sense.
     #[inline]
     pub fn tensor(&mut self, tensor: &ChipTensor, tag: TensorArgType) -> Result<()> {
-        match ValidTensor::new(*tensor) {
-            Ok(tensor) => {
-                self.orch.args.existing(&tensor, tag, prewire_orchestrator::ScopeKey::NONE);
-                Ok(())
-            }
-            Err(error) => {
-                let arg = self.orch.args.tensors().len();
-                Err(self.refused("a task", Refusal::Tensor { arg, error }))
-            }
-        }
+        self.orch.args.checked(tensor, tag).map_err(|error| {
+            let arg = self.orch.args.tensors().len();
+            self.refused("a task", Refusal::Tensor { arg, error })
+        })
     }
 
     /// Adds memory that the task is to get; with an initial value, it is filled before the task runs.

@@ -6,7 +6,8 @@
 use alloc::vec::Vec;
 
 use prewire_abi::{
-    DataType, EdgeKind, PredicateOp, TaskId, TensorArgType, TensorCreateInfo, TensorError, ValidTensor,
+    ChipTensor, DataType, EdgeKind, PredicateOp, TaskId, TensorArgType, TensorCreateInfo, TensorError,
+    ValidTensor,
 };
 
 use crate::record;
@@ -272,6 +273,28 @@ impl Args {
             self.sums.initial += 1;
             self.fills.push((number as u32, bits));
         }
+        Ok(())
+    }
+
+    /// Adds a tensor in memory that exists and that no scope made, once it is checked.
+    ///
+    /// # Errors
+    ///
+    /// As [`ChipTensor::validate`]; nothing is added then.
+    #[inline]
+    pub fn checked(&mut self, tensor: &ChipTensor, tag: TensorArgType) -> Result<(), TensorError> {
+        let Some(arg) = self.tensors.get_mut(self.count) else {
+            self.existing(&ValidTensor::new(*tensor)?, tag, ScopeKey::NONE);
+            return Ok(());
+        };
+        arg.tensor.set(tensor)?;
+        arg.scope = ScopeKey::NONE;
+        arg.tag = existing(tag);
+        arg.initial = false;
+        self.sums.words += record::tensor_words(&arg.tensor);
+        self.sums.writes += u32::from(arg.tag.writes());
+        self.sums.unordered += u32::from(matches!(tag, TensorArgType::NoDep));
+        self.count += 1;
         Ok(())
     }
 

@@ -20,5 +20,5 @@ pub use args::{
     ArgsHead, CORE_SCALARS, CORE_TENSORS, ChipArgs, CoreArgs, DumpSelection, ExplicitDeps, FullTail,
     LaunchSpec, PredicateRecord,
 };
-pub use ops::{Config, LogFn, Runtime, RuntimeOps};
+pub use ops::{Config, LogFn, MakeFn, Runtime, RuntimeOps, SubmitFn};
 pub use task::{Kernels, Outputs};

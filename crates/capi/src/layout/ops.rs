@@ -7,6 +7,29 @@ use prewire_abi::ChipTensor;
 
 use super::{CoreArgs, Kernels, Outputs};
 
+/// Declares the type of an operation that gives back [`Outputs`]. They go through memory of the caller's, whose address is
+/// the first argument and the result where that is the rule for such records: then they are written where they are to be,
+/// and not copied.
+macro_rules! gives_outputs {
+    ($(#[$doc:meta])* $name:ident: ($($arg:ty),+)) => {
+        $(#[$doc])*
+        #[cfg(target_arch = "x86_64")]
+        pub type $name = unsafe extern "C" fn(*mut Outputs, $($arg),+) -> *mut Outputs;
+        $(#[$doc])*
+        #[cfg(not(target_arch = "x86_64"))]
+        pub type $name = unsafe extern "C" fn($($arg),+) -> Outputs;
+    };
+}
+
+gives_outputs! {
+    /// Submits a task of kernels.
+    SubmitFn: (*mut Runtime, *const Kernels, *const CoreArgs)
+}
+gives_outputs! {
+    /// Makes what has no kernel.
+    MakeFn: (*mut Runtime, *const CoreArgs)
+}
+
 /// A log entry: the function that it comes from, a format, and what belongs to it.
 pub type LogFn = unsafe extern "C" fn(func: *const c_char, format: *const c_char, ...);
 
@@ -15,7 +38,7 @@ pub type LogFn = unsafe extern "C" fn(func: *const c_char, format: *const c_char
 #[repr(C)]
 pub struct RuntimeOps {
     /// Submits a task that runs kernels.
-    pub submit_task: unsafe extern "C" fn(*mut Runtime, *const Kernels, *const CoreArgs) -> Outputs,
+    pub submit_task: SubmitFn,
     /// Opens a scope, of the mode that is pending.
     pub scope_begin: unsafe extern "C" fn(*mut Runtime),
     /// Closes the innermost scope.
@@ -41,9 +64,9 @@ pub struct RuntimeOps {
     /// Writes one element once what writes and what keeps it is complete.
     pub set_tensor_data: unsafe extern "C" fn(*mut Runtime, *const ChipTensor, u32, *const u32, u64),
     /// Makes memory without a task.
-    pub alloc_tensors: unsafe extern "C" fn(*mut Runtime, *const CoreArgs) -> Outputs,
+    pub alloc_tensors: MakeFn,
     /// Submits a task that runs nothing.
-    pub submit_dummy_task: unsafe extern "C" fn(*mut Runtime, *const CoreArgs) -> Outputs,
+    pub submit_dummy_task: MakeFn,
     /// How many clusters there are.
     pub available_cluster_count: unsafe extern "C" fn(*mut Runtime) -> i32,
     /// How many vector cores there are.

@@ -103,6 +103,8 @@ impl Forms {
             Some(Form::Slim) => 0,
             Some(Form::Full) => LIST,
             // SAFETY: the caller's word.
+            None if unsafe { names_none(tail, top) } => return Ok(List::default()),
+            // SAFETY: the caller's word.
             None => return unsafe { self.find_out(args, tail, top, is_task) },
         };
         // SAFETY: the known form has its list there.
@@ -128,8 +130,7 @@ impl Forms {
         // SAFETY: the caller's word.
         let head = unsafe { &*args };
         let counts = (head.tensor_count.max(0) as usize, head.scalar_count.max(0) as usize);
-        let here = (&raw const counts).addr();
-        let beyond = if here < tail.addr() && tail.addr().saturating_add(TAIL) <= top {
+        let beyond = if is_stack(tail, top) {
             // SAFETY: the range lies between two addresses of this stack that are in use.
             Some(unsafe { words::<{ TAIL / 8 }>(tail) })
         } else {
@@ -146,6 +147,29 @@ impl Forms {
         self.known = Some(form);
         Ok(list)
     }
+}
+
+/// Whether a task on the stack names no producers in either form.
+///
+/// # Safety
+///
+/// As [`Forms::list`].
+#[inline]
+unsafe fn names_none(tail: *const u8, top: usize) -> bool {
+    // SAFETY: both forms have this much.
+    let slim = List::of(unsafe { words::<3>(tail) });
+    if !slim.is_none() || !is_stack(tail, top) {
+        return false;
+    }
+    // SAFETY: it is on the stack, below an address that is in use.
+    !List::of(unsafe { words::<3>(tail.wrapping_add(LIST)) }).is_some()
+}
+
+/// Whether what follows the head in the full form lies between two addresses of this stack that are in use.
+#[inline]
+fn is_stack(tail: *const u8, top: usize) -> bool {
+    let here = 0_u8;
+    (&raw const here).addr() < tail.addr() && tail.addr().saturating_add(TAIL) <= top
 }
 
 /// The words at `at`.

@@ -3,6 +3,8 @@
 //! Invariant: there is a [`Playing`] behind every runtime that a library is bound to in a run, and one thread calls.
 
 use core::ffi::{c_char, c_int, c_void};
+#[cfg(target_arch = "x86_64")]
+use core::mem::MaybeUninit;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::OnceLock;
 
@@ -69,31 +71,41 @@ unsafe fn with<T>(
     }
 }
 
-unsafe extern "C" fn submit_task(
-    rt: *mut Runtime,
-    kernels: *const Kernels,
-    args: *const CoreArgs,
-) -> Outputs {
-    let mut outputs = Outputs::none();
+/// An operation that gives back [`Outputs`]: see [`SubmitFn`](crate::layout::SubmitFn).
+macro_rules! gives_outputs {
+    ($name:ident($($arg:ident: $ty:ty),+), $outputs:ident, $body:expr) => {
+        #[cfg(target_arch = "x86_64")]
+        unsafe extern "C" fn $name(to: *mut Outputs, $($arg: $ty),+) -> *mut Outputs {
+            // SAFETY: it is the caller's memory for the result, and nobody else's until this returns.
+            let place = unsafe { &mut *to.cast::<MaybeUninit<Outputs>>() };
+            let $outputs = place.write(Outputs::none());
+            $body;
+            to
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        unsafe extern "C" fn $name($($arg: $ty),+) -> Outputs {
+            let mut made = Outputs::none();
+            let $outputs = &mut made;
+            $body;
+            made
+        }
+    };
+}
+
+static NO_KERNELS: Kernels = Kernels { aic: -1, aiv0: -1, aiv1: -1 };
+
+gives_outputs!(submit_task(rt: *mut Runtime, kernels: *const Kernels, args: *const CoreArgs), outputs, {
     // SAFETY: the library calls with the runtime that it is bound to, and with records that it has built.
-    unsafe { with(rt, || (), |playing| playing.submit(kernels, args, &mut outputs)) };
-    outputs
-}
-
-unsafe extern "C" fn submit_dummy_task(rt: *mut Runtime, args: *const CoreArgs) -> Outputs {
-    static NONE: Kernels = Kernels { aic: -1, aiv0: -1, aiv1: -1 };
-    let mut outputs = Outputs::none();
+    unsafe { with(rt, || (), |playing| playing.submit(kernels, args, outputs)) }
+});
+gives_outputs!(submit_dummy_task(rt: *mut Runtime, args: *const CoreArgs), outputs, {
     // SAFETY: as in `submit_task`.
-    unsafe { with(rt, || (), |playing| playing.submit(&raw const NONE, args, &mut outputs)) };
-    outputs
-}
-
-unsafe extern "C" fn alloc_tensors(rt: *mut Runtime, args: *const CoreArgs) -> Outputs {
-    let mut outputs = Outputs::none();
+    unsafe { with(rt, || (), |playing| playing.submit(&raw const NO_KERNELS, args, outputs)) }
+});
+gives_outputs!(alloc_tensors(rt: *mut Runtime, args: *const CoreArgs), outputs, {
     // SAFETY: as in `submit_task`.
-    unsafe { with(rt, || (), |playing| playing.alloc(args, &mut outputs)) };
-    outputs
-}
+    unsafe { with(rt, || (), |playing| playing.alloc(args, outputs)) }
+});
 
 unsafe extern "C" fn scope_begin(rt: *mut Runtime) {
     // SAFETY: as in `submit_task`.
@@ -185,12 +197,8 @@ unsafe impl Sync for Dead {}
 
 impl Dead {
     pub(super) fn new() -> Box<Self> {
-        unsafe extern "C" fn task(_: *mut Runtime, _: *const Kernels, _: *const CoreArgs) -> Outputs {
-            Outputs::none()
-        }
-        unsafe extern "C" fn no_task(_: *mut Runtime, _: *const CoreArgs) -> Outputs {
-            Outputs::none()
-        }
+        gives_outputs!(task(_rt: *mut Runtime, _kernels: *const Kernels, _args: *const CoreArgs), outputs, { let _ = outputs; });
+        gives_outputs!(no_task(_rt: *mut Runtime, _args: *const CoreArgs), outputs, { let _ = outputs; });
         unsafe extern "C" fn nothing(_: *mut Runtime) {}
         unsafe extern "C" fn always(_: *mut Runtime) -> bool {
             true
