@@ -58,8 +58,25 @@ fn core(bytes: &[u8]) {
     assert!(once_more.signature().eq(signature) && once_more.as_bytes() == again);
 }
 
+/// A callable of which only the start is known: it is found in what is there, and nothing behind it is read.
+fn without_end(bytes: &[u8]) {
+    let parsed = ChipCallable::parse(bytes);
+    match host_runtime::host::bytes_of(&bytes) {
+        Ok(found) => {
+            assert!(bytes.starts_with(&found), "what was found is not what is there");
+            assert_eq!(ChipCallable::parse(&found).is_ok(), parsed.is_ok(), "the end makes a difference");
+            assert!(
+                host_runtime::host::bytes_of(&&found[..found.len() - 1]).is_err(),
+                "more was read than is needed"
+            );
+        }
+        Err(error) => assert!(parsed.is_err() && !error.to_string().is_empty(), "{error}"),
+    }
+}
+
 /// What an orchestration says of itself, rebuilt.
 fn chip(bytes: &[u8]) {
+    without_end(bytes);
     let Ok(callable) = ChipCallable::parse(bytes) else { return };
     let signature: Vec<ArgDirection> = callable.signature().collect();
     let kernels: Vec<_> = callable.children().collect();

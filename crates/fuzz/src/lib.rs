@@ -13,6 +13,7 @@
 mod blob;
 mod callables;
 mod chip_tensor;
+mod comm;
 mod config;
 mod mailbox;
 mod reach;
@@ -70,13 +71,18 @@ pub const TARGETS: &[Target] = &[
     },
     Target {
         name: "callables",
-        promise: "a callable that parses is rebuilt byte for byte from its parts",
+        promise: "a callable that parses is rebuilt byte for byte from its parts, and found whole where its end is not known",
         check: callables::check,
     },
     Target {
         name: "config",
         promise: "a configuration keeps its bytes, and what validates is inside the documented limits",
         check: config::check,
+    },
+    Target {
+        name: "comm",
+        promise: "what ranks tell each other is refused, or leads to windows that are there",
+        check: comm::check,
     },
     Target {
         name: "mailbox",

@@ -79,6 +79,11 @@ impl Segment {
     /// There is no such process or descriptor, it is another user's, or it is not of a segment.
     pub fn of_process(pid: Pid, number: u32) -> io::Result<Self> {
         let path = format!("/proc/{pid}/fd/{number}");
+        // What is no memory is not opened: opening some things does something.
+        if !std::fs::read_link(&path)?.as_os_str().as_encoded_bytes().starts_with(b"/memfd:") {
+            let what = format!("descriptor {number} of process {pid} is not that of a segment");
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, what));
+        }
         let file = std::fs::OpenOptions::new().read(true).write(true).open(path)?;
         Self::from_fd(file.into())
     }

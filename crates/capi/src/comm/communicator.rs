@@ -26,6 +26,8 @@ pub struct Communicator {
     /// What the group is found by.
     name: String,
     limit: Duration,
+    /// Held while the ranks gather: each makes its windows once.
+    gathering: Mutex<()>,
     windows: Mutex<Option<Arc<Windows>>>,
     derived: Mutex<Vec<Arc<CommContext>>>,
     domains: Mutex<HashMap<u64, Arc<Windows>>>,
@@ -72,8 +74,17 @@ impl Communicator {
         }
         let parent = Pid::parent().map_or(0, Pid::raw);
         let name = format!("prewire {} {parent} {:016x}", process::user(), digest(root));
-        let (windows, derived, domains) = (Mutex::default(), Mutex::default(), Mutex::default());
-        Ok(Self { rank: own, ranks: all, name, limit, windows, derived, domains })
+        let (gathering, windows, derived) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Ok(Self {
+            rank: own,
+            ranks: all,
+            name,
+            limit,
+            gathering,
+            windows,
+            derived,
+            domains: Mutex::default(),
+        })
     }
 
     /// Which rank it is.
@@ -88,12 +99,15 @@ impl Communicator {
     ///
     /// There are some already, or as [`Group::gather`].
     pub fn allocate(&self, bytes: usize) -> Result<u64, CommError> {
-        let mut windows = lock(&self.windows);
-        if windows.is_some() {
+        let _alone = lock(&self.gathering);
+        if lock(&self.windows).is_some() {
             return Err(CommError::Allocated);
         }
         let terms = Terms { rank: self.rank, ranks: self.ranks, window: bytes as u64, roster: 0 };
-        Ok(address(&windows.insert(Windows::gather(&self.name, terms, self.limit)?).context))
+        let windows = Windows::gather(&self.name, terms, self.limit)?;
+        let at = address(&windows.context);
+        *lock(&self.windows) = Some(windows);
+        Ok(at)
     }
 
     /// The address and the bytes of this rank's window.
@@ -191,6 +205,13 @@ impl Communicator {
         let windows = domains.remove(&domain);
         drop(domains);
         windows.map_or(Ok(()), |windows| windows.group.meet(self.limit))
+    }
+
+    /// Whether the `bytes` bytes at `address` are in one of its windows, or in one of a domain of it.
+    #[must_use]
+    pub fn holds(&self, address: u64, bytes: u64) -> bool {
+        let within = |windows: &Arc<Windows>| windows.group.holds(address, bytes);
+        lock(&self.windows).as_ref().is_some_and(within) || lock(&self.domains).values().any(within)
     }
 
     fn windows(&self) -> Result<Arc<Windows>, CommError> {

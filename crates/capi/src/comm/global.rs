@@ -12,6 +12,7 @@ use prewire_os::process::Pid;
 use prewire_os::{Segment, clock};
 
 use super::error::{CommError, while_doing};
+use super::group::is_in;
 use super::hello::{PAGE, Terms, Ticket, Title};
 use super::layout::{CommContext, GlobalDescriptor, MAX_RANKS};
 
@@ -135,6 +136,16 @@ pub fn release(domain: u64) {
     let released = domains().as_mut().and_then(|all| all.remove(&domain));
     // What takes long is done without the lock.
     drop(released);
+}
+
+/// Whether the `bytes` bytes at `address` are in one of the windows of this process's global domains.
+pub(crate) fn holds(address: u64, bytes: u64) -> bool {
+    let within = |domain: &Domain| {
+        let imported = domain.imported.iter().flat_map(|(segments, _)| segments);
+        let mut windows = core::iter::once(&domain.own).chain(imported).map(window);
+        windows.any(|start| is_in(start, domain.terms.window, address, bytes))
+    };
+    domains().as_ref().is_some_and(|all| all.values().any(within))
 }
 
 /// Which descriptor is that of which rank, once all of them are those of one domain.

@@ -97,6 +97,12 @@ impl Group {
         (self.memory.as_ptr().addr() + PAGE + rank as usize * self.stride) as u64
     }
 
+    /// Whether the `bytes` bytes at `address` are in one of the windows.
+    #[must_use]
+    pub fn holds(&self, address: u64, bytes: u64) -> bool {
+        (0..self.terms.ranks).any(|rank| is_in(self.window(rank), self.terms.window, address, bytes))
+    }
+
     /// What a kernel is given of it.
     #[must_use]
     pub fn context(&self) -> CommContext {
@@ -135,6 +141,11 @@ impl Group {
         // not is read once.
         unsafe { self.memory.as_ptr().cast::<Title>().read_volatile() }
     }
+}
+
+/// Whether `bytes` bytes at `address` are among `all` bytes at `start`.
+pub(crate) fn is_in(start: u64, all: u64, address: u64, bytes: u64) -> bool {
+    address.checked_sub(start).and_then(|offset| offset.checked_add(bytes)).is_some_and(|end| end <= all)
 }
 
 impl Drop for Group {

@@ -15,6 +15,7 @@ use super::communicator::Communicator;
 use super::error::CommError;
 use super::global;
 use super::layout::{GlobalDescriptor, MAX_RANKS};
+use crate::host::log;
 
 /// The communicators of a process.
 #[derive(Debug)]
@@ -45,6 +46,18 @@ fn with_handles<T>(run: impl FnOnce(&mut Handles) -> T) -> T {
 fn find(handle: *mut c_void) -> Result<Arc<Communicator>, CommError> {
     let handle = handle.addr();
     with_handles(|handles| handles.all.get(&handle).cloned()).ok_or(CommError::NoSuchHandle { handle })
+}
+
+/// Whether the `bytes` bytes at `address` are all in one window that is mapped in this process now: of a communicator, a
+/// domain or a global domain.
+///
+/// ```
+/// assert!(!host_runtime::comm::holds(4096, 8));
+/// ```
+#[must_use]
+pub fn holds(address: u64, bytes: u64) -> bool {
+    let all: Vec<Arc<Communicator>> = with_handles(|handles| handles.all.values().cloned().collect());
+    all.iter().any(|communicator| communicator.holds(address, bytes)) || global::holds(address, bytes)
 }
 
 /// Runs a call: its value, or `None` once the log has what went wrong.
@@ -351,11 +364,4 @@ pub extern "C" fn create_comm_stream_ctx(_context: *mut c_void) -> *mut c_void {
 #[unsafe(no_mangle)]
 pub extern "C" fn destroy_comm_stream_ctx(_context: *mut c_void, _stream: *mut c_void) -> c_int {
     0
-}
-
-/// Lines on the log.
-mod log {
-    pub(super) fn error(function: &str, message: core::fmt::Arguments<'_>) {
-        eprintln!("[prewire] {function}: {message}");
-    }
 }

@@ -6,7 +6,7 @@ use host_runtime::comm::{
     GlobalDescriptor, comm_alloc_domain_windows, comm_alloc_windows, comm_barrier, comm_derive_context,
     comm_destroy, comm_get_local_window_base, comm_get_window_size, comm_global_domain_import,
     comm_global_domain_prepare, comm_global_domain_release, comm_init, comm_release_domain_windows,
-    create_comm_stream_ctx, destroy_comm_stream_ctx, ensure_acl_ready_ctx, global,
+    create_comm_stream_ctx, destroy_comm_stream_ctx, ensure_acl_ready_ctx, global, holds,
 };
 use prewire_os::Channel;
 use prewire_sync::atomic::Ordering;
@@ -174,6 +174,8 @@ pub(crate) fn the_symbols_do_the_same() {
         assert_eq!(comm_get_window_size(comm, &raw mut size), 0);
         let seen = super::context(context);
         assert_eq!((seen.windows_in[0], seen.window_size, size), (base, 100, 100));
+        assert!(holds(base, 100) && holds(base + 99, 1) && holds(base + 100, 0) && holds(base + 50, 50));
+        assert!(!holds(base, 101) && !holds(base - 1, 2) && !holds(base + 99, u64::MAX) && !holds(0, 8));
         assert_eq!(comm_derive_context(comm, [0].as_ptr(), 1, 0, 0, 101, &raw mut context), -1);
         assert_eq!(comm_derive_context(comm, core::ptr::null(), 1, 0, 0, 8, &raw mut context), -1);
         assert_eq!(comm_derive_context(comm, [0].as_ptr(), usize::MAX, 0, 0, 8, &raw mut context), -1);
@@ -184,11 +186,15 @@ pub(crate) fn the_symbols_do_the_same() {
         assert_eq!(comm_alloc_domain_windows(comm, 3, [0].as_ptr(), 1, 0, 0, to, at), -1);
         assert_eq!(comm_alloc_domain_windows(comm, 3, [0].as_ptr(), 1, 0, 8, to, null().cast()), -1);
         assert_eq!(comm_alloc_domain_windows(comm, 3, [0].as_ptr(), 1, 0, 8, to, at), 0);
+        assert!(holds(at.read(), 8) && !holds(at.read(), 9));
+        let domain = at.read();
         assert_eq!(comm_release_domain_windows(comm, 3, 1, 0), 0);
         assert_eq!(comm_release_domain_windows(comm, 3, 1, 0), -1);
+        assert!(!holds(domain, 8), "it is gone");
         let mut own: GlobalDescriptor = bytemuck::Zeroable::zeroed();
         assert_eq!(comm_global_domain_prepare(6, 0, 1, 8, 1, core::ptr::null_mut(), at), -1);
         assert_eq!(comm_global_domain_prepare(6, 0, 1, 8, 1, &raw mut own, at), 0);
+        assert!(holds(at.read(), 8) && !holds(at.read(), 9));
         assert_eq!(comm_global_domain_import(6, core::ptr::null(), 1, to), -1);
         assert_eq!(comm_global_domain_import(6, &raw const own, usize::MAX, to), -1);
         assert_eq!(comm_global_domain_import(6, &raw const own, 1, to), 0);
