@@ -19,9 +19,9 @@ pub(crate) struct Asked {
     /// The folder to write to; `dist/<whose>` in cargo's target folder without it.
     #[arg(long)]
     out: Option<PathBuf>,
-    /// The profile to build with.
-    #[arg(long, default_value = "release")]
-    profile: String,
+    /// A folder that has both libraries, as cargo builds them; without it they are built, with optimisation.
+    #[arg(long)]
+    built: Option<PathBuf>,
 }
 
 /// Whose programs are to run.
@@ -43,15 +43,18 @@ pub(crate) fn run(asked: &Asked) -> Result<ExitCode> {
         Some(out) => out.clone(),
         None => workspace::metadata()?.target_directory.join("dist/simpler").into(),
     };
-    for path in simpler(&out, &asked.profile)? {
+    for path in simpler(&out, asked.built.as_deref())? {
         println!("{}", path.display());
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// Builds and writes the tree, and says what is in it.
-fn simpler(out: &Path, profile: &str) -> Result<Vec<PathBuf>> {
-    let [host, context] = build(profile)?;
+/// Writes the tree, and says what is in it.
+fn simpler(out: &Path, built: Option<&Path>) -> Result<Vec<PathBuf>> {
+    let [host, context] = match built {
+        Some(folder) => ["libhost_runtime.so", "libcpu_sim_context.so"].map(|name| folder.join(name)),
+        None => build()?,
+    };
     let read = |path: &Path| fs::read(path).with_context(|| format!("{} cannot be read", path.display()));
     let mut files = vec![(PathBuf::from("libcpu_sim_context.so"), read(&context)?)];
     let host = read(&host)?;
@@ -83,9 +86,9 @@ fn write(path: &Path, bytes: &[u8]) -> Result<()> {
 }
 
 /// Builds both libraries, and says where they are.
-fn build(profile: &str) -> Result<[PathBuf; 2]> {
+fn build() -> Result<[PathBuf; 2]> {
     let mut cargo = Command::new("cargo")
-        .args(["build", "--quiet", "--profile", profile, "--lib"])
+        .args(["build", "--quiet", "--release", "--lib"])
         .args(["--package", "prewire-capi", "--package", "prewire-capi-context"])
         .arg("--message-format=json-render-diagnostics")
         .current_dir(workspace::root())

@@ -14,7 +14,7 @@ static NOTE: [u8; Arch::NOTE] = Arch::A2a3.note();
 /// The family that the library is for.
 ///
 /// ```
-/// assert_eq!(host_runtime::arch::arch(), prewire_abi::Arch::A2a3);
+/// assert_eq!(host_runtime::arch::arch().name(), "a2a3");
 /// ```
 #[must_use]
 pub fn arch() -> Arch {

@@ -47,7 +47,8 @@ fn answer(bytes: &[u8]) {
 /// The memory of a group has room for all its windows, by arithmetic that cannot overflow.
 fn terms(source: &mut Source<'_>) {
     let window = if source.u8().is_multiple_of(2) { source.u64() } else { source.size().into() };
-    let terms = Terms { rank: 0, ranks: u32::from(source.u8()), window, roster: source.u64() };
+    let ranks = 1 + source.below(MAX_RANKS) as u32;
+    let terms = Terms { rank: 0, ranks, window, roster: source.u64() };
     let needed = 4096 + u128::from(terms.ranks) * u128::from(window).next_multiple_of(4096);
     match terms.bytes() {
         Some(bytes) => assert_eq!(bytes as u128, needed, "{terms}"),
