@@ -422,6 +422,21 @@ impl ChipTensor {
         &self.strides
     }
 
+    /// The same, with extent and strides as they follow from a shape whose elements lie row after row: for records of which
+    /// only the first line was filled in, which says that they lie so.
+    ///
+    /// # Errors
+    ///
+    /// As [`validate`](ChipTensor::validate).
+    pub fn repacked(mut self) -> Result<Self, TensorError> {
+        geometry::rank(usize::try_from(self.ndims).unwrap_or(usize::MAX))?;
+        let (strides, numel) = geometry::pack(self.shape())?;
+        self.strides = strides;
+        self.extent = numel;
+        self.validate()?;
+        Ok(self)
+    }
+
     /// Without what stands past the dimensions, which no view of a valid tensor looks at.
     #[inline]
     pub(crate) fn without_rest(mut self) -> Self {

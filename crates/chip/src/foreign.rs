@@ -67,14 +67,38 @@ impl<'k> ForeignTask<'k> {
 /// | no_dep, or a tensor of manual dependencies | its creator | nothing |
 ///
 /// In a manual scope only named producers are waited for. A producer that is named or found and has retired is skipped. A
-/// tensor whose creator has retired may have lost its memory to another task; that is a warning, once a run.
+/// tensor whose creator has retired may have lost its memory to another task; that is no failure, and told by
+/// [`stale`](Foreign::stale).
 pub struct Foreign<'o, 'r> {
     orch: &'o mut Orch<'r>,
     /// How many scopes are not its own.
     depth: usize,
     around: Option<&'static Location<'static>>,
     site: &'static Location<'static>,
-    warned: bool,
+    stale: Option<StaleTensor>,
+}
+
+/// A tensor that was used when its memory may have been another task's: the output of a task whose scope was closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StaleTensor {
+    /// The task that used it.
+    pub task: TaskId,
+    /// As which argument, from 0.
+    pub arg: usize,
+    /// The task whose output it was.
+    pub owner: TaskId,
+}
+
+impl fmt::Display for StaleTensor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { task, arg, owner } = self;
+        write!(
+            f,
+            "argument {arg} of task {task} is the output of task {owner}, whose scope is closed: its memory may be another \
+             task's by now; use it inside its scope (further ones of this run are not told)"
+        )
+    }
 }
 
 impl fmt::Debug for Foreign<'_, '_> {
@@ -128,7 +152,7 @@ impl<'r> Orch<'r> {
             return Err(refused("a foreign submit", site, Refusal::Call(why.into())));
         }
         let (depth, around) = (self.orchestrator.depth(), self.waiter.scope);
-        let mut foreign = Foreign { orch: self, depth, around, site, warned: false };
+        let mut foreign = Foreign { orch: self, depth, around, site, stale: None };
         foreign.begin();
         Ok(foreign)
     }
@@ -304,19 +328,15 @@ impl Foreign<'_, '_> {
             output(orch.described.put(ring, heap, tensor.get()).map_err(|error| no_table(site, &error))?);
         }
         if let Some((arg, owner)) = orch.orchestrator.take_stale() {
-            self.warn_stale(submitted.id, arg, owner);
+            self.stale.get_or_insert(StaleTensor { task: submitted.id, arg, owner });
         }
         Ok(submitted.id)
     }
 
-    #[cold]
-    fn warn_stale(&mut self, task: TaskId, arg: usize, owner: TaskId) {
-        if !std::mem::replace(&mut self.warned, true) {
-            tracing::warn!(
-                "argument {arg} of task {task} is the output of task {owner}, whose scope is closed: its memory may be \
-                 another task's by now; use it inside its scope (further ones of this run are not told)"
-            );
-        }
+    /// The first tensor so far that was used when its scope was closed.
+    #[must_use]
+    pub const fn stale(&self) -> Option<StaleTensor> {
+        self.stale
     }
 
     /// Opens a scope.

@@ -88,7 +88,7 @@ pub use deferred::DeferredError;
 pub use device::DeviceAddr;
 pub use element::{Element, Scalar};
 pub use error::{Error, Failure, KernelError, Refusal, Refused, Result};
-pub use foreign::{Foreign, ForeignTask};
+pub use foreign::{Foreign, ForeignTask, StaleTensor};
 pub use host_args::HostArgs;
 pub use kernel::{Kernel, Mix, Param};
 pub use library::{

@@ -184,7 +184,10 @@ fn a_stale_tensor_and_a_retired_producer_are_no_failure() {
         let stale = unsafe { *at };
         foreign.close_scope()?;
         foreign.after(id, EdgeKind::BOTH);
-        task(foreign, &kernel, &[(&stale, Input)], 1, 0)?;
+        assert_eq!(foreign.stale(), None);
+        let user = task(foreign, &kernel, &[(&stale, Input)], 1, 0)?;
+        let told = foreign.stale().expect("its scope is closed, and nothing else holds it");
+        assert_eq!((told.task, told.arg, told.owner), (user, 0, id));
         foreign.after(TaskId::INVALID, EdgeKind::BOTH);
         let unknown = task(foreign, &kernel, &[], 2, 0);
         assert_eq!(refused(unknown, &["not a task of this run"]).code(), Some(ErrorCode::InvalidArgs));

@@ -94,6 +94,15 @@ impl Arg {
     }
 }
 
+/// A record that is refused for `error`, unless its elements lie row after row and that is all that it does not say.
+#[cold]
+fn mended(tensor: &ChipTensor, error: TensorError) -> Result<ValidTensor, TensorError> {
+    if !tensor.is_contiguous() {
+        return Err(error);
+    }
+    tensor.repacked().and_then(ValidTensor::new).map_err(|_| error)
+}
+
 /// What can be done with memory that exists.
 const fn existing(tag: TensorArgType) -> TensorArgType {
     if matches!(tag, TensorArgType::Output) { TensorArgType::OutputExisting } else { tag }
@@ -280,14 +289,17 @@ impl Args {
     ///
     /// # Errors
     ///
-    /// As [`ChipTensor::validate`]; nothing is added then.
+    /// As [`ChipTensor::validate`], but for what [`ChipTensor::repacked`] mends; nothing is added then.
     #[inline]
     pub fn checked(&mut self, tensor: &ChipTensor, tag: TensorArgType) -> Result<(), TensorError> {
         let Some(arg) = self.tensors.get_mut(self.count) else {
-            self.existing(&ValidTensor::new(*tensor)?, tag, ScopeKey::NONE);
+            let first = ValidTensor::new(*tensor).or_else(|error| mended(tensor, error))?;
+            self.existing(&first, tag, ScopeKey::NONE);
             return Ok(());
         };
-        arg.tensor.set(tensor)?;
+        if let Err(error) = arg.tensor.set(tensor) {
+            arg.tensor = mended(tensor, error)?;
+        }
         arg.scope = ScopeKey::NONE;
         arg.tag = existing(tag);
         arg.initial = false;

@@ -227,7 +227,9 @@ impl Playing<'_, '_> {
                 Some(kinds) => EdgeKind::from_bits(kinds[number])
                     .map_err(|_| bad(format!("dependency {number} is of kind {}", kinds[number])))?,
             };
-            self.foreign.after(id, kind);
+            if !kind.is_none() {
+                self.foreign.after(id, kind);
+            }
         }
         Ok(())
     }
@@ -290,6 +292,13 @@ impl Playing<'_, '_> {
             .and_then(|(tensor, index)| Ok(self.foreign.write_element(tensor, index, bits, patience)?));
         if let Err(why) = written {
             self.fail(why, "set_tensor_data");
+        }
+    }
+
+    /// What looks wrong with a run that has been played, and is no failure.
+    pub(super) fn warn(&self) {
+        if let Some(stale) = self.foreign.stale() {
+            log::warn("orchestration", format_args!("{stale}"));
         }
     }
 

@@ -201,8 +201,9 @@ impl Bound {
         drop(binding);
         called.map_err(|text| threw("the orchestration", &text))?;
         // SAFETY: the library does not know the address any more.
-        let failed = unsafe { (*at).failed };
-        if failed {
+        let playing = unsafe { &*at };
+        playing.warn();
+        if playing.failed {
             // The run knows why: its first failure stays its cause.
             return refuse("the orchestration failed".into());
         }

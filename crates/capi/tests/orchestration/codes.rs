@@ -12,6 +12,7 @@ pub(crate) const CASES: &[Case] = &[
     ("what_makes_no_sense_is_code_5", senseless),
     ("a_declared_failure_is_the_first_and_the_last", declared),
     ("an_exception_fails_the_run_with_its_text", thrown),
+    ("what_kernels_defer_wrongly_has_the_code_of_a_scheduler", deferred),
     ("an_element_that_is_waited_for_too_long_is_code_8", waited),
 ];
 
@@ -89,6 +90,19 @@ fn thrown() {
     let (number, text) = code(41, 1, RingSizes::default());
     assert_eq!(number, -9);
     assert!(text.contains("no std::exception"), "{text}");
+}
+
+fn deferred() {
+    let _dog = dog();
+    for (recipe, wanted) in [(42, -101), (43, -102)] {
+        for dump in [true, false] {
+            let chip: Chip = chip(RingSizes::default());
+            let bound = program(dump).bind(&chip).unwrap();
+            let (mut x, mut counter, mut seen) = (vec![0; 1], vec![0; 1], vec![0; 1]);
+            let tensors = [words(&mut x), words(&mut counter), words(&mut seen)];
+            assert_eq!(fails(&chip, &bound, recipe, &tensors).0, wanted);
+        }
+    }
 }
 
 fn waited() {

@@ -14,6 +14,8 @@ pub(crate) const CASES: &[Case] = &[
     ("elements_are_read_and_written_between_tasks", elements),
     ("a_form_is_found_out_by_the_first_task_that_proves_it", forms),
     ("messages_are_formatted_and_do_no_harm", messages),
+    ("a_task_that_defers_ends_when_its_counter_is_raised", deferred),
+    ("a_stale_tensor_and_half_a_record_are_no_failure", lenient),
     ("two_loads_of_one_library_share_nothing", copies),
 ];
 
@@ -106,6 +108,26 @@ fn forms() {
 fn messages() {
     both(|chip, bound| {
         assert_eq!(play(chip, bound, 7, &[]).unwrap().tasks, 0);
+    });
+}
+
+fn deferred() {
+    both(|chip, bound| {
+        for _ in 0..20 {
+            let (mut x, mut counter, mut seen) = (vec![0; 1], vec![0; 1], vec![0; 1]);
+            play(chip, bound, 9, &[words(&mut x), words(&mut counter), words(&mut seen)]).unwrap();
+            assert_eq!((counter[0], seen[0]), (1, 1));
+        }
+    });
+}
+
+fn lenient() {
+    both(|chip, bound| {
+        let mut x = vec![3; 2];
+        play(chip, bound, 10, &[words(&mut x)]).unwrap();
+        assert_eq!(x, [7; 2]);
+        play(chip, bound, 11, &[words(&mut x)]).unwrap();
+        assert_eq!(x, [15; 2]);
     });
 }
 

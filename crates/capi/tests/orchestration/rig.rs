@@ -11,7 +11,21 @@ use prewire_test_support::Watchdog;
 use crate::compile;
 
 /// In the order of the function ids that the orchestrations name.
-const KERNELS: [&str; 8] = ["add", "mul", "shift", "bump", "place", "meet", "hang", "nothing"];
+const KERNELS: [&str; 13] = [
+    "add",
+    "mul",
+    "shift",
+    "bump",
+    "place",
+    "meet",
+    "hang",
+    "nothing",
+    "defer",
+    "raise",
+    "look",
+    "defer_wrong",
+    "defer_many",
+];
 
 /// Ends the process if the calling test hangs.
 pub(crate) fn dog() -> Watchdog {
