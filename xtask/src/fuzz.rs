@@ -128,7 +128,8 @@ mod tests {
     #[test]
     fn the_targets_are_the_folders_of_the_corpus_and_an_unknown_one_is_refused() {
         let all = targets().unwrap();
-        for wanted in ["blob", "tensor", "chip_tensor", "callables", "comm", "config", "mailbox"] {
+        for wanted in ["arguments", "blob", "tensor", "chip_tensor", "callables", "comm", "config", "mailbox"]
+        {
             assert!(all.iter().any(|name| name == wanted), "{wanted} is missing in {all:?}");
             assert_eq!(chosen(all.clone(), Some(wanted)).unwrap(), [wanted]);
         }

@@ -10,6 +10,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod arguments;
 mod blob;
 mod callables;
 mod chip_tensor;
@@ -78,6 +79,11 @@ pub const TARGETS: &[Target] = &[
         name: "config",
         promise: "a configuration keeps its bytes, and what validates is inside the documented limits",
         check: config::check,
+    },
+    Target {
+        name: "arguments",
+        promise: "the producers that a task names are found, or none, in whichever form its arguments are",
+        check: arguments::check,
     },
     Target {
         name: "comm",

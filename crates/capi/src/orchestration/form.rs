@@ -172,6 +172,22 @@ fn is_stack(tail: *const u8, top: usize) -> bool {
     (&raw const here).addr() < tail.addr() && tail.addr().saturating_add(TAIL) <= top
 }
 
+/// What is taken for the list of explicit dependencies of a task when nothing is known of its library: its address, that of
+/// its kinds, and its length; `None` if that cannot be told. `args` are as long as arguments are in the longer form, and may
+/// be anything. For who checks that nothing is misread.
+#[doc(hidden)]
+#[must_use]
+pub fn first_list(
+    args: &[u64; size_of::<CoreArgs>() / 8 + TAIL / 8],
+    is_task: impl Fn(u64) -> bool,
+) -> Option<[u64; 3]> {
+    let mut forms = Forms::default();
+    // No stack is named, so beyond the shorter form all is read through the kernel.
+    // SAFETY: they are as long as the longer form, and aligned; nothing in them is followed but by the kernel.
+    let list = unsafe { forms.list(args.as_ptr().cast::<CoreArgs>(), 0, is_task) }.ok()?;
+    Some([list.ids, list.kinds, list.count])
+}
+
 /// The words at `at`.
 ///
 /// # Safety

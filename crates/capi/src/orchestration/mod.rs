@@ -36,4 +36,6 @@ mod program;
 mod shim;
 
 pub use error::{Fatal, LoadError, Status, status_of};
+#[doc(hidden)]
+pub use form::first_list;
 pub use program::{Bound, Program, StagedArgs};
