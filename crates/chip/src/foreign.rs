@@ -29,7 +29,7 @@ use crate::trace::What;
 #[non_exhaustive]
 pub struct ForeignTask<'k> {
     /// By place in a cluster: the cube core, the first and the second vector core. One for a vector core alone may be at
-    /// either; none at all is a dummy.
+    /// either; none at all is a dummy, which has one block.
     pub places: [Option<&'k Kernel>; 3],
     /// How many blocks; each runs in every place.
     pub blocks: u32,
@@ -267,7 +267,9 @@ impl Foreign<'_, '_> {
             LaneMask::AIV1 => (LaneMask::AIV0, [None, aiv1, aiv1]),
             _ => (lanes, task.places),
         };
-        let Ok(blocks) = u16::try_from(task.blocks) else {
+        // A dummy runs nothing, and that once.
+        let blocks = if lanes == LaneMask::NONE { 1 } else { task.blocks };
+        let Ok(blocks) = u16::try_from(blocks) else {
             let allowed = u32::from(self.orch.engine.spec().limits.blocks);
             return Err(self.refused("a task", SubmitError::Blocks { observed: task.blocks, allowed }.into()));
         };

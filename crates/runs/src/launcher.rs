@@ -13,6 +13,9 @@ use crate::RunError;
 use crate::contain::contained;
 use crate::launched::Launched;
 
+/// Bytes of stack of the thread: as many as a program's first thread usually has, since orchestrations run on it.
+const STACK: usize = 8 << 20;
+
 /// What carries out a run. It finishes what it was launched with, however it ends.
 pub type Job = Box<dyn FnOnce() + Send>;
 
@@ -85,7 +88,8 @@ impl<R: Send + 'static, E: RunError> Launcher<R, E> {
         let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
         if thread.is_none() {
             let queue = Arc::clone(&self.queue);
-            let started = Builder::new().name("prewire-runs".into()).spawn(move || queue.main());
+            let started =
+                Builder::new().name("prewire-runs".into()).stack_size(STACK).spawn(move || queue.main());
             *thread = Some(started?);
         }
         drop(thread);

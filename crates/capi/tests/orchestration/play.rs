@@ -1,5 +1,6 @@
 //! What programs compute, in both forms.
 
+use host_runtime::orchestration::StagedArgs;
 use prewire_chip::RingSizes;
 
 use crate::Case;
@@ -16,6 +17,7 @@ pub(crate) const CASES: &[Case] = &[
     ("messages_are_formatted_and_do_no_harm", messages),
     ("a_task_that_defers_ends_when_its_counter_is_raised", deferred),
     ("a_stale_tensor_and_half_a_record_are_no_failure", lenient),
+    ("a_launched_run_has_stack_for_large_orchestrations", large),
     ("two_loads_of_one_library_share_nothing", copies),
 ];
 
@@ -129,6 +131,20 @@ fn lenient() {
         play(chip, bound, 11, &[words(&mut x)]).unwrap();
         assert_eq!(x, [15; 2]);
     });
+}
+
+fn large() {
+    let _dog = dog();
+    let chip = chip(RingSizes::default());
+    let bound = program(true).bind(&chip).unwrap();
+    let mut x = vec![0; 1];
+    let tensor = words(&mut x);
+    let run = chip.launch(move |orch| {
+        // SAFETY: `x` stays until the run has ended.
+        unsafe { bound.play(orch, &StagedArgs { tensors: &[tensor], scalars: &[12] }) }
+    });
+    run.unwrap().wait().unwrap();
+    assert_eq!(x, [1]);
 }
 
 fn copies() {
