@@ -12,7 +12,7 @@ use crate::scope::ScopeKey;
 impl Orchestrator {
     /// Step 1: the arguments make sense on their own.
     #[inline]
-    pub(crate) fn check(&self, cold: &Cold, args: &Args) -> Result<(), SubmitError> {
+    pub(crate) fn check(&self, cold: &Cold, args: &Args, can_fill: bool) -> Result<(), SubmitError> {
         let limits = &self.limits;
         let fits = args.tensors().len() <= usize::from(limits.task_tensors)
             && args.scalars().len() <= usize::from(limits.task_scalars)
@@ -22,8 +22,8 @@ impl Orchestrator {
         if !fits {
             self.check_size(cold, args)?;
         }
-        if !args.sums().is_plain() && !args.foreign {
-            self.check_tensors(args)?;
+        if !args.sums().is_plain() {
+            self.check_tensors(args, can_fill)?;
         }
         match args.producers().iter().find(|(id, _)| !is_submitted(&self.allocator, &self.first, *id)) {
             Some(&(id, _)) => Err(SubmitError::UnknownProducer { id }),
@@ -51,12 +51,16 @@ impl Orchestrator {
     }
 
     /// What tensors are used as is legal: those of scopes are not stale, and none is written that is another one too.
-    fn check_tensors(&self, args: &Args) -> Result<(), SubmitError> {
+    fn check_tensors(&self, args: &Args, can_fill: bool) -> Result<(), SubmitError> {
         let sums = args.sums();
         if sums.initial > 0
+            && !(args.foreign && can_fill)
             && let Some(arg) = args.tensors().iter().position(Arg::has_initial_value)
         {
             return Err(SubmitError::InitialValue { arg });
+        }
+        if args.foreign {
+            return Ok(());
         }
         if sums.scoped > 0 {
             for (arg, existing) in args.tensors().iter().enumerate() {

@@ -40,8 +40,7 @@ impl Orchestrator {
         site: &'static Location<'static>,
     ) -> Result<Submitted, SubmitError> {
         self.check_running()?;
-        self.check(&cold, args)?;
-        check_fills(wait, args)?;
+        self.check(&cold, args, wait.can_fill())?;
         if args.sums().unordered > 0 {
             self.give_up_order(wait)?;
         }
@@ -67,9 +66,8 @@ impl Orchestrator {
             self.record_accesses(&placed, args);
         }
         if need.args > 0 {
-            self.fill(&placed, need.args, args);
+            self.fill(wait, &placed, need.args, args);
         }
-        fill_outputs(wait, args);
         wait.wired(placed.id, &self.edges);
         let ready = if self.edges.is_empty() {
             self.rings().publish_unwired(placed.slot);
@@ -100,16 +98,14 @@ impl Orchestrator {
         if let Some(arg) = args.tensors().iter().position(|arg| !arg.creates()) {
             return Err(SubmitError::AllocOfExisting { arg });
         }
-        self.check(&cold, args)?;
-        check_fills(wait, args)?;
+        self.check(&cold, args, wait.can_fill())?;
         self.edges.clear();
         self.found.clear();
         let ring = self.scopes.ring();
         let taken = self.reserve(wait, ring, args)?;
         let holds = taken.need.heap > 0 || args.foreign;
         let placed = self.place(ring, &taken, holds, &cold, site);
-        self.fill(&placed, taken.need.args, args);
-        fill_outputs(wait, args);
+        self.fill(wait, &placed, taken.need.args, args);
         self.allocator.complete_unwired(&placed);
         Ok(Submitted { id: placed.id, scope: self.scope() })
     }
@@ -167,7 +163,7 @@ impl Orchestrator {
     }
 
     /// Stores the arguments, and gives the outputs their memory.
-    fn fill(&mut self, placed: &Placed, words: u32, args: &mut Args) {
+    fn fill(&mut self, wait: &mut impl Wait, placed: &Placed, words: u32, args: &mut Args) {
         if args.sums().outputs > 0 {
             let mut addr = self.heaps[placed.slot.ring()] + placed.heap;
             let failed = self.allocator.rings().has_failed();
@@ -179,6 +175,9 @@ impl Orchestrator {
                     self.map.forget(addr);
                 }
                 addr += slab(bytes);
+            }
+            if args.sums().initial > 0 {
+                fill_outputs(wait, args);
             }
         }
         let words = self.allocator.rings().arg_words(placed, words);
@@ -196,17 +195,8 @@ impl Orchestrator {
     }
 }
 
-/// Outputs that are to hold something get it from whoever waits, if anybody can.
-#[inline]
-fn check_fills(wait: &impl Wait, args: &Args) -> Result<(), SubmitError> {
-    match args.fills.first() {
-        Some(&(arg, _)) if !wait.can_fill() => Err(SubmitError::InitialValue { arg: arg as usize }),
-        _ => Ok(()),
-    }
-}
-
-/// Before the task can run.
-#[inline]
+/// Outputs that are to hold something get it before the task can run.
+#[cold]
 fn fill_outputs(wait: &mut impl Wait, args: &Args) {
     for &(arg, bits) in &args.fills {
         let tensor = args.tensors()[arg as usize].tensor();
