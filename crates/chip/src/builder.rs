@@ -224,7 +224,7 @@ impl ChipBuilder {
             engine.deferred().lookout.begin(&engine);
         }
         sim.start(Arc::clone(&engine) as Arc<_>)?;
-        Ok(Chip::new(engine, sim, orchestrator, mode, time))
+        Ok(Chip::new(engine, sim, orchestrator, mode, time, heaps[0]))
     }
 }
 

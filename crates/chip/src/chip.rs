@@ -92,6 +92,8 @@ pub struct RunReport {
 #[derive(Debug)]
 pub struct Chip {
     shared: Arc<Shared>,
+    /// The address of the heap of the first ring.
+    heap: u64,
 }
 
 impl Chip {
@@ -101,16 +103,23 @@ impl Chip {
         orchestrator: Orchestrator,
         mode: Mode,
         limits: Limits,
+        heap: u64,
     ) -> Self {
         let store = Store::new(Arc::clone(&sim) as Arc<_>);
         let shared = Shared::new(engine, sim, store, orchestrator, mode, limits);
-        Self { shared: Arc::new(shared) }
+        Self { shared: Arc::new(shared), heap }
     }
 
     /// What chip it is.
     #[must_use]
     pub fn spec(&self) -> &ChipSpec {
         self.shared.engine.spec()
+    }
+
+    /// The address at which the heap of the outermost scope begins: what tells the memory of two chips apart.
+    #[must_use]
+    pub fn heap_base(&self) -> u64 {
+        self.heap
     }
 
     /// How many threads the simulator has now, parked ones included.

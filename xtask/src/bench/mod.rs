@@ -28,6 +28,12 @@ enum Task {
     Guard(guard::Args),
     /// Runs the graphs of Task Bench on prewire and on other runtimes, side by side.
     Versus(versus::Args),
+    /// Measures what tasks and runs cost through the C interface, beside the same in Rust.
+    Capi {
+        /// Fewer samples.
+        #[arg(long)]
+        quick: bool,
+    },
 }
 
 #[derive(Debug, clap::Args)]
@@ -53,7 +59,20 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         None => suites(&args.suites),
         Some(Task::Guard(args)) => guard::run(args),
         Some(Task::Versus(args)) => versus::run(args),
+        Some(Task::Capi { quick }) => capi(*quick),
     }
+}
+
+/// The bench is in the package that it measures, as it calls what is not safe to call.
+fn capi(quick: bool) -> Result<ExitCode> {
+    let mut bench = Command::new("cargo");
+    bench.args(["bench", "--quiet", "--package", "prewire-capi", "--bench", "capi", "--"]);
+    if quick {
+        bench.arg("--quick");
+    }
+    let status =
+        bench.current_dir(crate::workspace::root()).status().context("cargo could not be started")?;
+    Ok(built::ended(status))
 }
 
 fn suites(asked: &Suites) -> Result<ExitCode> {
@@ -84,5 +103,7 @@ mod tests {
         assert!(parse(&["--samples", "3"]).is_err());
         assert!(parse(&["guard", "--record", "why"]).is_ok());
         assert!(parse(&["guard", "--record"]).is_err());
+        assert!(parse(&["capi", "--quick"]).is_ok());
+        assert!(parse(&["capi", "submit"]).is_err());
     }
 }

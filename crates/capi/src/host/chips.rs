@@ -3,11 +3,13 @@
 
 use std::sync::Arc;
 
+use prewire_abi::Arch;
 use prewire_chip::{Chip, Hazards};
 
 use super::error::HostError;
 use super::log;
 use super::sizes::Wanted;
+use crate::arch::arch;
 
 /// How many clusters the simulator gives a program, unless a chip has fewer.
 const CLUSTERS: u16 = 8;
@@ -24,7 +26,10 @@ pub(crate) struct Kept {
 impl Kept {
     /// Builds a chip for `wanted`.
     pub(crate) fn build(wanted: Wanted, number: u64) -> Result<Self, HostError> {
-        let spec = prewire_a2a3::a2a3();
+        let spec = match arch() {
+            Arch::A2a3 => prewire_a2a3::a2a3(),
+            Arch::A5 => prewire_a5::a5(),
+        };
         let chip = Chip::sim(spec)
             .clusters(CLUSTERS.min(spec.clusters))
             .hazards(Hazards::RawWaw)

@@ -8,8 +8,9 @@ use prewire_os::process::Pid;
 
 use super::device::Device;
 use super::error::HostError;
-use super::log;
 use super::memory::DeviceMemory;
+use super::{events, log};
+use crate::arch::arch;
 
 /// A device context.
 #[derive(Debug)]
@@ -57,11 +58,14 @@ impl Context {
         if number < 0 {
             return Err(HostError::Device { device: number });
         }
+        events::listen();
         let mut device = self.lock();
         if let Some(device) = &*device {
             return Err(HostError::Initialised { device: device.number() });
         }
         *device = Some(Device::new(number, prewarm)?);
+        let version = env!("CARGO_PKG_VERSION");
+        log::timing("simpler_init", format_args!("prewire {version}, {}, device {number}", arch().name()));
         Ok(())
     }
 
@@ -71,9 +75,18 @@ impl Context {
         if let Some(device) = &*held {
             device.check_idle()?;
         }
-        // The chip ends here, and with it the last that may look at memory.
-        drop(held.take());
+        // The chip ends here, and with it the last that may look at memory, unless a kernel never returned.
+        let haunted = held.take().is_some_and(|device| device.is_haunted());
         drop(held);
+        if haunted {
+            let kept = self.memory.leak();
+            let why = "a kernel that was given up may still reach them";
+            log::warn(
+                "finalize_device",
+                format_args!("{kept} allocations stay as long as the process: {why}"),
+            );
+            return Ok(());
+        }
         let left = self.memory.clear();
         if left > 0 {
             log::info("finalize_device", format_args!("{left} allocations were left, and are freed"));

@@ -67,6 +67,12 @@ impl DeviceMemory {
         all.blocks.len()
     }
 
+    /// Leaves everything where it is for good, and says how many allocations that were: a kernel that never returned may
+    /// reach them.
+    pub(crate) fn leak(&self) -> usize {
+        std::mem::take(&mut *self.lock()).blocks.len()
+    }
+
     /// How many bytes are allocated.
     pub(crate) fn committed(&self) -> u64 {
         self.lock().committed
@@ -143,5 +149,10 @@ mod tests {
         assert_ne!(a, b, "an empty allocation has an address of its own");
         memory.allocate(5000).unwrap();
         assert_eq!((memory.committed(), memory.clear(), memory.committed()), (5000, 3, 0));
+        let kept = memory.allocate(8).unwrap();
+        assert_eq!((memory.leak(), memory.committed()), (1, 0));
+        // SAFETY: it was not freed, and nobody else has it.
+        unsafe { core::ptr::with_exposed_provenance_mut::<u64>(kept).write(1) };
+        release(kept, 8);
     }
 }

@@ -1,20 +1,26 @@
 //! What a front end calls: contexts, device memory, callables and runs.
 //!
 //! Invariant: whatever a front end hands over, no call panics, and one that fails says why in the log.
-#![allow(dead_code, reason = "what runs need comes with them")]
 
+mod callables;
 mod chips;
 mod context;
 mod contexts;
 mod device;
 mod entry;
 mod error;
+mod events;
 pub mod log;
 mod memory;
+mod place;
 mod raw_callable;
 mod records;
+mod runs;
 mod sizes;
+mod staging;
+mod storage;
 pub mod symbols;
+mod verdict;
 
 pub use error::HostError;
 pub use raw_callable::{Reader, bytes_of, content_hash};

@@ -1,0 +1,392 @@
+//! Runs: prepared, launched, asked for, waited for and finalized.
+//!
+//! Invariant: between its steps a run is in its place; a step that takes time takes it out and holds the place, so that no
+//! lock is held while something is copied or waited for, and puts it back however the step ends.
+
+use std::ffi::c_void;
+use std::sync::Arc;
+
+use prewire_abi::{CallConfig, ChipStorageTaskArgs, Diagnostic};
+use prewire_chip::{Chip, Orch};
+use prewire_sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use super::context::Context;
+use super::error::HostError;
+use super::place::{Acceptance, Kept, Outcome, Phase, Place, Ready};
+use super::records::{NativeRunDescriptor, PIPELINE_DEPTH};
+use super::sizes::Wanted;
+use super::staging::{Buffer, Staged};
+use super::storage::Storage;
+use super::{log, verdict};
+use crate::orchestration::StagedArgs;
+
+/// Tells the runs of a process apart. Raised by every run.
+static RUNS: AtomicU64 = AtomicU64::new(1);
+/// The diagnostics of which was said that there are none, a bit each. Set by whoever says so.
+static SAID: AtomicU32 = AtomicU32::new(0);
+
+/// What a run is asked to be.
+#[derive(Clone, Copy)]
+pub(crate) struct Request<'a> {
+    pub(crate) id: i32,
+    pub(crate) args: &'a ChipStorageTaskArgs,
+    pub(crate) config: &'a CallConfig,
+    pub(crate) descriptor: NativeRunDescriptor,
+}
+
+/// A place that a step has taken its run out of. Dropped without a next phase, it leaves the place free.
+struct Holding<'c> {
+    context: &'c Context,
+    slot: usize,
+    buffer: Option<Buffer>,
+    next: Phase,
+}
+
+impl Holding<'_> {
+    /// The step is over: the run is in `next`.
+    fn put(mut self, next: Phase) {
+        self.next = next;
+    }
+}
+
+impl Drop for Holding<'_> {
+    fn drop(&mut self) {
+        let (next, buffer) = (std::mem::take(&mut self.next), self.buffer);
+        // What it replaces says only that the place was held.
+        let _ = self.context.with(|device| {
+            let place = &mut device.places[self.slot];
+            place.phase = next;
+            if let Some(buffer) = buffer {
+                place.buffer = buffer;
+            }
+            Ok(())
+        });
+    }
+}
+
+/// Prepares a run in the place that its descriptor names, and returns it with its number.
+///
+/// # Safety
+///
+/// As [`Staged::new`].
+unsafe fn stage<'c>(
+    context: &'c Context,
+    request: &Request<'_>,
+) -> Result<(Holding<'c>, u64, Ready), HostError> {
+    let Request { id, args, config, descriptor } = *request;
+    for (what, value) in [("pipeline slot", descriptor.pipeline_slot), ("bank", descriptor.arena_bank)] {
+        if value >= PIPELINE_DEPTH {
+            return Err(HostError::Place { what, value });
+        }
+    }
+    config.validate()?;
+    let slot = descriptor.pipeline_slot as usize;
+    let wanted = Wanted::of(&config.runtime_env());
+    let number = RUNS.fetch_add(1, Ordering::Relaxed);
+    let (content, bound, chip, buffer) = context.with(|device| {
+        if !matches!(device.places[slot].phase, Phase::Free) {
+            return Err(HostError::PlaceTaken { slot: descriptor.pipeline_slot });
+        }
+        let content = Arc::clone(device.callable(id)?);
+        let kept = device.chip_for(wanted)?;
+        let bound = content.bind(id, kept)?;
+        let chip = Arc::clone(kept.chip());
+        let place = &mut device.places[slot];
+        place.phase = Phase::Held("being prepared");
+        place.number = number;
+        Ok((content, bound, chip, place.buffer))
+    })?;
+    let mut holding = Holding { context, slot, buffer: None, next: Phase::Free };
+    say_once(config);
+    let mut buffer_now = buffer;
+    // SAFETY: the caller's promises; the buffer is that of a place that is held.
+    let staged =
+        unsafe { Staged::new(id, args, content.program.signature(), &context.memory, &mut buffer_now) };
+    // It may have been given up for a larger one that could not be had.
+    holding.buffer = Some(buffer_now);
+    let acceptance = Acceptance { word: descriptor.accepted_state, value: descriptor.accepted_value };
+    Ok((holding, number, Ready { chip, bound, staged: Arc::new(staged?), acceptance }))
+}
+
+/// Prepares a run whose name is kept in `storage`.
+///
+/// # Safety
+///
+/// As [`Staged::new`], until the run is finalized.
+pub(crate) unsafe fn prepare(
+    context: &Context,
+    storage: Storage,
+    request: &Request<'_>,
+) -> Result<(), HostError> {
+    storage.check_free()?;
+    // SAFETY: the caller's promises.
+    let (holding, number, ready) = unsafe { stage(context, request) }?;
+    storage.fill(holding.slot, number);
+    holding.put(Phase::Prepared(ready));
+    Ok(())
+}
+
+/// A run from its preparation to its end, and its code.
+///
+/// # Safety
+///
+/// As [`Staged::new`].
+pub(crate) unsafe fn run(
+    context: &Context,
+    storage: Storage,
+    request: &Request<'_>,
+) -> Result<i32, HostError> {
+    storage.check_free()?;
+    // SAFETY: the caller's promises.
+    let (_holding, _, ready) = unsafe { stage(context, request) }?;
+    let chip = Arc::clone(&ready.chip);
+    let kept = ready.kept();
+    let code = end("simpler_run", &play_here(&chip, ready));
+    kept.hand_over(code);
+    Ok(code)
+}
+
+/// Plays a run on this thread.
+fn play_here(chip: &Chip, ready: Ready) -> Outcome {
+    chip.run(move |orch| {
+        ready.acceptance.tell();
+        ready.play(orch)
+    })
+}
+
+/// What a run came to: its code, after the log was told.
+fn end(call: &str, outcome: &Outcome) -> i32 {
+    match outcome {
+        Ok(report) => {
+            log::info(call, format_args!("{} tasks in {:?}", report.tasks, report.wall));
+            0
+        }
+        Err(error) => verdict::failed(call, error),
+    }
+}
+
+impl Kept {
+    /// Copies back the results of a run that came to `code`: those of one that failed stay where they are.
+    fn hand_over(&self, code: i32) {
+        if code == 0 {
+            // SAFETY: the run is over; its tensors stay until it is finalized, which is when this is called.
+            unsafe { self.staged.copy_back() };
+        }
+    }
+}
+
+impl Ready {
+    fn kept(&self) -> Kept {
+        Kept { _bound: Arc::clone(&self.bound), staged: Arc::clone(&self.staged) }
+    }
+
+    /// What the chip runs.
+    fn play(&self, orch: &mut Orch<'_>) -> prewire_chip::Result<()> {
+        let Staged { tensors, scalars, .. } = &*self.staged;
+        // SAFETY: the chip was built for hazards of this kind; the tensors are those of the front end, which has promised
+        // that they are memory, or the copies of them in a buffer that this run alone uses.
+        unsafe { self.bound.play(orch, &StagedArgs { tensors, scalars }) }
+    }
+}
+
+impl Acceptance {
+    /// The run was launched.
+    fn tell(self) {
+        if let Ok(at) = usize::try_from(self.word)
+            && at != 0
+            && at % 4 == 0
+        {
+            // SAFETY: the descriptor names an aligned word that stays until the launch has returned, and that both sides
+            // reach as one word.
+            let word = unsafe { AtomicU32::from_ptr(core::ptr::with_exposed_provenance_mut(at)) };
+            // ORDERING: Release, "run-accepted"; pairs with Acquire of the front end: what was prepared is seen.
+            word.store(self.value.cast_unsigned(), Ordering::Release);
+        }
+    }
+}
+
+/// The place that `storage` speaks of, with its run in it.
+fn place(device: &mut super::device::Device, storage: Storage) -> Result<(usize, &mut Place), HostError> {
+    let (slot, number) = storage.run()?;
+    let what = "its run is over, or of another context";
+    let place = device.places.get_mut(slot).filter(|place| place.number == number);
+    match place {
+        Some(place) if !matches!(place.phase, Phase::Free) => Ok((slot, place)),
+        _ => Err(HostError::Storage { what }),
+    }
+}
+
+fn wrong(call: &'static str, need: &'static str, phase: &Phase) -> HostError {
+    HostError::Phase { call, need, phase: phase.name() }
+}
+
+/// Launches a prepared run. It goes on by itself, after the runs that were launched before.
+pub(crate) fn launch(context: &Context, storage: Storage) -> Result<i32, HostError> {
+    let (call, need) = ("simpler_launch_run", "prepared");
+    context.with(|device| {
+        let (_, place) = place(device, storage)?;
+        let ready = match std::mem::take(&mut place.phase) {
+            Phase::Prepared(ready) => ready,
+            other => {
+                let error = wrong(call, need, &other);
+                place.phase = other;
+                return Err(error);
+            }
+        };
+        let (chip, kept, acceptance) = (Arc::clone(&ready.chip), ready.kept(), ready.acceptance);
+        match chip.launch(move |orch| ready.play(orch)) {
+            Ok(run) => {
+                place.phase = Phase::Running(run, kept);
+                acceptance.tell();
+                Ok(0)
+            }
+            Err(error) => {
+                let code = verdict::failed(call, &error);
+                place.phase = Phase::Over(code, Some(kept));
+                Ok(code)
+            }
+        }
+    })
+}
+
+/// Whether a launched run is over.
+pub(crate) fn poll(context: &Context, storage: Storage) -> Result<bool, HostError> {
+    context.with(|device| {
+        let (_, place) = place(device, storage)?;
+        match &place.phase {
+            Phase::Running(run, _) => Ok(run.is_over()),
+            Phase::Over(..) => Ok(true),
+            Phase::Held(_) => Ok(false),
+            other => Err(wrong("simpler_poll_run", "launched", other)),
+        }
+    })
+}
+
+/// Takes the run out of its place for a step that takes time.
+fn take<'c>(
+    context: &'c Context,
+    storage: Storage,
+    (call, need, held): (&'static str, &'static str, &'static str),
+    may: impl FnOnce(&Phase) -> bool,
+) -> Result<(Holding<'c>, Phase), HostError> {
+    context.with(|device| {
+        let (slot, place) = place(device, storage)?;
+        if !may(&place.phase) {
+            return Err(wrong(call, need, &place.phase));
+        }
+        let phase = std::mem::replace(&mut place.phase, Phase::Held(held));
+        Ok((Holding { context, slot, buffer: None, next: Phase::Free }, phase))
+    })
+}
+
+/// Waits until a launched run is over, and returns its code. The run stays until it is finalized.
+pub(crate) fn wait(context: &Context, storage: Storage) -> Result<i32, HostError> {
+    let words = ("simpler_wait_run", "launched", "being waited for");
+    let launched = |phase: &Phase| matches!(phase, Phase::Running(..) | Phase::Over(..));
+    let (holding, phase) = take(context, storage, words, launched)?;
+    let (code, kept) = over("simpler_wait_run", phase);
+    holding.put(Phase::Over(code, kept));
+    Ok(code)
+}
+
+/// Waits for what may go on: the code of the run, and what is kept of it if it was launched.
+fn over(call: &str, phase: Phase) -> (i32, Option<Kept>) {
+    match phase {
+        Phase::Running(run, kept) => (end(call, &run.wait()), Some(kept)),
+        Phase::Over(code, kept) => (code, kept),
+        // Prepared and never launched: nothing of it has happened.
+        _ => (0, None),
+    }
+}
+
+/// Ends a prepared run, launched or not, and returns its code. Its place and its storage are free afterwards.
+pub(crate) fn finalize(context: &Context, storage: Storage) -> Result<i32, HostError> {
+    let words = ("simpler_finalize_run", "prepared or launched", "being finalized");
+    let (_holding, phase) = take(context, storage, words, |phase| !matches!(phase, Phase::Held(_)))?;
+    let (code, kept) = over("simpler_finalize_run", phase);
+    if let Some(kept) = kept {
+        kept.hand_over(code);
+    }
+    storage.clear();
+    Ok(code)
+}
+
+/// Says once in a process of each diagnostic that was asked for that there is none.
+fn say_once(config: &CallConfig) {
+    for (bit, diagnostic) in Diagnostic::ALL.into_iter().enumerate() {
+        if config.diagnostic(diagnostic) != 0 && SAID.fetch_or(1 << bit, Ordering::Relaxed) & (1 << bit) == 0
+        {
+            let name = diagnostic.name();
+            log::warn(
+                "simpler_prepare_run",
+                format_args!("{name} is accepted, and nothing is recorded for it"),
+            );
+        }
+    }
+}
+
+/// The storage at `at` and the run that is asked for.
+///
+/// # Errors
+///
+/// A pointer that is null or not aligned.
+///
+/// # Safety
+///
+/// What is not null is what its type says, and stays for the call.
+pub(crate) unsafe fn request<'a>(
+    at: *mut c_void,
+    id: i32,
+    args: *const ChipStorageTaskArgs,
+    config: *const CallConfig,
+    descriptor: *const NativeRunDescriptor,
+) -> Result<(Storage, Request<'a>), HostError> {
+    // SAFETY: the caller's promise.
+    let storage = unsafe { Storage::new(at) }?;
+    // SAFETY: as above.
+    let args = unsafe { borrowed(args, "the arguments") }?;
+    // SAFETY: as above.
+    let config = unsafe { borrowed(config, "the configuration") }?;
+    // SAFETY: as above.
+    let descriptor = *unsafe { borrowed(descriptor, "the descriptor") }?;
+    Ok((storage, Request { id, args, config, descriptor }))
+}
+
+/// # Safety
+///
+/// If it is not null it is a record that stays.
+unsafe fn borrowed<'a, T>(at: *const T, what: &'static str) -> Result<&'a T, HostError> {
+    if at.is_null() {
+        return Err(HostError::Null { what });
+    }
+    if !at.is_aligned() {
+        return Err(HostError::Unaligned { what, addr: at.addr(), align: align_of::<T>() });
+    }
+    // SAFETY: it is not null, it is aligned, and the caller says that the record is there.
+    Ok(unsafe { &*at })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_written_before_the_launch_is_seen_by_who_sees_it_accepted() {
+        let (word, before) = (AtomicU32::new(0), AtomicU32::new(0));
+        let at = (&raw const word).expose_provenance() as u64;
+        std::thread::scope(|threads| {
+            threads.spawn(|| {
+                before.store(7, Ordering::Relaxed);
+                Acceptance { word: at, value: -3 }.tell();
+            });
+            // ORDERING: Acquire, "run-accepted"; pairs with Release in Acceptance::tell.
+            while word.load(Ordering::Acquire) == 0 {
+                std::thread::yield_now();
+            }
+            assert_eq!((word.load(Ordering::Relaxed).cast_signed(), before.load(Ordering::Relaxed)), (-3, 7));
+        });
+        for nowhere in [0, 2] {
+            Acceptance { word: nowhere, value: 1 }.tell();
+        }
+    }
+}

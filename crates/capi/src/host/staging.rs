@@ -1,0 +1,240 @@
+//! The arguments of a run on the device. Invariant: what a run reads and writes of host tensors is a copy, made before it
+//! begins, and taken back after it has ended well; the host's memory is touched at no other time.
+//!
+//! A place of the pipeline keeps its buffer between runs, and it grows to what the largest run needed: so a run of a
+//! program that goes round and round allocates nothing.
+
+use prewire_abi::{AddressSpace, ArgDirection, ChipStorageTaskArgs, ChipTensor, TaskId};
+
+use super::error::HostError;
+use super::memory::{ALIGN, DeviceMemory};
+
+/// The buffer that a place of the pipeline stages through.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Buffer {
+    /// Where it is, or 0.
+    pub(crate) addr: usize,
+    bytes: usize,
+}
+
+/// Bytes to be copied back to the host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Back {
+    host: usize,
+    device: usize,
+    bytes: usize,
+}
+
+/// The arguments of a run, with the addresses of the device.
+#[derive(Debug)]
+pub(crate) struct Staged {
+    pub(crate) tensors: Box<[ChipTensor]>,
+    pub(crate) scalars: Box<[u64]>,
+    back: Vec<Back>,
+}
+
+/// What is done with a tensor of the host.
+#[derive(Clone, Copy)]
+struct Part {
+    /// Where it begins in the buffer.
+    at: usize,
+    /// The bytes of it that are touched.
+    start: usize,
+    end: usize,
+    copied_in: bool,
+    copied_back: bool,
+}
+
+impl Staged {
+    /// Lays out the arguments of callable `id` in `buffer`, which grows if it must, and copies in what is read.
+    ///
+    /// A tensor that the signature calls IN is not copied back, and one that it calls OUT is not copied in, unless there
+    /// are bytes between its elements. What the signature does not name is copied both ways.
+    ///
+    /// # Safety
+    ///
+    /// The host tensors are valid for reads, and those that are not IN for writes until the run is finalized; nobody else
+    /// works on them meanwhile. Nothing else uses `buffer`.
+    pub(crate) unsafe fn new(
+        id: i32,
+        args: &ChipStorageTaskArgs,
+        signature: &[ArgDirection],
+        memory: &DeviceMemory,
+        buffer: &mut Buffer,
+    ) -> Result<Self, HostError> {
+        args.validate().map_err(|error| HostError::Args { id, error })?;
+        let tensors = args.tensors().map_err(|error| HostError::Args { id, error })?;
+        let scalars = args.scalars().map_err(|error| HostError::Args { id, error })?;
+        let want = signature.iter().filter(|&&direction| direction != ArgDirection::Scalar).count();
+        if tensors.len() < want {
+            return Err(HostError::Tensors { id, want, have: tensors.len() });
+        }
+        let mut total = 0;
+        let parts: Vec<Option<Part>> = (tensors.iter().enumerate())
+            .map(|(index, tensor)| {
+                let part = part(id, index, tensor, signature.get(index).copied(), total)?;
+                if part.is_some() {
+                    let full = HostError::Memory { bytes: u64::MAX, committed: memory.committed() };
+                    let end = usize::try_from(tensor.buffer_size()).ok().and_then(|n| total.checked_add(n));
+                    total = end.and_then(|end| end.checked_next_multiple_of(ALIGN)).ok_or(full)?;
+                }
+                Ok(part)
+            })
+            .collect::<Result<_, HostError>>()?;
+        if total > buffer.bytes {
+            if buffer.addr != 0 {
+                let old = std::mem::take(buffer);
+                memory.free(old.addr)?;
+            }
+            *buffer = Buffer { addr: memory.allocate(total)?, bytes: total };
+        }
+        let mut back = Vec::new();
+        let staged = tensors.iter().zip(&parts).map(|(tensor, part)| {
+            let Some(part) = part else { return *tensor };
+            let (device, host) = (buffer.addr + part.at, tensor.buffer_addr() as usize);
+            let bytes = part.end - part.start;
+            if part.copied_in {
+                let from = core::ptr::with_exposed_provenance::<u8>(host + part.start);
+                let to = core::ptr::with_exposed_provenance_mut::<u8>(device + part.start);
+                // SAFETY: the caller says that the tensor can be read; the buffer has room for it behind `at`, and nobody
+                // else uses it.
+                unsafe { core::ptr::copy(from, to, bytes) };
+            }
+            if part.copied_back {
+                back.push(Back { host: host + part.start, device: device + part.start, bytes });
+            }
+            tensor.with_buffer_addr(device as u64).with_owner(TaskId::INVALID)
+        });
+        let tensors = staged.collect();
+        Ok(Self { tensors, scalars: scalars.into(), back })
+    }
+
+    /// Copies what was written to the host.
+    ///
+    /// # Safety
+    ///
+    /// As [`new`](Staged::new), of which the run is over.
+    pub(crate) unsafe fn copy_back(&self) {
+        for &Back { host, device, bytes } in &self.back {
+            let from = core::ptr::with_exposed_provenance::<u8>(device);
+            let to = core::ptr::with_exposed_provenance_mut::<u8>(host);
+            // SAFETY: the caller says that the tensor can be written, and that nobody uses the buffer any more.
+            unsafe { core::ptr::copy(from, to, bytes) };
+        }
+    }
+}
+
+/// What is done with tensor `index`, which would begin at `at`; none if it is on the device or has no bytes.
+fn part(
+    id: i32,
+    index: usize,
+    tensor: &ChipTensor,
+    direction: Option<ArgDirection>,
+    at: usize,
+) -> Result<Option<Part>, HostError> {
+    let range = tensor.byte_range();
+    if tensor.address_space() != Ok(AddressSpace::Host) || range.is_empty() {
+        return Ok(None);
+    }
+    if tensor.buffer_addr() == 0 {
+        return Err(HostError::NullTensor { id, index, bytes: range.end });
+    }
+    // A valid tensor ends where its buffer does, which ends inside of the address space.
+    let (start, end) = (range.start as usize, range.end as usize);
+    let out = direction == Some(ArgDirection::Out) && tensor.is_contiguous();
+    let copied_back = direction != Some(ArgDirection::In);
+    Ok(Some(Part { at, start, end, copied_in: !out, copied_back }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use prewire_abi::DataType;
+
+    fn tensor(data: &[u32]) -> ChipTensor {
+        ChipTensor::contiguous(data.as_ptr() as u64, &[data.len() as u32], DataType::U32).unwrap()
+    }
+
+    fn stage(
+        tensors: &[ChipTensor],
+        signature: &[ArgDirection],
+        memory: &DeviceMemory,
+        buffer: &mut Buffer,
+    ) -> Result<Staged, HostError> {
+        let mut args = ChipStorageTaskArgs::boxed();
+        tensors.iter().for_each(|tensor| args.push_tensor(*tensor).unwrap());
+        args.push_scalar(9).unwrap();
+        // SAFETY: the tensors are those of the tests, which stay.
+        unsafe { Staged::new(5, &args, signature, memory, buffer) }
+    }
+
+    fn device<'d>(tensor: &ChipTensor) -> &'d mut [u32] {
+        let at = core::ptr::with_exposed_provenance_mut(tensor.start_addr() as usize);
+        // SAFETY: a staged tensor of that many elements, of which a test makes one reference at a time.
+        unsafe { core::slice::from_raw_parts_mut(at, tensor.numel() as usize) }
+    }
+
+    #[test]
+    fn the_signature_says_what_is_copied() {
+        let (a, mut b, mut c, mut d) = ([1u32; 8], [2u32; 8], [3u32; 8], [4u32; 8]);
+        let host = [tensor(&a), tensor(&b), tensor(&c), tensor(&d)];
+        let (memory, mut buffer) = (DeviceMemory::default(), Buffer::default());
+        let signature = [ArgDirection::In, ArgDirection::Out, ArgDirection::InOut];
+        // Something else is there, which must not come to the host unless it is written.
+        let dirt = stage(&[tensor(&[7; 1024])], &[], &memory, &mut buffer).unwrap();
+        drop(dirt);
+        let first = buffer.addr;
+        let staged = stage(&host, &signature, &memory, &mut buffer).unwrap();
+        assert_eq!(buffer.addr, first, "there was room");
+        assert_eq!(&*staged.scalars, &[9]);
+        for (index, want) in [1, 7, 3, 4].into_iter().enumerate() {
+            let tensor = &staged.tensors[index];
+            assert_eq!(tensor.buffer_addr() % 1024, 0);
+            let data = device(tensor);
+            assert!(data.iter().all(|&word| word == want), "tensor {index}: {data:?}");
+            data.fill(50 + index as u32);
+        }
+        // SAFETY: nobody else works on the tensors; the compiler is told below that they were written.
+        unsafe { staged.copy_back() };
+        let seen = |data: &mut [u32; 8]| std::hint::black_box(data)[0];
+        assert_eq!(std::hint::black_box(&a)[0], 1, "IN is not copied back");
+        assert_eq!([seen(&mut b), seen(&mut c), seen(&mut d)], [51, 52, 53]);
+    }
+
+    #[test]
+    fn bytes_between_and_before_the_elements_stay() {
+        let mut data = [1u32; 16];
+        let addr = data.as_mut_ptr() as u64;
+        let host = ChipTensor::in_buffer(addr, 64, 4, &[3], &[2], DataType::U32).unwrap();
+        let (memory, mut buffer) = (DeviceMemory::default(), Buffer::default());
+        let staged = stage(&[host], &[ArgDirection::Out], &memory, &mut buffer).unwrap();
+        let written = staged.tensors[0];
+        let at = core::ptr::with_exposed_provenance_mut::<u32>(written.start_addr() as usize);
+        for element in 0..3 {
+            // SAFETY: the elements of the staged tensor, two words from one to the next.
+            unsafe { at.wrapping_add(2 * element).write(8) };
+        }
+        // SAFETY: as in the test above.
+        unsafe { staged.copy_back() };
+        assert_eq!(std::hint::black_box(&mut data)[..], [1, 1, 1, 1, 8, 1, 8, 1, 8, 1, 1, 1, 1, 1, 1, 1]);
+    }
+
+    #[test]
+    fn what_is_on_the_device_stays_where_it_is_and_bad_tensors_are_named() {
+        let (memory, mut buffer) = (DeviceMemory::default(), Buffer::default());
+        let there = ChipTensor::contiguous(0x1000, &[4], DataType::F32).unwrap();
+        let there = there.with_address_space(AddressSpace::Device);
+        let staged = stage(&[there], &[], &memory, &mut buffer).unwrap();
+        assert_eq!((staged.tensors[0].buffer_addr(), buffer.addr), (0x1000, 0));
+        let null = ChipTensor::contiguous(0, &[4], DataType::F32).unwrap();
+        let error = stage(&[there, null], &[], &memory, &mut buffer).unwrap_err();
+        assert!(matches!(error, HostError::NullTensor { id: 5, index: 1, bytes: 16 }), "{error}");
+        let error = stage(&[there], &[ArgDirection::In; 2], &memory, &mut buffer).unwrap_err();
+        assert!(matches!(error, HostError::Tensors { want: 2, have: 1, .. }), "{error}");
+        let huge = ChipTensor::contiguous(0x1000, &[u32::MAX, 1 << 20], DataType::F32).unwrap();
+        let error = stage(&[huge], &[], &memory, &mut buffer).unwrap_err();
+        assert!(matches!(error, HostError::Memory { .. }), "{error}");
+        assert_eq!(memory.committed(), 0);
+        assert!(stage(&[bytemuck::Zeroable::zeroed()], &[], &memory, &mut buffer).is_err());
+    }
+}

@@ -1,0 +1,98 @@
+//! Several contexts, processes and copies of the library at a time.
+
+use crate::api::{Api, built};
+use crate::compile;
+use crate::worker::{Worker, args, floats};
+use prewire_abi::CallConfig;
+use prewire_os::process::{self, Exit, Fork};
+use prewire_test_support::Held;
+
+fn vector(worker: &mut Worker<'_>, id: i32) {
+    let (a, b, f) = (vec![2f32; 64], vec![3f32; 64], vec![0f32; 64]);
+    assert_eq!(worker.run(id, &args(&[floats(&a), floats(&b), floats(&f)], &[]), &CallConfig::default()), 0);
+    assert!(std::hint::black_box(f).iter().all(|&x| x == 47.0));
+}
+
+pub(crate) fn devices_of_one_process_run_at_the_same_time() {
+    if compile::compiler().is_none() {
+        return;
+    }
+    let api = Api::load(&built());
+    let bytes = compile::vector();
+    std::thread::scope(|threads| {
+        for device in 0..3 {
+            let (api, bytes) = (&api, &bytes);
+            threads.spawn(move || {
+                let mut worker = Worker::new(api, device);
+                assert_eq!(worker.register(device, bytes), 0);
+                (0..50).for_each(|_| vector(&mut worker, device));
+            });
+        }
+    });
+}
+
+pub(crate) fn copies_of_the_library_know_nothing_of_each_other() {
+    if compile::compiler().is_none() {
+        return;
+    }
+    let copy = built().with_file_name(format!("copy-{}.so", std::process::id()));
+    std::fs::copy(built(), &copy).unwrap();
+    let apis = [Api::load(&built()), Api::load(&copy)];
+    std::fs::remove_file(&copy).unwrap();
+    let bytes = compile::vector();
+    let mut workers = [Worker::new(&apis[0], 0), Worker::new(&apis[1], 0)];
+    for worker in &mut workers {
+        assert_eq!(worker.register(0, &bytes), 0);
+    }
+    for _ in 0..10 {
+        workers.iter_mut().for_each(|worker| vector(worker, 0));
+    }
+    // SAFETY: a handle of the other copy, which this one does not know under that number or has one of its own.
+    assert_eq!(workers[0].ctx.addr(), workers[1].ctx.addr(), "each counts for itself");
+    assert_eq!(workers[0].finalize(), 0);
+    vector(&mut workers[1], 0);
+}
+
+pub(crate) fn forked_children_have_contexts_of_their_own() {
+    if compile::compiler().is_none() {
+        return;
+    }
+    let bytes = compile::vector();
+    // The parent has loaded it too, and made and given back a context.
+    let api = Api::load(&built());
+    drop(Worker::new(&api, 7));
+    let inherited = Worker::bare(&api);
+    let children: Vec<_> = (0..4)
+        .map(|device| match process::fork().unwrap() {
+            Fork::Parent(child) => child,
+            Fork::Child => {
+                assert_eq!(inherited.init(device, None), -1, "that is the parent's");
+                let mut worker = Worker::new(&api, device);
+                assert_eq!(worker.register(0, &bytes), 0);
+                (0..20).for_each(|_| vector(&mut worker, 0));
+                drop(worker);
+                process::exit_now(0);
+            }
+        })
+        .collect();
+    for child in children {
+        assert_eq!(process::reap(child).unwrap(), Exit::Code(0));
+    }
+}
+
+pub(crate) fn whole_lives_leave_nothing_behind() {
+    if compile::compiler().is_none() {
+        return;
+    }
+    let api = Api::load(&built());
+    let bytes = compile::vector();
+    let life = |device| {
+        let mut worker = Worker::new(&api, device);
+        assert_eq!(worker.register(0, &bytes), 0);
+        vector(&mut worker, 0);
+    };
+    (0..5).for_each(&life);
+    let before = Held::now();
+    (0..100).for_each(&life);
+    before.assert_grew_at_most(8, 4 << 20);
+}
