@@ -7,7 +7,7 @@ use core::time::Duration;
 use prewire_abi::{ChipTensor, EdgeKind, ScopeMode, TensorArgType, TensorCreateInfo};
 use prewire_chip::{
     Chip, ChipBuilder, Core, DataType, ErrorCode, Foreign, ForeignTask, Hazards, Kernel, Orch, PredicateOp,
-    Result, RingSizes, RunReport, TaskId,
+    Result, RingSizes, RunReport, TaskId, What,
 };
 use std::sync::{Arc, Mutex};
 
@@ -67,6 +67,83 @@ fn create(foreign: &mut Foreign<'_, '_>, shape: &[u32]) -> Result<(TaskId, *cons
     let mut at = core::ptr::null();
     let id = foreign.submit(&ForeignTask::new([None; 3]), &mut |output| at = output)?;
     Ok((id, at))
+}
+
+/// A dummy with these arguments.
+fn plain(foreign: &mut Foreign<'_, '_>, args: &[(&ChipTensor, TensorArgType)]) -> Result<TaskId> {
+    for (tensor, tag) in args {
+        foreign.tensor(tensor, *tag)?;
+    }
+    foreign.submit(&ForeignTask::new([None; 3]), &mut |_| ())
+}
+
+#[test]
+fn each_tag_makes_the_edges_of_the_table_and_no_other() {
+    use EdgeKind as E;
+    let _dog = dog();
+    let chip = build().trace(true).build().unwrap();
+    let mut memory = vec![0; 64];
+    let x = tensor(&mut memory);
+    let half = x.view(&[32], &[0]).unwrap();
+    let mut expected = Vec::new();
+    let mut expect = |id: TaskId, mut edges: Vec<(TaskId, E)>| {
+        edges.sort_unstable_by_key(|edge| edge.0.raw());
+        expected.push((id, edges));
+    };
+    play(&chip, |foreign| {
+        let (owner, at) = create(foreign, &[64])?;
+        expect(owner, Vec::new());
+        // SAFETY: the scope of the run is open.
+        let own = unsafe { *at };
+        let manual = own.with_manual_dep(true);
+        let writers: Vec<TaskId> =
+            (0..3).map(|_| plain(foreign, &[(&own, OutputExisting)])).collect::<Result<_>>()?;
+        writers.iter().for_each(|&id| expect(id, vec![(owner, E::BOTH)]));
+        let all =
+            |kind: E| writers.iter().map(|&id| (id, kind)).chain([(owner, E::BOTH)]).collect::<Vec<_>>();
+        expect(plain(foreign, &[(&own, Input)])?, all(E::WAIT));
+        expect(plain(foreign, &[(&own, NoDep)])?, vec![(owner, E::BOTH)]);
+        for tag in [Input, InOut, OutputExisting] {
+            expect(plain(foreign, &[(&manual, tag)])?, vec![(owner, E::BOTH)]);
+        }
+        foreign.after(writers[0], E::RETAIN);
+        let mut named = all(E::WAIT);
+        named[0].1 = E::BOTH;
+        let last = plain(foreign, &[(&own, InOut), (&own, Input)])?;
+        expect(last, named);
+        // What it covers is remembered no more.
+        expect(plain(foreign, &[(&own, Input)])?, vec![(owner, E::BOTH), (last, E::WAIT)]);
+
+        // Memory that no task made, and a part of it.
+        let whole = plain(foreign, &[(&x, InOut)])?;
+        expect(whole, Vec::new());
+        let part = plain(foreign, &[(&half, OutputExisting)])?;
+        expect(part, Vec::new());
+        expect(plain(foreign, &[(&x, Input)])?, vec![(whole, E::WAIT), (part, E::WAIT)]);
+
+        foreign.open_scope(ScopeMode::Manual)?;
+        for tag in [Input, InOut, OutputExisting, NoDep] {
+            expect(plain(foreign, &[(&own, tag), (&x, tag)])?, Vec::new());
+        }
+        foreign.after(whole, E::WAIT);
+        expect(plain(foreign, &[(&own, InOut)])?, vec![(whole, E::WAIT)]);
+        foreign.close_scope()
+    })
+    .unwrap();
+    let trace = chip.take_trace().unwrap();
+    let seen: Vec<(TaskId, Vec<(TaskId, E)>)> = trace
+        .events()
+        .iter()
+        .filter_map(|event| match &event.what {
+            What::Submitted { task, producers, .. } => {
+                let mut producers = producers.clone();
+                producers.sort_unstable_by_key(|edge| edge.0.raw());
+                Some((*task, producers))
+            }
+            _ => None,
+        })
+        .collect();
+    assert_eq!(seen, expected);
 }
 
 #[test]
@@ -179,7 +256,10 @@ fn a_stale_tensor_and_a_retired_producer_are_no_failure() {
     let (kernel, log, _) = logger(&chip);
     play(&chip, |foreign| {
         foreign.open_scope(ScopeMode::Auto)?;
-        let (id, at) = create(foreign, &[4])?;
+        // Complete from birth, and retired as soon as nothing holds it.
+        foreign.create(&TensorCreateInfo::new(&[4], DataType::U32).unwrap())?;
+        let mut at = core::ptr::null();
+        let id = foreign.alloc(&mut |output| at = output)?;
         // SAFETY: the scope is open.
         let stale = unsafe { *at };
         foreign.close_scope()?;
