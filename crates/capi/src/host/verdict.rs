@@ -49,7 +49,7 @@ impl std::fmt::Display for Stall<'_> {
         let name = match report.class {
             StallClass::Running => "running-stalled",
             StallClass::ReadyButIdle => "ready-but-all-idle",
-            StallClass::Dependency => "dependency-deadlock",
+            StallClass::Dependency | StallClass::Deferred => "dependency-deadlock",
             StallClass::Orchestration => "orchestrator-starvation",
             _ => "unknown",
         };

@@ -3,15 +3,29 @@
 use crate::api::{Api, built};
 use crate::compile;
 use crate::worker::{Worker, args, floats, rings};
+use core::time::Duration;
 use host_runtime::host::SimplerHostLogState;
 use prewire_abi::{AddressSpace, CallConfig, ChipTensor, DataType};
+use prewire_os::{Event, clock};
 use std::ffi::c_int;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::thread::JoinHandle;
+
+/// A process of its own, which plays `part`.
+fn begin(part: &str, limit: &str) -> Child {
+    let me = std::env::current_exe().unwrap();
+    let mut command = Command::new(me);
+    command.args(["--case", part]).env("SIMPLER_SCHEDULER_TIMEOUT_MS", limit);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
+}
 
 /// What a process of its own, which plays `part`, writes to its log.
 fn log_of(part: &str) -> String {
-    let me = std::env::current_exe().unwrap();
-    let output = Command::new(me).args(["--case", part]).stdout(Stdio::null()).output().unwrap();
+    log_from(begin(part, "10000"))
+}
+
+fn log_from(child: Child) -> String {
+    let output = child.wait_with_output().unwrap();
     let log = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "{log}");
     log
@@ -66,6 +80,15 @@ pub(crate) fn fatal() {
     fails("fatal", &[4], &[], &CallConfig::default(), -9);
 }
 
+pub(crate) fn element() {
+    let api = Api::load(&built());
+    let mut worker = Worker::new(&api, 0);
+    assert_eq!(worker.register(0, &compile::with("element", &[], &[3])), 0);
+    let gate = OpenLater::new(&worker, Duration::from_secs(17));
+    assert_eq!(worker.run(0, &args(&[gate.tensor()], &[]), &CallConfig::default()), -8);
+    gate.join();
+}
+
 pub(crate) fn unknown_kernel() {
     fails("unknown_kernel", &[4], &[], &CallConfig::default(), -5);
 }
@@ -82,35 +105,52 @@ pub(crate) fn completion_malformed() {
     fails("completions", &[5], &[103], &CallConfig::default(), -103);
 }
 
+/// The words of a gate kernel, which is let go after some time.
+struct OpenLater {
+    at: usize,
+    opener: JoinHandle<()>,
+}
+
+impl OpenLater {
+    fn new(worker: &Worker<'_>, after: Duration) -> Self {
+        let at = worker.malloc(8);
+        assert_eq!(worker.write(at, &[0; 8]), 0);
+        let (at, ctx, copy) = (at.expose_provenance(), worker.ctx.addr(), worker.api.copy_to_device_ctx);
+        let opener = std::thread::spawn(move || {
+            // Nobody calls for the end of this wait: it is the time that is wanted.
+            let end = clock::monotonic() + after;
+            let over = || (clock::monotonic() >= end).then_some(());
+            while Event::new().wait_until(Some(after), over).is_none() {}
+            let (ctx, to) =
+                (core::ptr::without_provenance_mut(ctx), core::ptr::with_exposed_provenance_mut(at + 4));
+            // SAFETY: a context, and four bytes.
+            let copied = unsafe { copy(ctx, to, [1u8; 4].as_ptr().cast(), 4) };
+            assert_eq!(copied, 0);
+        });
+        Self { at, opener }
+    }
+
+    fn tensor(&self) -> ChipTensor {
+        let tensor = ChipTensor::contiguous(self.at as u64, &[2], DataType::U32).unwrap();
+        tensor.with_address_space(AddressSpace::Device)
+    }
+
+    fn join(self) {
+        self.opener.join().unwrap();
+    }
+}
+
 pub(crate) fn stall() {
     let api = Api::load(&built());
     let mut worker = Worker::new(&api, 0);
     assert_eq!(worker.register(0, &compile::with("gate", &[], &[3])), 0);
-    let at = worker.malloc(8);
-    assert_eq!(worker.write(at, &[0; 8]), 0);
-    let gate = ChipTensor::contiguous(at.addr() as u64, &[2], DataType::U32).unwrap();
-    let all = args(&[gate.with_address_space(AddressSpace::Device)], &[]);
-    assert_eq!(worker.prepare(0, 0, &all, &CallConfig::default()), 0);
-    assert_eq!(worker.launch(0), 0);
-    // The kernel is let go once its run was given up for it.
-    std::thread::scope(|threads| {
-        let (context, api) = (worker.ctx.addr(), worker.api);
-        let at = at.addr();
-        threads.spawn(move || {
-            let ctx = core::ptr::without_provenance_mut(context);
-            // The limit of the run is a fifth of a second; the patience with kernels after it is 5 seconds.
-            let start = prewire_os::clock::monotonic();
-            let event = prewire_os::Event::new();
-            let over = || (prewire_os::clock::monotonic() - start).as_millis() > 1500;
-            let _ = event.wait_until(Some(core::time::Duration::from_millis(1500)), || over().then_some(()));
-            let ones = [1u8; 4];
-            let to = core::ptr::without_provenance_mut(at + 4);
-            // SAFETY: a context, and four bytes.
-            let copied = unsafe { (api.copy_to_device_ctx)(ctx, to, ones.as_ptr().cast(), 4) };
-            assert_eq!(copied, 0);
-        });
-        assert_eq!(worker.finish(0), -100);
-    });
+    // The limit of the run is a fifth of a second; the patience with its kernels after it is 5 seconds.
+    let gate = OpenLater::new(&worker, Duration::from_millis(1500));
+    assert_eq!(worker.prepare(0, 0, &args(&[gate.tensor()], &[]), &CallConfig::default()), 0);
+    assert_eq!((worker.launch(0), worker.finish(0)), (0, -100));
+    gate.join();
+    assert_eq!(worker.register(1, &compile::with("many", &[], &[4])), 0);
+    assert_eq!(worker.run(1, &args(&[], &[4]), &CallConfig::default()), 0);
 }
 
 /// A kernel that never returns: its chip is given up, and everything else goes on.
@@ -137,6 +177,8 @@ pub(crate) fn codes_reach_the_caller_and_the_log() {
     if compile::compiler().is_none() {
         return;
     }
+    // An orchestration waits 15 s for an element, if its kernel may stand still for so long.
+    let element = begin("codes::element", "60000");
     for (part, orch, sched, name) in [
         ("codes::scope_deadlock", 1, 0, "SCOPE_DEADLOCK"),
         ("codes::heap_deadlock", 2, 0, "HEAP_RING_DEADLOCK"),
@@ -161,18 +203,18 @@ pub(crate) fn codes_reach_the_caller_and_the_log() {
             assert_eq!(log.matches(line).count(), 3, "{part}: {line}\n{log}");
         }
     }
+    let log = log_from(element);
+    assert!(log.contains("error detail: orch_error_code=8 TENSOR_WAIT_TIMEOUT - "), "{log}");
 }
 
 pub(crate) fn a_run_that_stands_still_is_told_with_what_keeps_it() {
     if compile::compiler().is_none() {
         return;
     }
-    // SAFETY: this process has one thread.
-    unsafe { std::env::set_var("SIMPLER_SCHEDULER_TIMEOUT_MS", "200") };
-    let log = log_of("codes::stall");
+    let log = log_from(begin("codes::stall", "200"));
     assert!(log.contains("orch_error_code=0 sched_error_code=100 runtime_status=-100"), "{log}");
     assert!(log.contains("sub_class=S1:running-stalled running=1 ready=0 waiting=0 orch_done=1"), "{log}");
-    let log = log_of("codes::hang");
+    let log = log_from(begin("codes::hang", "200"));
     assert!(log.contains("runtime_status=-100") && log.contains("allocations stay"), "{log}");
 }
 

@@ -262,3 +262,20 @@ pub(crate) fn configurations_are_checked_and_diagnostics_accepted() {
     }
     assert_eq!(worker.run(0, &run, &rings(16, 4096, 16)), 0);
 }
+
+pub(crate) fn sizes_come_from_the_run_then_from_the_environment() {
+    if compile::compiler().is_none() {
+        return;
+    }
+    // SAFETY: this process has one thread.
+    unsafe { std::env::set_var("PTO2_RING_TASK_WINDOW", "4,64,64,64") };
+    let api = Api::load(&built());
+    let mut worker = Worker::new(&api, 0);
+    assert_eq!(worker.register(0, &compile::with("scope_deadlock", &[], &[])), 0);
+    let none = args(&[], &[]);
+    assert_eq!(worker.run(0, &none, &CallConfig::default()), -1, "a window of 4 is full");
+    assert_eq!(worker.run(0, &none, &rings(16, 0, 0)), 0);
+    // SAFETY: the threads that there are read no environment.
+    unsafe { std::env::remove_var("PTO2_RING_TASK_WINDOW") };
+    assert_eq!(worker.run(0, &none, &CallConfig::default()), 0);
+}
