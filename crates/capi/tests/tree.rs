@@ -1,5 +1,6 @@
-//! The tree that `cargo xtask dist` writes: the commands of the documentation write it, and kernels ask the library in it which
-//! core they are on. What needs a compiler says so where there is none.
+//! The tree that `cargo xtask dist` writes: the commands of the documentation write it, kernels ask the library in it which
+//! core they are on, and a front end in Python runs a collective in two processes. What needs a compiler or Python says so
+//! where there is none.
 
 use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_LOCAL, RTLD_NOW};
 use prewire_chip::{Chip, Core, LibrarySource};
@@ -122,4 +123,18 @@ fn kernels_ask_by_name_which_core_they_are_on() {
     drop(second);
     assert_eq!(answers(), [-2; 64]);
     drop(context);
+}
+
+#[test]
+fn a_front_end_in_python_runs_a_collective_in_two_processes() {
+    let _dog = Watchdog::new(Duration::from_secs(600));
+    let (Some(python), Some(compiler)) = (program("PYTHON", &["python3"]), compiler()) else { return };
+    let (folder, _) = tree();
+    let [orchestration, kernel] =
+        ["orchestration.c", "reduce.c"].map(|name| library(&compiler, name, folder.path()));
+    let front_end = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/front_end.py");
+    let mut command = Command::new(python);
+    let output = succeed(command.arg(front_end).arg(folder.path()).args([orchestration, kernel]));
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(said.matches("all are right").count(), 2, "{said}");
 }
