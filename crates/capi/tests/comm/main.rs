@@ -51,6 +51,7 @@ fn word(window: u64, index: usize) -> &'static AtomicU64 {
 
 prewire_test_support::cases! {
     together::ranks_reduce_through_their_windows,
+    together::ranks_may_be_in_one_process,
     together::parts_of_windows_are_where_the_context_says,
     together::domains_of_some_ranks_have_windows_of_their_own,
     together::a_global_domain_needs_no_communicator,

@@ -33,6 +33,25 @@ pub(crate) fn ranks_reduce_through_their_windows() {
     all_well(&[child(|| run(1)), child(|| run(0)), child(|| run(2))]);
 }
 
+/// The ranks of a program may be chips of one process, each on a thread of its own: they map the same memory several times.
+pub(crate) fn ranks_may_be_in_one_process() {
+    std::thread::scope(|s| {
+        for me in 0..4_u64 {
+            s.spawn(move || {
+                let comm = rank(me as i32, 4);
+                let windows = context(comm.allocate(64).unwrap()).windows_in;
+                for round in 0..200 {
+                    word(windows[(me as usize + 1) % 4], 0).store(me * 1000 + round, Ordering::Relaxed);
+                    comm.barrier().unwrap();
+                    let left = (me + 3) % 4;
+                    assert_eq!(word(windows[me as usize], 0).load(Ordering::Relaxed), left * 1000 + round);
+                    comm.barrier().unwrap();
+                }
+            });
+        }
+    });
+}
+
 pub(crate) fn parts_of_windows_are_where_the_context_says() {
     let run = |me: u32| {
         let comm = rank(me as i32, 2);
