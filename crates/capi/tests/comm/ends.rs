@@ -61,7 +61,12 @@ fn names() -> usize {
 }
 
 pub(crate) fn who_gathers_may_be_killed_and_leaves_nothing() {
-    let shared = || std::fs::read_dir("/dev/shm").map_or(0, Iterator::count);
+    // What other programs have there comes and goes.
+    let ours = |name: &str| name.contains("prewire") || name.contains("simpler");
+    let shared = || {
+        let all = std::fs::read_dir("/dev/shm").into_iter().flatten().flatten();
+        all.filter(|entry| ours(&entry.file_name().to_string_lossy())).count()
+    };
     let before = shared();
     let told = Beacons::new(1).unwrap();
     let first = child(|| {
