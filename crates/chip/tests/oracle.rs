@@ -57,6 +57,7 @@ fn prepare(raw: &RawCase, theme: Theme) -> (Lowered, Setting) {
             heap: smallest.heap.map(|n| 2 * n),
             deps: smallest.deps.map(|n| 2 * n),
             tensor_map: 2 * smallest.tensor_map,
+            args: smallest.args,
         },
         1 => RingSizes { tensor_map: 4096, ..RingSizes::default().with_window(1024).with_heap(1 << 20) },
         _ => smallest,

@@ -92,14 +92,19 @@ impl RingSizes {
             claims.extend(KNOBS.iter().zip(self.heap).map(|(knob, heap)| Claim::new("heap", knob, 1, heap)));
         }
         let slots: u64 = self.window.iter().map(|&window| u64::from(window)).sum();
-        let args: u64 = self.window.iter().map(|&window| u64::from(Self::args_len(window))).sum();
+        let args: u64 = self.window.iter().map(|&window| u64::from(self.args_len(window))).sum();
         let deps = self.deps.iter().map(|&deps| u64::from(deps).next_power_of_two()).sum();
         // Two lanes each.
         let queues = slots.next_power_of_two().saturating_mul(2 * Class::ALL.len() as u64);
         let slot = (size_of::<Slot>() + size_of::<AtomicPtr<()>>()) as u64;
         let word = size_of::<AtomicU64>() as u64;
         claims.push(Claim::new("slots", "RingSizes::window", slots, slot));
-        claims.push(Claim::new("argument words", "RingSizes::window", args, word));
+        claims.push(Claim::new(
+            "argument words",
+            if self.args > Self::FEWEST_ARGS { "RingSizes::args" } else { "RingSizes::window" },
+            args,
+            word,
+        ));
         claims.push(Claim::new("places in ready queues", "RingSizes::window", queues, word));
         claims.push(Claim::new("dep entries", "RingSizes::deps", deps, size_of::<Dep>() as u64));
         claims

@@ -41,7 +41,7 @@ impl RingSizes {
             let slots = wanted(&marks.window).saturating_add(1).min(1 << 24) as u32;
             let mut window = slots.next_power_of_two().max(4);
             let words = wanted(&marks.args);
-            while u64::from(Self::args_words(window)) < words && window < 1 << 24 {
+            while u64::from(sizes.args_words(window)) < words && window < 1 << 24 {
                 window *= 2;
             }
             sizes.window[ring] = window;
@@ -99,7 +99,7 @@ mod tests {
         let marks = |needed| RingMarks { args: mark(needed, needed, 1 << 20), ..RingMarks::default() };
         assert_eq!(RingSizes::tightest(&usage(marks(8192))).window[0], 4);
         let sizes = RingSizes::tightest(&usage(marks(8193)));
-        assert!(RingSizes::args_words(sizes.window[0]) >= 8193);
+        assert!(sizes.args_words(sizes.window[0]) >= 8193);
     }
 
     #[test]

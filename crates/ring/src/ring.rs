@@ -49,7 +49,7 @@ impl Ring {
 
     fn new(ring: usize, sizes: &RingSizes, pages: Pages<'_>) -> Self {
         let window = sizes.window[ring];
-        let args = RingSizes::args_len(window);
+        let args = sizes.args_len(window);
         Self {
             slots: Table::new(window as usize, pages),
             sites: Table::new(window as usize, pages),

@@ -22,22 +22,29 @@ pub struct RingSizes {
     pub deps: [u32; RING_COUNT],
     /// Entries of the tensor map: recorded reads and writes of live tasks; at least 64.
     pub tensor_map: u32,
+    /// Words for the arguments of each slot of a window, on average: 32 to 1024. A packed tensor takes 4, one that a kernel
+    /// of a library is to see whole 12, a scalar 1, a task 1. What is not used costs nothing.
+    pub args: u32,
 }
 
 impl Default for RingSizes {
-    /// 16384 slots, 256 MiB, 16384 edges a ring, 65536 recorded accesses.
+    /// 16384 slots, 256 MiB, 16384 edges a ring, 65536 recorded accesses, 32 words of arguments a slot.
     fn default() -> Self {
         Self {
             window: [16384; RING_COUNT],
             heap: [256 << 20; RING_COUNT],
             deps: [16384; RING_COUNT],
             tensor_map: 65536,
+            args: Self::FEWEST_ARGS,
         }
     }
 }
 
 impl RingSizes {
-    /// The smallest that are legal: window 4, heap 1024 bytes, 4 edges, 64 accesses.
+    /// The fewest words of arguments a slot: six packed tensors and some scalars.
+    pub(crate) const FEWEST_ARGS: u32 = 32;
+
+    /// The smallest that are legal: window 4, heap 1024 bytes, 4 edges, 64 accesses, 32 words of arguments.
     #[must_use]
     pub const fn smallest() -> Self {
         Self {
@@ -45,6 +52,7 @@ impl RingSizes {
             heap: [Heap::ALIGN; RING_COUNT],
             deps: [4; RING_COUNT],
             tensor_map: 64,
+            args: Self::FEWEST_ARGS,
         }
     }
 
@@ -76,23 +84,30 @@ impl RingSizes {
         self
     }
 
-    /// The words of the argument ring that goes with a window: enough for its tasks at six contiguous tensors each,
-    /// and always for two tasks with as many arguments as an argument record can name. A model makes them all anew for
-    /// each interleaving, so there are few of them there.
-    pub(crate) const fn args_words(window: u32) -> u32 {
+    /// With this many words of arguments a slot, for every ring.
+    #[must_use]
+    pub const fn with_args(mut self, words: u32) -> Self {
+        self.args = words;
+        self
+    }
+
+    /// The words of the argument ring that goes with a window: enough for its tasks at as many words each, and always for
+    /// two tasks with as many arguments as an argument record can name. A model makes them all anew for each
+    /// interleaving, so there are few of them there.
+    pub(crate) const fn args_words(&self, window: u32) -> u32 {
         if cfg!(prewire_loom) {
             return window.saturating_mul(4);
         }
         if cfg!(prewire_shuttle) {
             return window.saturating_mul(16);
         }
-        let words = window.saturating_mul(32);
+        let words = window.saturating_mul(self.args);
         if words < 8192 { 8192 } else { words }
     }
 
     /// The length of the table that the argument words are in.
-    pub(crate) const fn args_len(window: u32) -> u32 {
-        let words = Self::args_words(window);
+    pub(crate) const fn args_len(&self, window: u32) -> u32 {
+        let words = self.args_words(window);
         if words > 1 << 31 { 1 << 31 } else { words.next_power_of_two() }
     }
 
@@ -111,6 +126,7 @@ impl RingSizes {
             check("heap", Some(ring), self.heap[ring], (Heap::ALIGN, 1 << 46), false)?;
             check("deps", Some(ring), u64::from(self.deps[ring]), (4, 1 << 29), false)?;
         }
+        check("args", None, u64::from(self.args), (Self::FEWEST_ARGS.into(), 1024), false)?;
         check("tensor_map", None, u64::from(self.tensor_map), (64, 1 << 28), false)
     }
 }
@@ -163,6 +179,8 @@ mod tests {
         );
         let error = RingSizes::default().with_tensor_map(0).validate().unwrap_err();
         assert_eq!(error.to_string(), "RingSizes::tensor_map is 0, but must be from 64 to 268435456");
+        let error = RingSizes::default().with_args(2000).validate().unwrap_err();
+        assert_eq!(error.to_string(), "RingSizes::args is 2000, but must be from 32 to 1024");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What a kernel of a library is given.
 
-use prewire_chip::{Chip, Core, DataType, Mix};
+use prewire_chip::{Chip, Core, DataType, Mix, RingSizes};
 
 use crate::Case;
 use crate::compile::{kernel, library};
@@ -11,6 +11,7 @@ pub(crate) const CASES: &[Case] = &[
         "arguments::a_kernel_sees_the_tensors_that_were_submitted",
         a_kernel_sees_the_tensors_that_were_submitted,
     ),
+    ("arguments::a_window_has_the_arguments_that_it_was_given", a_window_has_the_arguments_that_it_was_given),
     ("arguments::blocks_and_cores_say_who_they_are", blocks_and_cores_say_who_they_are),
     ("arguments::rust_and_c_are_parts_of_one_mix", rust_and_c_are_parts_of_one_mix),
 ];
@@ -102,6 +103,33 @@ fn a_kernel_sees_the_tensors_that_were_submitted() {
     assert!(addr != 0 && addr % 1024 == 0);
     assert_eq!(row(2), [addr, 8, made, 0, 0, 3, i8s, 0, 1, 8, 2, 2, 2, 4, 2, 1, 0, 7, u64::MAX]);
     assert_eq!(row(3)[1..12], [640, none, 0, 0, 2, u64s, 0, 1, 80, 4, 20]);
+}
+
+/// A scope that holds a whole window of tasks, each with as many tensors as there can be.
+fn a_window_has_the_arguments_that_it_was_given() {
+    for (words, fits) in [(32, false), (400, true)] {
+        let sizes = RingSizes::default().with_window(256).with_args(words);
+        let chip = Chip::sim(prewire_a2a3::a2a3()).clusters(8).rings(sizes).build().unwrap();
+        let body = "uint32_t sum = 0;
+            for (int i = 0; i < 31; i++) sum += WORDS(i)[i] + args[32 + i % 16];
+            WORDS(31)[0] = sum;";
+        let sum = kernel(&chip, "sum", Core::Aiv, body);
+        let numbers: Vec<u32> = (0..64).collect();
+        let (all, out) = (chip.tensor(&numbers, &[64]).unwrap(), chip.zeros::<u32>(&[1]).unwrap());
+        let result = chip.run(|orch| {
+            for task in 0..200u64 {
+                let submit = (0..31).fold(orch.submit(&sum), |submit, _| submit.input(&all));
+                let last = task == 199;
+                let submit = if last { submit.output_into(&out) } else { submit.output(&[1], DataType::U32) };
+                (0..16).fold(submit, |submit, i| submit.scalar(task + i)).go()?;
+            }
+            Ok(())
+        });
+        assert_eq!(result.is_ok(), fits, "{words} words a slot: {result:?}");
+        let expected: u64 = (0..31u64).map(|i| i + 199 + i % 16).sum();
+        let expected = if fits { expected } else { 0 };
+        assert_eq!(chip.read::<u32>(&out).unwrap(), [expected as u32]);
+    }
 }
 
 fn blocks_and_cores_say_who_they_are() {

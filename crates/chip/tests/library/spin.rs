@@ -10,7 +10,12 @@ use crate::compile::kernel;
 
 pub(crate) const CASES: &[Case] = &[
     ("spin::blocks_that_start_together_wait_for_each_other", blocks_that_start_together_wait_for_each_other),
+    (
+        "spin::blocks_that_start_as_they_can_wait_for_each_other",
+        blocks_that_start_as_they_can_wait_for_each_other,
+    ),
     ("spin::the_places_of_a_cluster_wait_for_each_other", the_places_of_a_cluster_wait_for_each_other),
+    ("spin::tasks_without_an_edge_wait_for_each_other", tasks_without_an_edge_wait_for_each_other),
 ];
 
 const LONG: Duration = Duration::from_secs(120);
@@ -29,14 +34,35 @@ fn blocks_that_start_together_wait_for_each_other() {
         let meet = kernel(&chip, "meet", Core::Aiv, MEET);
         let count = chip.zeros::<u32>(&[1]).unwrap();
         chip.run(|orch| {
-            for round in 1..=20u64 {
+            for round in 1..=6u64 {
                 orch.submit(&meet).inout(&count).scalar(16 * round).blocks(16).sync_start().go()?;
             }
             Ok(())
         })
         .unwrap();
-        assert_eq!(chip.read::<u32>(&count).unwrap(), [320]);
+        assert_eq!(chip.read::<u32>(&count).unwrap(), [96]);
         assert!(chip.peak_threads() >= 16, "each of them had a thread: {}", chip.peak_threads());
+    }
+}
+
+/// Without `sync_start`: there are no more blocks than cores.
+fn blocks_that_start_as_they_can_wait_for_each_other() {
+    let _dog = Watchdog::new(LONG);
+    for threads in [1, 2] {
+        let chip = chip(threads);
+        let meet = kernel(&chip, "meet", Core::Aiv, MEET);
+        let cube = kernel(&chip, "cube", Core::Aic, MEET);
+        let counts = chip.zeros::<u32>(&[2]).unwrap();
+        let (one, other) = (counts.view(&[0], &[1]).unwrap(), counts.view(&[1], &[1]).unwrap());
+        chip.run(|orch| {
+            for round in 1..=4u64 {
+                orch.submit(&meet).inout(&one).scalar(16 * round).blocks(16).go()?;
+                orch.submit(&cube).inout(&other).scalar(8 * round).blocks(8).go()?;
+            }
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(chip.read::<u32>(&counts).unwrap(), [64, 32]);
     }
 }
 
@@ -69,4 +95,21 @@ fn the_places_of_a_cluster_wait_for_each_other() {
         .unwrap();
         assert_eq!(chip.read::<u32>(&count).unwrap(), [4 * 36]);
     }
+}
+
+fn tasks_without_an_edge_wait_for_each_other() {
+    let _dog = Watchdog::new(LONG);
+    let chip = chip(1);
+    let meet = kernel(&chip, "meet", Core::Aiv, MEET);
+    let count = chip.zeros::<u32>(&[1]).unwrap();
+    chip.run(|orch| {
+        orch.manual_scope(|orch| {
+            for _ in 0..12 {
+                orch.submit(&meet).no_dep(&count).scalar(12u64).go()?;
+            }
+            Ok(())
+        })
+    })
+    .unwrap();
+    assert_eq!(chip.read::<u32>(&count).unwrap(), [12]);
 }

@@ -10,7 +10,7 @@ use crate::oracle::kernels::Kit;
 
 #[test]
 fn a_program_gives_the_memory_of_running_it_one_by_one() -> Result<()> {
-    let sizes = RingSizes { window: [4, 4, 4, 4], heap: [1024, 2048, 1024, 1024], deps: [4, 4, 4, 4], tensor_map: 64 };
+    let sizes = RingSizes { window: [4, 4, 4, 4], heap: [1024, 2048, 1024, 1024], deps: [4, 4, 4, 4], tensor_map: 64, args: 32 };
     let chip = Chip::sim(prewire_a2a3::a2a3()).clusters(2).domains(2).threads(2)
         .rings(sizes).hazards(Hazards::All);
     let (chip, kit) = Kit::on(chip)?;

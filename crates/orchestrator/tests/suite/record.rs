@@ -94,6 +94,46 @@ fn four_packed_inputs_and_an_output_are_21_words() {
     assert_eq!((record.tensors(), record.scalars(), record.predicate()), (0, 0, None));
 }
 
+/// What a kernel of a library is to see is all that was submitted: a part of a buffer, flags, an owner.
+#[test]
+fn whole_tensors_come_back_with_everything() {
+    let mut rig = Rig::new(&RingSizes::default());
+    let part = ChipTensor::in_buffer(0x9000, 4096, 3, &[4, 5], &[10, 2], DataType::F16).unwrap();
+    let part = ValidTensor::new(part).unwrap().with_manual_dep(true);
+    let packed = ValidTensor::contiguous(0x20_0000, &[2, 3, 4, 5, 6], DataType::I64).unwrap();
+    let mut args = tensors(&[
+        existing(part, TensorArgType::OutputExisting),
+        Arg::output(&[7, 9], DataType::F32).unwrap(),
+        existing(packed, TensorArgType::NoDep),
+    ]);
+    args.extend_scalars(&[1, u64::MAX]);
+    let predicate = Predicate { addr: 0xDEAD_0008, dtype: DataType::I32, op: PredicateOp::Eq, target: 1 };
+    args.predicate(predicate);
+    args.keep_whole();
+    let made = rig.submit(&mut args);
+    assert_eq!(words(&mut rig, &made), 1 + 3 + 12 * 3 + 2);
+    let record = Record::of(&rig.runner.rings, rig.slot_of(made.id));
+    assert_eq!((record.tensors(), record.scalars(), record.predicate()), (3, 2, Some(predicate)));
+    let expected = [
+        (part, TensorArgType::OutputExisting),
+        (made.outputs[0], TensorArgType::Output),
+        (packed, TensorArgType::NoDep),
+    ];
+    assert_eq!(made.outputs[0].owner_task_id(), made.id);
+    let listed: Vec<_> = record.tensor_args().collect();
+    for (i, (tensor, tag)) in expected.into_iter().enumerate() {
+        assert_eq!(record.chip_tensor(i).unwrap().words(), tensor.words(), "{i}");
+        let got = record.tensor(i).unwrap();
+        assert_eq!(got, listed[i]);
+        assert_eq!((got.addr, got.dtype, got.tag), (tensor.start_addr(), tensor.dtype().unwrap(), tag));
+        assert_eq!((&got.shape[..got.ndims], &got.strides[..got.ndims]), (tensor.shape(), tensor.strides()));
+        assert_eq!(got.packed, tensor.is_contiguous());
+    }
+    assert_eq!((record.chip_tensor(3), record.tensor(3)), (None, None));
+    assert_eq!([0, 1, 2].map(|i| record.scalar(i)), [Some(1), Some(u64::MAX), None]);
+    assert_eq!(record.scalar_words().collect::<Vec<_>>(), [1, u64::MAX]);
+}
+
 /// A record may lie across the end of its ring: a small window, and many tasks of every length.
 #[test]
 fn records_survive_the_end_of_the_ring() {
@@ -103,6 +143,9 @@ fn records_survive_the_end_of_the_ring() {
         let all: Vec<Arg> = (0..round % 33).map(|n| existing(memory(n), TensorArgType::Input)).collect();
         let mut args = tensors(&all);
         args.extend_scalars(&scalars);
+        if round % 2 == 1 {
+            args.keep_whole();
+        }
         let made = rig.submit(&mut args);
         let record = Record::of(&rig.runner.rings, rig.slot_of(made.id));
         for (i, scalar) in scalars.into_iter().enumerate() {

@@ -48,10 +48,11 @@ pub(crate) fn draw(seed: u64) -> Program {
         buffers: GIVEN,
         last: Vec::new(),
     };
+    let idle_only = draw.dice.once_in(3);
     // Several runs for once, so that each ready queue is gone round.
     let runs = if draw.dice.once_in(3) { draw.dice.between(2, 4) } else { 1 };
     let runs = (0..runs).map(|_| draw.run()).collect();
-    Program { clusters, slabs, edges, tasks: draw.tasks, runs }
+    Program { idle_only, clusters, slabs, edges, tasks: draw.tasks, runs }
 }
 
 impl Draw {
@@ -166,6 +167,7 @@ impl Draw {
             after: Vec::new(),
             fault: None,
             ends: !dummy && self.dice.once_in(60),
+            held: !dummy && self.dice.once_in(4),
             waits: Vec::new(),
             fate: Fate::Runs,
         };

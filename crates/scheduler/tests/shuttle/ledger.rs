@@ -25,6 +25,8 @@ pub(crate) struct Ledger {
     /// By task, block and place.
     stages: Vec<[[Stage; 3]; 8]>,
     submitted: Vec<bool>,
+    /// By task: it was held back, and let go.
+    let_go: Vec<bool>,
     /// Memory, by the address of the element.
     memory: BTreeMap<u64, Word>,
     /// The run was ended, or is about to be.
@@ -44,6 +46,7 @@ pub(crate) struct Tally {
     pub(crate) skipped: u64,
     pub(crate) ended: u64,
     pub(crate) waits: u64,
+    pub(crate) held: u64,
 }
 
 impl Tally {
@@ -59,12 +62,13 @@ impl Tally {
             (&mut self.skipped, other.skipped),
             (&mut self.ended, other.ended),
             (&mut self.waits, other.waits),
+            (&mut self.held, other.held),
         ];
         pairs.into_iter().for_each(|(sum, more)| *sum += more);
     }
 
     /// Each of them, for a test that wants that none is missing.
-    pub(crate) fn all(&self) -> [u64; 10] {
+    pub(crate) fn all(&self) -> [u64; 11] {
         [
             self.executions,
             self.tasks,
@@ -76,6 +80,7 @@ impl Tally {
             self.skipped,
             self.ended,
             self.waits,
+            self.held,
         ]
     }
 }
@@ -85,6 +90,7 @@ impl Ledger {
         Self {
             stages: vec![Default::default(); program.tasks.len()],
             submitted: vec![false; program.tasks.len()],
+            let_go: vec![false; program.tasks.len()],
             memory: BTreeMap::new(),
             ended: false,
         }
@@ -123,7 +129,9 @@ impl Ledger {
     fn ended_well(&self, program: &Program, task: usize) -> bool {
         let of = &program.tasks[task];
         match of.fate {
-            Fate::Runs => of.subtasks().all(|sub| self.is_at(task, sub, Stage::Over)),
+            Fate::Runs => {
+                of.subtasks().all(|sub| self.is_at(task, sub, Stage::Over)) && (!of.held || self.let_go[task])
+            }
             Fate::Passes => self.submitted[task] && of.waits.iter().all(|&w| self.ended_well(program, w)),
             Fate::Fails | Fate::Skipped => false,
         }
@@ -149,6 +157,17 @@ impl Ledger {
             );
         }
         self.check_reads(program, task, addrs);
+    }
+
+    /// A task that was held back is let go. Claims: it is one, and all of it is over.
+    pub(crate) fn let_go(&mut self, program: &Program, task: usize) {
+        let of = &program.tasks[task];
+        assert!(of.held && !self.let_go[task], "task {task} is handed back twice, or was not held");
+        assert!(
+            of.subtasks().all(|sub| self.is_at(task, sub, Stage::Over)),
+            "task {task} is held back before it is over"
+        );
+        self.let_go[task] = true;
     }
 
     /// Whether all of these have begun.
@@ -218,6 +237,9 @@ impl Ledger {
                 Fate::Fails => self.ended || of.fault.is_some_and(|sub| self.is_at(task, sub, Stage::Over)),
             };
             assert!(right, "{over} of {all} sub-tasks of task {task} ran, but {fate:?} is its fate");
+            let well = fate == Fate::Runs && !self.ended;
+            assert!(!(well && of.held) || self.let_go[task], "task {task} was not held back, or is still");
+            tally.held += u64::from(self.let_go[task]);
             tally.tasks += 1;
             tally.subtasks += over as u64;
             tally.cohorts += u64::from(of.sync_start && over == all);

@@ -6,14 +6,14 @@ use std::sync::{Arc, Mutex};
 use prewire_orchestrator::Record;
 use prewire_os::Event;
 use prewire_platform::{Awaited, ChipSpec, Limits, Poll, Registers, Tokens, Wait, WaitEnd, Work};
-use prewire_ring::{Ready, Rings, SlotRef};
+use prewire_ring::{Ready, Rings, SlotRef, Verdict};
 use prewire_scheduler::{Env, Progress, Scheduler};
 use prewire_sync::atomic::{AtomicBool, Ordering};
 use shuttle::thread::{self, JoinHandle};
 
 use crate::cores::Cores;
 use crate::ledger::Ledger;
-use crate::program::Program;
+use crate::program::{Fate, Program};
 
 /// The scheduler domains.
 const DOMAINS: u16 = 3;
@@ -56,6 +56,10 @@ pub(crate) struct Machine {
     published: Event,
     /// Where sub-tasks wait for those that start together with them.
     meeting: Event,
+    /// Tasks that are held back, and whether each is to be let go. As the ledger's, the lock is held briefly.
+    held: Mutex<Vec<(SlotRef, bool)>>,
+    /// Where the look-out waits for one.
+    lookout: Event,
     /// The threads are to end. Written by the orchestrator.
     stop: AtomicBool,
 }
@@ -65,7 +69,12 @@ impl Machine {
         let spec = spec(program.clusters);
         let cores = Arc::new(Cores::new(spec));
         let scheduler = Scheduler::new(spec, Arc::clone(&rings), Arc::clone(&ready), Arc::clone(&cores));
+        if program.idle_only {
+            scheduler.use_idle_lanes_only();
+        }
         Self {
+            held: Mutex::default(),
+            lookout: Event::new(),
             ledger: Mutex::new(Ledger::new(&program)),
             program,
             rings,
@@ -91,7 +100,9 @@ impl Machine {
             let machine = Arc::clone(self);
             thread::spawn(move || machine.run_core(lane))
         };
-        (0..DOMAINS).map(domain).chain((0..spec.cores()).map(core)).collect()
+        let machine = Arc::clone(self);
+        let lookout = thread::spawn(move || machine.run_lookout());
+        (0..DOMAINS).map(domain).chain((0..spec.cores()).map(core)).chain([lookout]).collect()
     }
 
     /// Ends them.
@@ -99,6 +110,7 @@ impl Machine {
         self.stop.store(true, Ordering::Relaxed);
         self.cores.wake_all();
         self.published.notify_all();
+        self.lookout.notify_all();
         threads.into_iter().for_each(|thread| thread.join().unwrap());
     }
 
@@ -159,6 +171,30 @@ impl Machine {
                 continue;
             }
             self.published.wait(key, None);
+        }
+    }
+
+    /// The thread that lets tasks go, and polls some domain for that: whoever raises a counter outside.
+    fn run_lookout(&self) {
+        let mut domain = 0;
+        loop {
+            let key = self.lookout.prepare();
+            if self.stopping() {
+                return;
+            }
+            let found = {
+                let mut held = self.held.lock().unwrap();
+                held.iter_mut().find(|entry| !entry.1).map(|entry| entry.1 = true).is_some()
+            };
+            if !found {
+                self.lookout.wait(key, None);
+                continue;
+            }
+            domain = (domain + 1) % DOMAINS;
+            self.poll(domain);
+            if (0..DOMAINS).any(|domain| self.scheduler.has_ready(domain)) {
+                self.published.notify_all();
+            }
         }
     }
 
@@ -225,6 +261,38 @@ impl Env for Machine {
         let predicate =
             Record::of(&self.rings, slot).predicate().expect("the scheduler asks where there is one");
         predicate.target != 0
+    }
+
+    fn may_wait(&self) -> bool {
+        self.program.tasks.iter().any(|task| task.held)
+    }
+
+    fn waits(&self, slot: SlotRef) -> bool {
+        let state = self.rings.slot(slot);
+        let of = self.program.tasks.get(state.cold().callable as usize);
+        let wanted = of.is_some_and(|of| of.held && of.fate == Fate::Runs);
+        if !wanted || state.verdict() != Verdict::Sound || self.rings.is_ended() {
+            return false;
+        }
+        self.held.lock().unwrap().push((slot, false));
+        self.lookout.notify_all();
+        true
+    }
+
+    fn settled(&self, back: &mut dyn FnMut(SlotRef)) {
+        // Who ends the run polls every domain after that.
+        let ended = self.rings.is_ended();
+        let taken: Vec<_> = self.held.lock().unwrap().extract_if(.., |entry| entry.1 || ended).collect();
+        for (slot, let_go) in taken {
+            let state = self.rings.slot(slot);
+            if let_go {
+                let task = state.cold().callable as usize;
+                self.ledger.lock().unwrap().let_go(&self.program, task);
+            } else {
+                state.poison();
+            }
+            back(slot);
+        }
     }
 }
 

@@ -71,8 +71,8 @@ fn explore(seed: u64, scheduler: impl Scheduler + 'static) -> Tally {
     *sum.lock().unwrap()
 }
 
-/// On every schedule: a task starts after all that it waits for, runs once and whole or is skipped where it must be, and
-/// reads what was written for it; a cohort starts whole; nobody waits for ever; and at the end the rings are empty.
+/// On every schedule: a task starts after all that it waits for, held back ones let go, runs once and whole or is skipped
+/// where it must be, and reads what was written for it; a cohort starts whole; nobody waits for ever; and at the end the rings are empty.
 #[test]
 fn small_programs_run_as_written_on_every_schedule() {
     let first = number("PREWIRE_SHUTTLE_SEED", 0);

@@ -58,6 +58,8 @@ pub(crate) struct Task {
     pub(crate) fault: Option<(u32, u32)>,
     /// Its first sub-task ends the run.
     pub(crate) ends: bool,
+    /// If it runs well, it is held back after its last sub-task, until the look-out lets it go.
+    pub(crate) held: bool,
     /// What must be complete before it starts.
     pub(crate) waits: Vec<usize>,
     pub(crate) fate: Fate,
@@ -111,6 +113,8 @@ pub(crate) struct Run {
 /// A program.
 #[derive(Clone, Debug)]
 pub(crate) struct Program {
+    /// Nothing goes behind what a lane runs.
+    pub(crate) idle_only: bool,
     pub(crate) clusters: u16,
     /// Outputs that fit into the heap of each ring.
     pub(crate) slabs: u32,

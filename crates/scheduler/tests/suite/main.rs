@@ -3,6 +3,8 @@
 
 mod children;
 mod cohorts;
+mod held;
+mod idle;
 mod inline;
 mod node_end;
 mod node_groups;
