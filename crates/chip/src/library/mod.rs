@@ -27,7 +27,9 @@
 //!
 //! **What is loaded is private.** The bytes are copied to a file of their own before they are loaded, so two loads never
 //! share a thing, whatever their names, and a file that is written anew is another library. A library that finds others
-//! beside its own file does not find them then.
+//! beside its own file does not find them then. But for what the loader itself shares: symbols that a C++ compiler marks as
+//! unique are one for the whole process, and a library that has any stays mapped when it is unloaded (`-fno-gnu-unique`
+//! avoids that).
 //!
 //! **A library is trusted as this program is.** It runs in this process: its crash is the process's, and so is an
 //! exception that leaves it. Nothing checks which bytes it touches. That is why loading is `unsafe`.

@@ -1,6 +1,9 @@
 //! Kernels that are given up: ids, names and libraries come back.
 
+use std::sync::Arc;
+
 use prewire_chip::{Chip, Core, Error, KernelLibrary, LibrarySource, Mix};
+use prewire_sync::atomic::{AtomicBool, Ordering};
 
 use crate::Case;
 use crate::compile::{kernel, object};
@@ -8,6 +11,11 @@ use crate::compile::{kernel, object};
 pub(crate) const CASES: &[Case] = &[
     ("unregister::a_thousand_cycles_leave_nothing", a_thousand_cycles_leave_nothing),
     ("unregister::what_a_run_uses_stays_until_it_is_over", what_a_run_uses_stays_until_it_is_over),
+    ("unregister::what_has_a_handle_keeps_its_id", what_has_a_handle_keeps_its_id),
+    (
+        "unregister::what_is_submitted_runs_after_the_last_handle_is_gone",
+        what_is_submitted_runs_after_the_last_handle_is_gone,
+    ),
     ("unregister::a_mix_keeps_its_parts", a_mix_keeps_its_parts),
     ("unregister::two_loads_share_nothing", two_loads_share_nothing),
     ("unregister::what_is_given_up_twice_is_refused", what_is_given_up_twice_is_refused),
@@ -64,6 +72,59 @@ fn what_a_run_uses_stays_until_it_is_over() {
     .unwrap();
     assert_eq!(loaded(), others);
     assert_eq!(chip.read::<u32>(&count).unwrap(), [1101]);
+}
+
+/// What still has a handle is not another kernel's, though its name may be.
+fn what_has_a_handle_keeps_its_id() {
+    let chip = Chip::sim(prewire_a2a3::a2a3()).clusters(8).build().unwrap();
+    let count = chip.zeros::<u32>(&[1]).unwrap();
+    let add = kernel(&chip, "add", Core::Aiv, "WORDS(0)[0] += 1;");
+    chip.unregister(add.clone()).unwrap();
+    let others: Vec<_> =
+        ["add", "b", "c"].map(|name| kernel(&chip, name, Core::Aiv, "WORDS(0)[0] += 1000;")).into();
+    chip.run(|orch| {
+        orch.submit(&add).inout(&count).go()?;
+        others.iter().try_for_each(|other| orch.submit(other).inout(&count).go().map(drop))
+    })
+    .unwrap();
+    assert_eq!(chip.read::<u32>(&count).unwrap(), [3001]);
+}
+
+/// The last handle goes while tasks that were submitted with it have not begun: they are still its tasks.
+fn what_is_submitted_runs_after_the_last_handle_is_gone() {
+    let chip = Chip::sim(prewire_a2a3::a2a3()).clusters(8).build().unwrap();
+    let others = loaded();
+    let count = chip.zeros::<u32>(&[1]).unwrap();
+    let open = Arc::new(AtomicBool::new(false));
+    let opened = Arc::clone(&open);
+    let gate = move |_: &mut prewire_chip::KernelCtx<'_>| {
+        while !opened.load(Ordering::Acquire) {
+            std::thread::yield_now();
+        }
+        Ok(())
+    };
+    let gate = chip.kernel("gate", Core::Aiv, gate).unwrap();
+    let add = kernel(&chip, "add", Core::Aiv, "WORDS(0)[0] += 1;");
+    chip.run(|orch| {
+        orch.submit(&gate).inout(&count).go()?;
+        for _ in 0..20 {
+            orch.submit(&add).inout(&count).go()?;
+        }
+        chip.unregister(add)?;
+        // These would get its id.
+        for name in ["add", "b", "c"] {
+            let other = chip.kernel(name, Core::Aiv, |k| {
+                k.output::<u32>(0)?.as_mut_slice()?[0] += 1000;
+                Ok(())
+            })?;
+            orch.submit(&other).inout(&count).go()?;
+        }
+        open.store(true, Ordering::Release);
+        Ok(())
+    })
+    .unwrap();
+    assert_eq!(chip.read::<u32>(&count).unwrap(), [3020]);
+    assert_eq!(loaded(), others);
 }
 
 fn a_mix_keeps_its_parts() {
