@@ -11,6 +11,12 @@ use super::log;
 /// How long a run may stand still before it fails with code 100, unless the environment says otherwise.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Words of arguments of the largest task: 32 tensors that are kept whole, 16 scalars, and what tells them apart.
+const TASK_WORDS: u32 = 416;
+
+/// The most words of arguments that a ring is given, as far as its tasks have as many as they have by default.
+const ARGUMENTS: u32 = 1 << 23;
+
 /// A chip that a run can go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Wanted {
@@ -57,6 +63,9 @@ impl Wanted {
                 rings.deps[ring] = small(deps);
             }
         }
+        // Any task may have all the tensors that a task can have, and what is not touched costs nothing.
+        let window = rings.window.into_iter().max().unwrap_or(1).max(1);
+        rings.args = (ARGUMENTS / window).clamp(rings.args, TASK_WORDS);
         const LIMIT: &str = "SIMPLER_SCHEDULER_TIMEOUT_MS";
         let timeout = variable(LIMIT).map_or(TIMEOUT, |text| match text.trim().parse() {
             Ok(ms) if ms > 0 => Duration::from_millis(ms),
@@ -103,14 +112,16 @@ mod tests {
         assert_eq!(wanted.rings.window, [32, 64, 32, 32]);
         assert_eq!((wanted.rings.heap, wanted.rings.deps), ([4096; 4], [4, 8, 16, 32]));
         let plain = with(RuntimeEnv::default(), &[]);
-        assert_eq!((plain.rings, plain.timeout), (RingSizes::default(), TIMEOUT));
+        assert_eq!((plain.rings, plain.timeout), (RingSizes::default().with_args(TASK_WORDS), TIMEOUT));
+        let large = with(RuntimeEnv { ring_task_window: [1 << 20; 4], ..RuntimeEnv::default() }, &[]);
+        assert_eq!(large.rings.args, RingSizes::default().args);
     }
 
     #[test]
     fn an_environment_that_says_nothing_sensible_is_not_used() {
         for bad in ["", "x", "1,2", "32,32,32", "32,32,32,32,32", "33", "-4", "32,32,32,"] {
             let wanted = with(RuntimeEnv::default(), &[("PTO2_RING_TASK_WINDOW", bad)]);
-            assert_eq!(wanted.rings, RingSizes::default(), "{bad:?}");
+            assert_eq!(wanted.rings.window, RingSizes::default().window, "{bad:?}");
         }
         for bad in ["0", "-1", "soon"] {
             let wanted = with(RuntimeEnv::default(), &[("SIMPLER_SCHEDULER_TIMEOUT_MS", bad)]);

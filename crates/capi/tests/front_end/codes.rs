@@ -80,6 +80,10 @@ pub(crate) fn fatal() {
     fails("fatal", &[4], &[], &CallConfig::default(), -9);
 }
 
+pub(crate) fn map_overflow() {
+    fails("map_overflow", &[], &[], &CallConfig::default(), -11);
+}
+
 pub(crate) fn element() {
     let api = Api::load(&built());
     let mut worker = Worker::new(&api, 0);
@@ -187,6 +191,7 @@ pub(crate) fn codes_reach_the_caller_and_the_log() {
         ("codes::invalid_args", 5, 0, "INVALID_ARGS"),
         ("codes::sync_start", 7, 0, "REQUIRE_SYNC_START_INVALID"),
         ("codes::fatal", 9, 0, "EXPLICIT_ORCH_FATAL"),
+        ("codes::map_overflow", 11, 0, "TENSORMAP_OVERFLOW"),
         ("codes::unknown_kernel", 5, 0, "INVALID_ARGS"),
         ("codes::completion_invalid", 0, 101, "ASYNC_COMPLETION_INVALID"),
         ("codes::completion_overflow", 0, 102, "ASYNC_WAIT_OVERFLOW"),

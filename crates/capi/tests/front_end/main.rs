@@ -46,6 +46,7 @@ prewire_test_support::cases! {
     codes::invalid_args,
     codes::sync_start,
     codes::fatal,
+    codes::map_overflow,
     codes::element,
     codes::unknown_kernel,
     codes::completion_invalid,

@@ -183,6 +183,21 @@ void element(const chip_args *in) {
     rt->ops->get(rt, in->tensors[0], 1, &at);
 }
 
+/* More regions than the runtime can remember, of tasks that an open scope holds. */
+void map_overflow(const chip_args *in) {
+    static tensor regions[32];
+    uint64_t next = 0x100000000000;
+    for (int i = 0; i < 4096 && !rt->ops->is_fatal(rt); i++) {
+        task_args args = empty();
+        for (int t = 0; t < 32; t++, next += 4096) {
+            regions[t] = *in->tensors[0];
+            regions[t].addr = next;
+            add(&args, OUTPUT_EXISTING, &regions[t]);
+        }
+        dummy(&args);
+    }
+}
+
 void unknown_kernel(const chip_args *in) {
     task_args args = empty();
     submit(77, &args);
