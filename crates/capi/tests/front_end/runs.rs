@@ -77,7 +77,8 @@ pub(crate) fn a_thousand_callables_come_and_go() {
     (0..20).for_each(|n| cycle(&mut worker, n));
     let before = Held::now();
     (20..1000).for_each(|n| cycle(&mut worker, n));
-    before.assert_grew_at_most(8, 4 << 20);
+    // The allocator may give threads arenas of their own, some for each processor.
+    before.assert_grew_at_most(64, 8 << 20);
     assert_eq!(worker.loads(), 1000);
 }
 

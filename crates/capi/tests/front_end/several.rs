@@ -94,5 +94,6 @@ pub(crate) fn whole_lives_leave_nothing_behind() {
     (0..5).for_each(&life);
     let before = Held::now();
     (0..100).for_each(&life);
-    before.assert_grew_at_most(8, 4 << 20);
+    // The allocator may give threads arenas of their own, some for each processor.
+    before.assert_grew_at_most(64, 8 << 20);
 }
