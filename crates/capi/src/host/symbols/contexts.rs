@@ -79,7 +79,7 @@ pub extern "C" fn simpler_provision_dma_workspace(
 ///
 /// # Safety
 ///
-/// As [`log::bind`]: a record that stays where it is as long as the process.
+/// As `log::bind`: a record that stays where it is as long as the process.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn simpler_host_log_bind_state(state: *mut SimplerHostLogState) -> c_int {
     // SAFETY: what the caller promises is what is asked for.
