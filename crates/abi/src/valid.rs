@@ -46,6 +46,21 @@ impl ValidTensor {
         ChipTensor::contiguous(addr, shape, dtype).map(Self)
     }
 
+    /// Checks `tensor`; one of which only the first line was filled in, and whose elements lie row after row, is first
+    /// [`repacked`](ChipTensor::repacked).
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it as it is.
+    pub fn mended(tensor: &ChipTensor) -> Result<Self, TensorError> {
+        Self::new(*tensor).or_else(|error| {
+            if !tensor.is_contiguous() {
+                return Err(error);
+            }
+            tensor.repacked().and_then(Self::new).map_err(|_| error)
+        })
+    }
+
     /// Makes it `tensor`, once that is checked: as [`new`](ValidTensor::new), in place.
     ///
     /// # Errors

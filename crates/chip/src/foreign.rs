@@ -222,6 +222,7 @@ impl Foreign<'_, '_> {
         op: PredicateOp,
         target: i64,
     ) -> Result<()> {
+        let tensor = &self.mended("a predicate", tensor)?;
         let (addr, _) = self.element("a predicate", tensor, index)?;
         let Ok(dtype) = tensor.dtype() else { return Ok(()) };
         self.orch.args.predicate(Predicate { addr, dtype, op, target });
@@ -405,7 +406,12 @@ impl Foreign<'_, '_> {
         Ok(())
     }
 
-    fn element(&self, what: &'static str, tensor: &ChipTensor, index: &[u32]) -> Result<(u64, u32)> {
+    /// The record as it was meant: as [`tensor`](Foreign::tensor) takes it.
+    fn mended(&self, what: &'static str, tensor: &ChipTensor) -> Result<ValidTensor> {
+        ValidTensor::mended(tensor).map_err(|error| self.refused(what, Refusal::Tensor { arg: 0, error }))
+    }
+
+    fn element(&self, what: &'static str, tensor: &ValidTensor, index: &[u32]) -> Result<(u64, u32)> {
         element(tensor, index).map_err(|why| {
             let dtype = tensor.dtype().map_or_else(|_| "of no type".into(), |dtype| dtype.to_string());
             let (index, shape) = (index.to_vec(), tensor.shape().to_vec());
@@ -422,9 +428,8 @@ impl Foreign<'_, '_> {
         access: Access,
         allowed: Duration,
     ) -> Result<(u64, u32)> {
+        let tensor = &self.mended(what, tensor)?;
         let place = self.element(what, tensor, index)?;
-        let tensor = &ValidTensor::new(*tensor)
-            .map_err(|error| self.refused(what, Refusal::Tensor { arg: 0, error }))?;
         let (site, orch) = (self.site, &mut *self.orch);
         orch.waiter.about(site);
         let orchestrator = &mut *orch.orchestrator;

@@ -1,9 +1,9 @@
 //! Elements of raw tensors: where they are, and how they are read and written.
 
-use prewire_abi::ChipTensor;
+use prewire_abi::ValidTensor;
 
 /// The address of the element at `index` and its size; why there is none.
-pub(crate) fn element(tensor: &ChipTensor, index: &[u32]) -> Result<(u64, u32), &'static str> {
+pub(crate) fn element(tensor: &ValidTensor, index: &[u32]) -> Result<(u64, u32), &'static str> {
     let size = tensor.element_size();
     if tensor.buffer_addr() == 0 {
         return Err("the tensor has no memory");
@@ -75,13 +75,14 @@ pub(crate) unsafe fn write(addr: u64, size: u32, bits: u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use prewire_abi::DataType;
+    use prewire_abi::{ChipTensor, DataType};
 
     #[test]
     fn an_element_is_where_its_strides_say() {
         let memory: Vec<u32> = (0..40).collect();
         let base = memory.as_ptr() as u64;
         let tensor = ChipTensor::in_buffer(base, 160, 3, &[3, 4], &[8, 2], DataType::U32).unwrap();
+        let tensor = ValidTensor::new(tensor).unwrap();
         for (row, column) in [(0, 0), (1, 0), (0, 1), (2, 3)] {
             let (addr, size) = element(&tensor, &[row, column]).unwrap();
             // SAFETY: the element is one of `memory`.

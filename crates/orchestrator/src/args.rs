@@ -94,15 +94,6 @@ impl Arg {
     }
 }
 
-/// A record that is refused for `error`, unless its elements lie row after row and that is all that it does not say.
-#[cold]
-fn mended(tensor: &ChipTensor, error: TensorError) -> Result<ValidTensor, TensorError> {
-    if !tensor.is_contiguous() {
-        return Err(error);
-    }
-    tensor.repacked().and_then(ValidTensor::new).map_err(|_| error)
-}
-
 /// What can be done with memory that exists.
 const fn existing(tag: TensorArgType) -> TensorArgType {
     if matches!(tag, TensorArgType::Output) { TensorArgType::OutputExisting } else { tag }
@@ -289,16 +280,16 @@ impl Args {
     ///
     /// # Errors
     ///
-    /// As [`ChipTensor::validate`], but for what [`ChipTensor::repacked`] mends; nothing is added then.
+    /// As [`ValidTensor::mended`]; nothing is added then.
     #[inline]
     pub fn checked(&mut self, tensor: &ChipTensor, tag: TensorArgType) -> Result<(), TensorError> {
         let Some(arg) = self.tensors.get_mut(self.count) else {
-            let first = ValidTensor::new(*tensor).or_else(|error| mended(tensor, error))?;
+            let first = ValidTensor::mended(tensor)?;
             self.existing(&first, tag, ScopeKey::NONE);
             return Ok(());
         };
-        if let Err(error) = arg.tensor.set(tensor) {
-            arg.tensor = mended(tensor, error)?;
+        if arg.tensor.set(tensor).is_err() {
+            arg.tensor = ValidTensor::mended(tensor)?;
         }
         arg.scope = ScopeKey::NONE;
         arg.tag = existing(tag);

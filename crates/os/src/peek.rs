@@ -48,6 +48,14 @@ impl Peek {
         }
         self.0.read_exact_at(into, addr)
     }
+
+    /// Whether a [`read`](Peek::read) failed because not all of its range is mapped, and not because it could not look.
+    #[must_use]
+    pub fn is_unmapped(error: &io::Error) -> bool {
+        const NOT_MAPPED: [Option<i32>; 2] =
+            [Some(rustix::io::Errno::IO.raw_os_error()), Some(rustix::io::Errno::FAULT.raw_os_error())];
+        NOT_MAPPED.contains(&error.raw_os_error()) || error.kind() == io::ErrorKind::UnexpectedEof
+    }
 }
 
 #[cfg(test)]
@@ -65,7 +73,13 @@ mod tests {
         drop(pages);
         // Others may have mapped something there; a page of the kernel's half is nobody's.
         for nowhere in [0, 16, u64::MAX - 64, 1 << 62] {
-            assert!(peek.read(nowhere, &mut some).is_err(), "{nowhere:#x}");
+            let error = peek.read(nowhere, &mut some).unwrap_err();
+            // Addresses that are no offsets of a file are refused before anything is looked at.
+            let is_offset = i64::try_from(nowhere.saturating_add(some.len() as u64)).is_ok();
+            assert_eq!(Peek::is_unmapped(&error), is_offset, "{nowhere:#x}: {error}");
+        }
+        for error in [rustix::io::Errno::MFILE, rustix::io::Errno::PERM, rustix::io::Errno::NOENT] {
+            assert!(!Peek::is_unmapped(&error.into()), "{error}");
         }
     }
 }

@@ -327,6 +327,7 @@ impl TensorMap {
         if recorded { Ok(()) } else { Err(Full { capacity: self.capacity }) }
     }
 
+    /// Puts an access on record where its region is already; whether there was room.
     #[inline(always)]
     fn record_in(
         &mut self,

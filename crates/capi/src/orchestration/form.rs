@@ -5,13 +5,14 @@
 //! arguments to be dumped, a mask within that, and the address that scalar 0 was read from; the list follows at byte 760.
 //! What can stand there excludes one form or the other:
 //!
-//! - a mask has a bit for an argument that is there, an address is 65536 at least: a word beyond the mask of all
-//!   arguments is no mask, one below 65536 no address;
+//! - an address is 65536 at least and has less than 56 bits: a word that is not is neither where a scalar was read nor
+//!   where a list is. A mask is any word at all: one may name arguments that were taken back;
 //! - a list has a count if and only if it has an address; so an address of a scalar behind two zeros is no count;
 //! - in the full form whatever is said of scalars that are not there is zero, 136 bytes in most tasks.
 //!
 //! The 160 bytes beyond are looked at only while the form is not known, and only where that cannot fault: on the stack
-//! above this function, or through the kernel. Once a task excludes one form the other is **known**, for good: how a
+//! above this function, or through the kernel. That they are not mapped proves the slim form. That the kernel does not let
+//! look (there is no `/proc`, no descriptor is left) proves nothing: then the first 24 bytes decide if they can. Once a task excludes one form the other is **known**, for good: how a
 //! library was compiled does not change. A task that excludes neither and names no producers in either needs no answer.
 //! Where the full form names producers and the slim one does not, the producers are looked up: that they are all tasks of
 //! this run settles it. What remains is refused, and nothing is guessed.
@@ -77,11 +78,29 @@ const fn is_address(word: u64) -> bool {
 #[derive(Debug, Default)]
 pub(super) struct Forms {
     known: Option<Form>,
+    /// Kept until the form is known, with the process that it looks at.
+    peek: Option<(u32, Peek)>,
 }
 
-/// That a task's arguments fit no form, or both and differ.
+/// Why it cannot be said what a task's arguments name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Undecided;
+pub(super) enum Undecided {
+    /// They fit no form, or both and differ.
+    Arguments,
+    /// What tells them apart could not be looked at.
+    Unseen,
+}
+
+/// What stands beyond the slim form.
+#[derive(Clone, Copy)]
+enum Beyond {
+    /// These words.
+    Words([u64; TAIL / 8]),
+    /// Nothing: it is not mapped.
+    Nothing,
+    /// That could not be looked at.
+    Unseen,
+}
 
 impl Forms {
     /// The explicit dependencies of a task. `top` is an address of the stack that the library runs on, above all its frames;
@@ -126,26 +145,68 @@ impl Forms {
         is_task: impl Fn(u64) -> bool,
     ) -> Result<List, Undecided> {
         // SAFETY: both forms have this much.
-        let slim = List::of(unsafe { words::<3>(tail) });
+        let first = unsafe { words::<3>(tail) };
         // SAFETY: the caller's word.
         let head = unsafe { &*args };
         let counts = (head.tensor_count.max(0) as usize, head.scalar_count.max(0) as usize);
         let beyond = if is_stack(tail, top) {
             // SAFETY: the range lies between two addresses of this stack that are in use.
-            Some(unsafe { words::<{ TAIL / 8 }>(tail) })
+            Beyond::Words(unsafe { words::<{ TAIL / 8 }>(tail) })
         } else {
-            peek(tail)
+            self.look(tail)
         };
-        let full = beyond.and_then(|beyond| full_list(&beyond, counts));
-        let (form, list) = match (slim.can_be(), full) {
-            (true, None) => (Form::Slim, slim),
-            (false, Some(full)) => (Form::Full, full),
-            (true, Some(full)) if slim.is_none() && full.is_none() => return Ok(slim),
-            (true, Some(full)) if slim.is_none() && all_are(&full, is_task) => (Form::Full, full),
-            _ => return Err(Undecided),
-        };
-        self.known = Some(form);
+        let all_tasks = |list: &List| self.peek().is_some_and(|peek| all_are(peek, list, &is_task));
+        let (form, list) = decide(first, beyond, counts, all_tasks)?;
+        if form.is_some() {
+            *self = Self { known: form, peek: None };
+        }
         Ok(list)
+    }
+
+    /// What looks through the kernel, of this process: one that was made before a fork would look at the parent.
+    fn peek(&mut self) -> Option<&Peek> {
+        let process = std::process::id();
+        if self.peek.as_ref().is_none_or(|&(of, _)| of != process) {
+            self.peek = Peek::new().ok().map(|peek| (process, peek));
+        }
+        self.peek.as_ref().map(|(_, peek)| peek)
+    }
+
+    fn look(&mut self, tail: *const u8) -> Beyond {
+        let mut bytes = [0; TAIL];
+        match self.peek().map(|peek| peek.read(tail.addr() as u64, &mut bytes)) {
+            Some(Ok(())) => {
+                let (words, _) = bytes.as_chunks::<8>();
+                Beyond::Words(core::array::from_fn(|word| u64::from_ne_bytes(words[word])))
+            }
+            Some(Err(error)) if Peek::is_unmapped(&error) => Beyond::Nothing,
+            _ => Beyond::Unseen,
+        }
+    }
+}
+
+/// The list of a task, and the form if that is proven: from the words that both forms have, and what stands beyond them.
+fn decide(
+    first: [u64; 3],
+    beyond: Beyond,
+    counts: (usize, usize),
+    mut all_tasks: impl FnMut(&List) -> bool,
+) -> Result<(Option<Form>, List), Undecided> {
+    let slim = List::of(first);
+    let full = match beyond {
+        Beyond::Words(words) => full_list(&words, counts),
+        Beyond::Nothing => None,
+        // The third word is a source in the full form.
+        Beyond::Unseen if slim.can_be() && !is_source(first[2], 0, counts.1) => None,
+        Beyond::Unseen => return Err(Undecided::Unseen),
+    };
+    match (slim.can_be(), full) {
+        (true, None) => Ok((Some(Form::Slim), slim)),
+        (false, Some(full)) => Ok((Some(Form::Full), full)),
+        (true, Some(full)) if slim.is_none() && full.is_none() => Ok((None, slim)),
+        (true, Some(full)) if slim.is_none() && all_tasks(&full) => Ok((Some(Form::Full), full)),
+        (true, Some(full)) if full.is_none() && all_tasks(&slim) => Ok((Some(Form::Slim), slim)),
+        _ => Err(Undecided::Arguments),
     }
 }
 
@@ -198,32 +259,25 @@ unsafe fn words<const N: usize>(at: *const u8) -> [u64; N] {
     core::array::from_fn(|word| unsafe { at.cast::<u64>().wrapping_add(word).read_volatile() })
 }
 
-fn peek(tail: *const u8) -> Option<[u64; TAIL / 8]> {
-    let mut bytes = [0; TAIL];
-    Peek::new().ok()?.read(tail.addr() as u64, &mut bytes).ok()?;
-    let (words, _) = bytes.as_chunks::<8>();
-    Some(core::array::from_fn(|word| u64::from_ne_bytes(words[word])))
+/// Whether `word` can say where scalar `number` of so many was read from.
+const fn is_source(word: u64, number: usize, scalars: usize) -> bool {
+    word == 0 || (number < scalars && is_address(word))
 }
 
 /// The list of the full form, if the words that follow the head can be those of that form.
-fn full_list(words: &[u64; TAIL / 8], (tensors, scalars): (usize, usize)) -> Option<List> {
+fn full_list(words: &[u64; TAIL / 8], (_, scalars): (usize, usize)) -> Option<List> {
     const SOURCES: usize = core::mem::offset_of!(DumpSelection, sources) / 8;
     const KINDS: usize = core::mem::offset_of!(DumpSelection, dtypes) / 8;
-    let args = tensors + scalars;
-    let (mask, ambiguous) = (words[0], words[1]);
     let sources = &words[SOURCES..SOURCES + CORE_SCALARS];
     let dtypes = words[KINDS..KINDS + CORE_SCALARS / 8].iter().flat_map(|word| word.to_ne_bytes());
-    let fits = (args >= 64 || mask >> args == 0)
-        && ambiguous & !mask == 0
-        && sources.iter().enumerate().all(|(i, &source)| source == 0 || (i < scalars && is_address(source)))
+    let fits = sources.iter().enumerate().all(|(i, &source)| is_source(source, i, scalars))
         && dtypes.enumerate().all(|(i, dtype)| dtype == 0 || (i < scalars && dtype <= DTYPES));
     let list = List::of([words[LIST / 8], words[LIST / 8 + 1], words[LIST / 8 + 2]]);
     (fits && list.can_be()).then_some(list)
 }
 
 /// Whether each entry of a list can be read and is a task.
-fn all_are(list: &List, is_task: impl Fn(u64) -> bool) -> bool {
-    let Ok(peek) = Peek::new() else { return false };
+fn all_are(peek: &Peek, list: &List, is_task: impl Fn(u64) -> bool) -> bool {
     (0..list.count).all(|entry| {
         let mut id = [0; 8];
         let at = list.ids.saturating_add(entry * 8);
@@ -301,7 +355,7 @@ mod tests {
             forms = Forms::default();
         }
         assert_eq!(ask(&mut forms, &slim(3, 0)).unwrap().ids, address());
-        assert_eq!(forms.known, Some(Form::Slim), "an address is no mask of three arguments");
+        assert_eq!(forms.known, Some(Form::Slim), "a count is not where a scalar was read from");
     }
 
     #[test]
@@ -311,18 +365,57 @@ mod tests {
         let mut strange = full(2, 0);
         static NONE: [u64; 2] = [u64::MAX, 3];
         strange.tail[LIST / 8] = (&raw const NONE).addr() as u64;
-        assert_eq!(ask(&mut forms, &strange), Err(Undecided));
+        assert_eq!(ask(&mut forms, &strange), Err(Undecided::Arguments));
         // Names what nobody can read.
         strange.tail[LIST / 8] = 0x7_0000_0000_0000;
-        assert_eq!(ask(&mut forms, &strange), Err(Undecided));
-        // A mask of arguments that there are not, and no address.
+        assert_eq!(ask(&mut forms, &strange), Err(Undecided::Arguments));
+        // No count, and not where a scalar was read from either.
         let mut strange = full(0, 0);
-        strange.tail[0] = 0xFF;
-        assert_eq!(ask(&mut forms, &strange), Err(Undecided));
+        (strange.tail[0], strange.tail[2]) = (0xFF, 1 << 60 | 5);
+        assert_eq!(ask(&mut forms, &strange), Err(Undecided::Arguments));
         assert_eq!(forms.known, None);
-        // Every bit of a mask that is one is fine.
-        strange.tail[0] = 0b101;
-        assert_eq!(ask(&mut forms, &strange), Ok(List::default()));
-        assert_eq!(forms.known, Some(Form::Full));
+    }
+
+    #[test]
+    fn a_mask_is_any_word_at_all() {
+        // Of the arguments that there are, of more, of all that there can be; and ambiguous ones that are not named.
+        for (mask, ambiguous) in
+            [(0b101, 0), (0xFF, 0b10), (0xFFFF_FFFF_FFFF, 0), (u64::MAX, u64::MAX), (0, 1)]
+        {
+            for count in [0, 3] {
+                let mut memory = full(count, address());
+                memory.tail[..2].copy_from_slice(&[mask, ambiguous]);
+                let mut forms = Forms::default();
+                assert_eq!(ask(&mut forms, &memory).unwrap().count, count, "{mask:x} {ambiguous:x}");
+                assert_eq!(forms.known, Some(Form::Full));
+            }
+        }
+        // What looks like a mask and like a list is the list if its entries are tasks.
+        let mut memory = slim(2, 0);
+        memory.tail[2] = 0x7F00_0000_0002;
+        let mut forms = Forms::default();
+        assert_eq!(ask(&mut forms, &memory).unwrap().count, 2);
+        assert_eq!(forms.known, Some(Form::Slim));
+    }
+
+    #[test]
+    fn what_could_not_be_looked_at_proves_nothing() {
+        let none =
+            |first, beyond| decide(first, beyond, (2, 1), |_| unreachable!("nothing can be looked at"));
+        assert_eq!(none([0; 3], Beyond::Unseen), Err(Undecided::Unseen));
+        assert_eq!(none([0b101, 0, 0], Beyond::Unseen), Err(Undecided::Unseen));
+        assert_eq!(none([0; 3], Beyond::Nothing), Ok((Some(Form::Slim), List::default())));
+        assert_eq!(none([0b101, 0, 0], Beyond::Nothing), Err(Undecided::Arguments));
+        // A count, which cannot be where a scalar was read from.
+        let list = [address(), 0, 3];
+        for beyond in [Beyond::Unseen, Beyond::Nothing] {
+            assert_eq!(none(list, beyond), Ok((Some(Form::Slim), List::of(list))));
+        }
+        // It is not mapped: the last page that a process can have begins further down.
+        let nowhere = core::ptr::without_provenance(0x7FFF_FFFF_F000);
+        let mut forms = Forms::default();
+        assert!(matches!(forms.look(nowhere), Beyond::Nothing));
+        assert!(forms.peek.is_some());
+        assert!(matches!(forms.look((&raw const IDS).cast()), Beyond::Words(_) | Beyond::Nothing));
     }
 }

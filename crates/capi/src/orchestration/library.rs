@@ -2,11 +2,10 @@
 //!
 //! Invariant: while no run goes on, the library is bound to a runtime in which everything has failed.
 
-use core::cell::Cell;
 use core::ffi::c_void;
 use std::sync::{Mutex, PoisonError};
 
-use libloading::os::unix::{Library as Loaded, RTLD_LAZY, RTLD_LOCAL};
+use libloading::os::unix::{Library as Loaded, RTLD_LOCAL, RTLD_NOW};
 use prewire_abi::{ChipCallable, ChipTensor};
 use prewire_os::Scratch;
 
@@ -33,10 +32,10 @@ pub(super) struct Library {
     bind: Bind,
     /// What goes on in it, one run at a time.
     turn: Mutex<Turn>,
-    /// What it is bound to between runs. After `turn`: nothing is bound to it any more when it goes.
-    dead: Box<Dead>,
-    /// Last: everything above is of it.
+    /// Before `dead`: its destructors run when it goes, and call what it is bound to.
     _loaded: Loaded,
+    /// What it is bound to between runs.
+    dead: Box<Dead>,
 }
 
 /// What the runs of a library share, one after the other.
@@ -106,7 +105,7 @@ impl Library {
         })?;
         let dead = Dead::new();
         let turn = Mutex::new(Turn { forms: Forms::default(), args: EntryArgs::new() });
-        let library = Self { entry, config, bind, turn, dead, _loaded: loaded };
+        let library = Self { entry, config, bind, turn, _loaded: loaded, dead };
         library.unbind();
         Ok(library)
     }
@@ -159,26 +158,33 @@ fn open(bytes: &[u8]) -> Result<Loaded, LoadError> {
                 continue;
             }
         };
+        // Now, not at the first call: a function that is nowhere is a refusal here, and the end of the process there.
         // SAFETY: what a library does when it is loaded is what its front end wants done: it is trusted as this process is.
-        match unsafe { Loaded::open(Some(file.path()), RTLD_LAZY | RTLD_LOCAL) } {
+        match unsafe { Loaded::open(Some(file.path()), RTLD_NOW | RTLD_LOCAL) } {
             Ok(loaded) => return Ok(loaded),
             // The folder may be one that nothing may be run from.
             Err(error) => {
-                failed.get_or_insert(not_loaded(error.to_string()));
+                failed.get_or_insert(not_loaded(said(&error)));
             }
         }
     }
     Err(failed.unwrap_or_else(|| not_loaded("there is no folder for temporary files".into())))
 }
 
+/// What the loader said, which the error itself does not repeat.
+fn said(error: &libloading::Error) -> String {
+    std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string)
+}
+
 /// # Safety
 ///
 /// What is exported under this name is a function of type `T`.
 unsafe fn symbol<T: Copy>(library: &Loaded, name: &str) -> Option<T> {
-    let found = Cell::new(None);
-    // SAFETY: the caller's word.
-    if let Ok(symbol) = unsafe { library.get::<T>(name) } {
-        found.set(Some(*symbol));
-    }
-    found.get()
+    const { assert!(size_of::<T>() == size_of::<*const c_void>()) };
+    // SAFETY: any symbol has an address.
+    let found = unsafe { library.get::<*const c_void>(name) }.ok()?;
+    // A symbol may be there and be at address 0, where no function is.
+    let at = found.into_raw();
+    // SAFETY: the address is that of a function of type `T`, which is as large, by the caller's word.
+    (!at.is_null()).then(|| unsafe { core::mem::transmute_copy::<*mut c_void, T>(&at) })
 }

@@ -9,6 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::OnceLock;
 
 use prewire_abi::{ChipTensor, ErrorCode};
+use prewire_sync::cell::UnsafeCell;
 
 use super::playing::Playing;
 use super::shim;
@@ -186,13 +187,14 @@ unsafe extern "C" fn fail(rt: *mut c_void, code: i32, func: *const c_char, text:
 
 /// A runtime in which everything has failed: what a library is bound to between runs.
 pub(super) struct Dead {
-    runtime: Runtime,
+    /// Written by the library: the mode of a scope that nobody opens. Nobody here reads it.
+    runtime: UnsafeCell<Runtime>,
     ops: RuntimeOps,
 }
 
-// SAFETY: nothing in it is ever written, but for the mode of a scope that nobody opens.
+// SAFETY: nothing in it is ever written but by the library, which is called by one thread at a time.
 unsafe impl Send for Dead {}
-// SAFETY: as above.
+// SAFETY: as above; here only its address is taken.
 unsafe impl Sync for Dead {}
 
 impl Dead {
@@ -225,13 +227,15 @@ impl Dead {
             available_aiv_count: none,
             ..*live
         };
-        let mut dead =
-            Box::new(Self { runtime: Runtime { ops: core::ptr::null(), pending_scope_mode: 0 }, ops });
-        dead.runtime.ops = &raw const dead.ops;
+        let runtime = Runtime { ops: core::ptr::null(), pending_scope_mode: 0 };
+        let dead = Box::new(Self { runtime: UnsafeCell::new(runtime), ops });
+        let table = &raw const dead.ops;
+        // SAFETY: nobody knows the record yet.
+        dead.runtime.with_mut(|runtime| unsafe { (*runtime).ops = table });
         dead
     }
 
     pub(super) fn runtime(&self) -> *mut Runtime {
-        (&raw const self.runtime).cast_mut()
+        self.runtime.with_mut(|runtime| runtime)
     }
 }

@@ -11,7 +11,7 @@ use prewire_abi::{
 use prewire_chip::{Error, Foreign, ForeignTask, Kernel};
 
 use super::error::{Fatal, status_of};
-use super::form::{Forms, List};
+use super::form::{Forms, List, Undecided};
 use super::program::Bound;
 use crate::host::log;
 use crate::layout::{CORE_SCALARS, CORE_TENSORS, CoreArgs, Kernels, Outputs, Runtime};
@@ -199,11 +199,18 @@ impl Playing<'_, '_> {
         let (foreign, forms, top) = (&mut self.foreign, &mut *self.forms, self.top);
         // SAFETY: the arguments are those of a task of this library.
         let list = unsafe { forms.list(args, top, |id| foreign.is_task(TaskId::from_raw(id))) };
-        let Ok(list) = list else {
-            return Err(bad(
-                "its explicit dependencies cannot be told from what else its arguments can hold".into(),
-            ));
-        };
+        let list = list.map_err(|why| {
+            bad(match why {
+                Undecided::Arguments => {
+                    "its explicit dependencies cannot be told from what else its arguments can hold".into()
+                }
+                Undecided::Unseen => {
+                    "where its explicit dependencies are could not be looked up: that takes /proc, and a \
+                                      descriptor; or arguments on the stack"
+                        .into()
+                }
+            })
+        })?;
         if list.count > 0 {
             self.add_list(&list)?;
         }

@@ -9,6 +9,7 @@ use crate::rig::{callable, chip, dog, load, play, program, words};
 
 pub(crate) const CASES: &[Case] = &[
     ("a_library_without_its_symbols_is_named", symbols),
+    ("a_library_may_call_its_runtime_while_it_is_unloaded", destructors),
     ("bytes_that_are_no_library_are_refused", bytes),
     ("kernels_are_looked_at_when_a_program_is_loaded", kernels),
     ("too_few_and_too_many_arguments_are_code_5", counts),
@@ -33,6 +34,39 @@ fn symbols() {
     refused(&callable(&whole, "", &[]), "no symbol \"aicpu_orchestration_entry\"");
     let unbound = compile::c(ENTRY);
     refused(&callable(&unbound, "run", &[]), "no symbol \"framework_bind_runtime\"");
+    let null = compile::c(&format!("{BIND}__asm__(\".globl run\\n.set run, 0\\n\");"));
+    refused(&callable(&null, "run", &[]), "no symbol \"run\"");
+    let nowhere = "void nowhere(const void *args); void run(const void *args) { nowhere(args); }";
+    let undefined = compile::c(&format!("{BIND}{nowhere}"));
+    refused(&callable(&undefined, "run", &[]), "nowhere");
+}
+
+/// Remembers a word in the memory of its first tensor; as it is unloaded, opens a scope and writes there what it hears.
+const DESTRUCTOR: &str = r"
+#include <stdint.h>
+struct runtime;
+struct ops { void *submit; void (*open)(struct runtime *); void *close, *done; _Bool (*fatal)(struct runtime *); };
+struct runtime { const struct ops *ops; uint8_t mode; };
+static struct runtime *bound;
+static uint32_t *word;
+void framework_bind_runtime(struct runtime *runtime) { bound = runtime; }
+void run(const char *args) { word = **(uint32_t ***)(args + 1024); }
+__attribute__((destructor)) static void last(void) {
+    if (word == 0) return;
+    bound->mode = 1;
+    bound->ops->open(bound);
+    *word = 7 + bound->ops->fatal(bound);
+}
+";
+
+fn destructors() {
+    let _dog = dog();
+    let chip = chip(RingSizes::default());
+    let mut x = vec![0; 1];
+    let bound = load(&callable(&compile::c(DESTRUCTOR), "run", &[])).unwrap().bind(&chip).unwrap();
+    play(&chip, &bound, 0, &[words(&mut x)]).unwrap();
+    drop(bound);
+    assert_eq!(x, [8]);
 }
 
 fn bytes() {
