@@ -12,7 +12,7 @@ use std::os::fd::AsFd;
 use std::sync::{Mutex, PoisonError};
 
 use prewire_os::process::{self, Pid};
-use prewire_os::{Channel, Door, Meeting, Segment, Shared, clock};
+use prewire_os::{Absence, Channel, Door, Meeting, Segment, Shared, clock};
 use prewire_sync::atomic::{AtomicU32, Ordering};
 
 use super::error::{CommError, while_doing};
@@ -44,10 +44,11 @@ pub struct Group {
     rounds: Mutex<u64>,
 }
 
-/// How often a door that neither opens nor is there is tried again at most, before somebody else must hold its name.
-const TRIES: u32 = 10_000;
-/// How long somebody who has knocked has to say who it is.
+/// How long somebody who has knocked has to say who it is, and how long a door that neither opens nor is there is tried again,
+/// before somebody else must hold its name.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How long is waited for a knock between two looks at whether those that have come still live.
+const STEP: Duration = Duration::from_millis(50);
 
 impl Group {
     /// Comes to the group of that name and waits until all ranks have, for `limit` at most.
@@ -64,19 +65,24 @@ impl Group {
         let (Some(stride), Some(bytes)) = (terms.stride(), terms.bytes()) else { return Err(too_large) };
         let end = clock::monotonic().saturating_add(limit);
         let comes = Coming { terms, stride, bytes, end, limit };
-        for _ in 0..TRIES {
+        let enough = clock::monotonic().saturating_add(limit.min(PATIENCE));
+        loop {
             if let Some(door) = Door::open(name).map_err(while_doing("opening the door of the group"))? {
-                return comes.first(&door);
+                return comes.first(door);
             }
             if let Some((line, pid)) =
                 Door::knock(name).map_err(while_doing("knocking at the door of the group"))?
             {
                 return comes.later(&line, pid);
             }
-            // Its owner has just closed it, as all ranks of an earlier group had come.
+            // Its owner is about to close it, as all ranks of an earlier group had come.
+            if clock::monotonic() > enough {
+                return Err(CommError::Strange {
+                    why: format!("the name {name:?} is taken, and nobody listens"),
+                });
+            }
             std::thread::yield_now();
         }
-        Err(CommError::Strange { why: format!("the name {name:?} is taken, and nobody listens") })
     }
 
     /// Who this is, and what all have agreed on.
@@ -120,12 +126,14 @@ impl Group {
         let mut rounds = self.rounds.lock().unwrap_or_else(PoisonError::into_inner);
         *rounds += 1;
         let (start, Terms { rank, ranks, .. }) = (self.start(), self.terms);
-        let died = |other: usize| {
-            let pid = start.pids[other].load(Ordering::Relaxed).cast_signed();
-            // A rank that has not come in yet has no process, and may come still.
-            Pid::from_raw(pid).is_some_and(|pid| pid != self.pid && !process::alive(pid))
-        };
+        let died = |other: usize| self.has_died(other);
         Ok(start.meeting.meet(rank as usize, ranks as usize, *rounds, Some(limit), died)?)
+    }
+
+    fn has_died(&self, rank: usize) -> bool {
+        let pid = self.start().pids[rank].load(Ordering::Relaxed).cast_signed();
+        // A rank that has not come in yet has no process, and may come still.
+        Pid::from_raw(pid).is_some_and(|pid| pid != self.pid && !process::alive(pid))
     }
 
     fn start(&self) -> &Start {
@@ -185,7 +193,7 @@ impl Coming {
     }
 
     /// Makes the memory and hands it to the others.
-    fn first(&self, door: &Door) -> Result<Group, CommError> {
+    fn first(&self, door: Door) -> Result<Group, CommError> {
         let Terms { rank, ranks, .. } = self.terms;
         let memory =
             Segment::new("prewire windows", self.bytes).map_err(while_doing("making the windows"))?;
@@ -195,12 +203,9 @@ impl Coming {
         let group = self.group(memory);
         let pids = &group.start().pids;
         pids[rank as usize].store(Pid::current().raw().cast_unsigned(), Ordering::Relaxed);
-        let mut came = 1_u64 << rank;
-        while came.count_ones() < ranks {
-            let knock = door.answer(self.left()).map_err(while_doing("waiting for the other ranks"))?;
-            let Some((line, pid)) = knock else {
-                return Err(CommError::NotAll { came: came.count_ones(), ranks, limit: self.limit });
-            };
+        let (mut came, mut door) = (1_u64 << rank, (ranks > 1).then_some(door));
+        while let Some(open) = &door {
+            let (line, pid) = self.next(open, &group, came)?;
             let mut room = [0; size_of::<Hello>()];
             // Who says nothing of use is not waited for; it finds the line cut.
             let Ok(Some(length)) = line.recv_within(PATIENCE.min(self.left()), &mut room) else { continue };
@@ -210,17 +215,47 @@ impl Coming {
                 let _ = line.send(&say(Verdict::OtherTerms));
                 return Err(CommError::Differ { own: self.terms, other: terms });
             }
-            if came & 1 << terms.rank != 0 {
+            let (party, bit) = (terms.rank as usize, 1 << terms.rank);
+            if came & bit != 0 {
                 let _ = line.send(&say(Verdict::RankTaken));
                 continue;
             }
-            pids[terms.rank as usize].store(pid.raw().cast_unsigned(), Ordering::Relaxed);
-            if line.send_fd(&say(Verdict::Welcome), group.memory.as_fd()).is_ok() {
-                came |= 1 << terms.rank;
+            let last = (came | bit).count_ones() == ranks;
+            if last {
+                // Once the last one has the memory, each may leave and gather anew by the same name. Who knocks then must not
+                // find this door, behind which nobody is let in any more.
+                door = None;
+            }
+            pids[party].store(pid.raw().cast_unsigned(), Ordering::Relaxed);
+            match line.send_fd(&say(Verdict::Welcome), group.memory.as_fd()) {
+                Ok(()) => came |= bit,
+                Err(_) if last => return Err(Absence::Left { party }.into()),
+                // It has gone again. Another process may come as that rank.
+                Err(_) => pids[party].store(0, Ordering::Relaxed),
             }
         }
         group.meet(self.left())?;
         Ok(group)
+    }
+
+    /// Waits for somebody to knock, for as long as all live that have come.
+    fn next(&self, door: &Door, group: &Group, came: u64) -> Result<(Channel, Pid), CommError> {
+        loop {
+            let left = self.left();
+            let knock = door.answer(left.min(STEP)).map_err(while_doing("waiting for the other ranks"))?;
+            if let Some(knock) = knock {
+                return Ok(knock);
+            }
+            let ranks = self.terms.ranks;
+            if let Some(party) =
+                (0..ranks as usize).find(|&party| came & 1 << party != 0 && group.has_died(party))
+            {
+                return Err(Absence::Died { party }.into());
+            }
+            if left.is_zero() {
+                return Err(CommError::NotAll { came: came.count_ones(), ranks, limit: self.limit });
+            }
+        }
     }
 
     /// Asks for the memory that another process has made.

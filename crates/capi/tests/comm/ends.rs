@@ -34,6 +34,30 @@ pub(crate) fn a_rank_that_is_killed_ends_the_barrier_of_the_others() {
     all_well(&[children[0], children[2]]);
 }
 
+pub(crate) fn a_rank_that_dies_before_all_have_come_ends_the_wait_for_them() {
+    let name = format!("prewire test of {}", Pid::current());
+    let terms = Terms { rank: 0, ranks: 3, window: 100, roster: 0 };
+    let opened = Beacons::new(1).unwrap();
+    let gatherer = child(|| {
+        opened.get(0).raise();
+        let error = Group::gather(&name, terms, LONG / 3).unwrap_err().to_string();
+        i32::from(!error.contains("the process of party 1 has died"))
+    });
+    assert!(opened.get(0).wait(1, Some(LONG)));
+    // It comes as rank 1 does, and ends once it has the memory. Rank 2 never comes.
+    let comes = child(|| {
+        let line = loop {
+            if let Some((line, _)) = Door::knock(&name).unwrap() {
+                break line;
+            }
+            std::thread::yield_now();
+        };
+        line.send(bytemuck::bytes_of(&Hello::new(Terms { rank: 1, ..terms }))).unwrap();
+        i32::from(line.recv_fd(LONG, &mut [0; 64]).unwrap().unwrap().1.is_none())
+    });
+    all_well(&[comes, gatherer]);
+}
+
 pub(crate) fn a_rank_that_leaves_ends_the_barrier_of_the_others() {
     let run = |me: i32| {
         let comm = rank(me, 2);

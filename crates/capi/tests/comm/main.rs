@@ -51,6 +51,7 @@ fn word(window: u64, index: usize) -> &'static AtomicU64 {
 
 prewire_test_support::cases! {
     together::ranks_reduce_through_their_windows,
+    together::ranks_gather_again_and_again_by_one_name,
     together::ranks_may_be_in_one_process,
     together::parts_of_windows_are_where_the_context_says,
     together::domains_of_some_ranks_have_windows_of_their_own,
@@ -58,6 +59,7 @@ prewire_test_support::cases! {
     together::descriptors_that_do_not_hold_are_refused,
     together::the_symbols_do_the_same,
     ends::a_rank_that_is_killed_ends_the_barrier_of_the_others,
+    ends::a_rank_that_dies_before_all_have_come_ends_the_wait_for_them,
     ends::a_rank_that_leaves_ends_the_barrier_of_the_others,
     ends::who_gathers_may_be_killed_and_leaves_nothing,
     ends::a_window_of_a_process_that_died_is_not_imported,

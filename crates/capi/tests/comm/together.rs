@@ -33,6 +33,24 @@ pub(crate) fn ranks_reduce_through_their_windows() {
     all_well(&[child(|| run(1)), child(|| run(0)), child(|| run(2))]);
 }
 
+/// Ranks part and gather again by the same name, at once: nobody finds what the others have just left.
+pub(crate) fn ranks_gather_again_and_again_by_one_name() {
+    for ranks in [2, 4] {
+        let run = |me: i32| {
+            for cycle in 0..500 {
+                let comm = rank(me, ranks);
+                if let Err(error) = comm.allocate(4096) {
+                    eprintln!("rank {me} of {ranks}, cycle {cycle}: {error}");
+                    return 1;
+                }
+            }
+            0
+        };
+        let children: Vec<_> = (0..ranks).map(|me| child(|| run(me))).collect();
+        all_well(&children);
+    }
+}
+
 /// The ranks of a program may be chips of one process, each on a thread of its own: they map the same memory several times.
 pub(crate) fn ranks_may_be_in_one_process() {
     std::thread::scope(|s| {
