@@ -6,9 +6,9 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::os::fd::{AsFd, AsRawFd};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
-use prewire_os::process::Pid;
+use prewire_os::process::{OfProcess, Pid};
 use prewire_os::{Segment, clock};
 
 use super::error::{CommError, while_doing};
@@ -16,8 +16,8 @@ use super::group::is_in;
 use super::hello::{PAGE, Terms, Ticket, Title};
 use super::layout::{CommContext, GlobalDescriptor, MAX_RANKS};
 
-/// The global domains of this process, by their numbers.
-static DOMAINS: Mutex<Option<HashMap<u64, Domain>>> = Mutex::new(None);
+/// The global domains of this process, by their numbers: a copy that was forked has none.
+static DOMAINS: OfProcess<HashMap<u64, Domain>> = OfProcess::new();
 
 /// A domain as one of its ranks has it.
 #[derive(Debug)]
@@ -26,10 +26,6 @@ struct Domain {
     own: Segment,
     /// The windows of the others, and the context that points to all of them.
     imported: Option<(Vec<Segment>, Arc<CommContext>)>,
-}
-
-fn domains() -> MutexGuard<'static, Option<HashMap<u64, Domain>>> {
-    DOMAINS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Makes the window of rank `rank` of `ranks` in the domain: its descriptor, and its address.
@@ -61,8 +57,8 @@ pub fn prepare(
     }
     let one = Terms { ranks: 1, ..terms };
     let size = one.bytes().ok_or(CommError::TooLarge { window: terms.window, ranks: 1 })?;
-    let mut all = domains();
-    let Entry::Vacant(place) = all.get_or_insert_default().entry(domain) else {
+    let mut all = DOMAINS.lock();
+    let Entry::Vacant(place) = all.entry(domain) else {
         return Err(CommError::DomainThere { domain });
     };
     let own = Segment::new("prewire window", size).map_err(while_doing("making the window"))?;
@@ -95,8 +91,8 @@ pub fn prepare(
 ///
 /// The domain is not there or has been imported, or a descriptor does not hold.
 pub fn import(domain: u64, descriptors: &[GlobalDescriptor]) -> Result<u64, CommError> {
-    let mut all = domains();
-    let found = all.as_mut().and_then(|all| all.get_mut(&domain)).ok_or(CommError::NoDomain { domain })?;
+    let mut all = DOMAINS.lock();
+    let found = all.get_mut(&domain).ok_or(CommError::NoDomain { domain })?;
     if found.imported.is_some() {
         return Err(CommError::DomainThere { domain });
     }
@@ -133,7 +129,7 @@ pub fn import(domain: u64, descriptors: &[GlobalDescriptor]) -> Result<u64, Comm
 
 /// Releases the window of this rank and unmaps those of the others. A domain that is not there is released.
 pub fn release(domain: u64) {
-    let released = domains().as_mut().and_then(|all| all.remove(&domain));
+    let released = DOMAINS.lock().remove(&domain);
     // What takes long is done without the lock.
     drop(released);
 }
@@ -145,7 +141,7 @@ pub(crate) fn holds(address: u64, bytes: u64) -> bool {
         let mut windows = core::iter::once(&domain.own).chain(imported).map(window);
         windows.any(|start| is_in(start, domain.terms.window, address, bytes))
     };
-    domains().as_ref().is_some_and(|all| all.values().any(within))
+    DOMAINS.lock().values().any(within)
 }
 
 /// Which descriptor is that of which rank, once all of them are those of one domain.

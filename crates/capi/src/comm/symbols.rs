@@ -7,9 +7,10 @@ use core::ffi::{CStr, c_char, c_int, c_void};
 use core::panic::AssertUnwindSafe;
 use std::collections::HashMap;
 use std::panic::catch_unwind;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
-use prewire_os::process::Pid;
+use prewire_os::process::OfProcess;
+use prewire_sync::atomic::{AtomicUsize, Ordering};
 
 use super::communicator::Communicator;
 use super::error::CommError;
@@ -17,35 +18,18 @@ use super::global;
 use super::layout::{GlobalDescriptor, MAX_RANKS};
 use crate::host::log;
 
-/// The communicators of a process.
-#[derive(Debug)]
-struct Handles {
-    /// A copy that was forked has none.
-    pid: Option<Pid>,
-    next: usize,
-    all: HashMap<usize, Arc<Communicator>>,
-}
+/// The communicators of this process, by their handles: a copy that was forked has none.
+static HANDLES: OfProcess<HashMap<usize, Arc<Communicator>>> = OfProcess::new();
 
-static HANDLES: Mutex<Option<Handles>> = Mutex::new(None);
+/// The next handle. A copy goes on counting, so that none of its parent's is one of its own.
+static NEXT: AtomicUsize = AtomicUsize::new(APART);
 
 /// The distance of handles: they look like addresses that are aligned.
 const APART: usize = 64;
 
-fn with_handles<T>(run: impl FnOnce(&mut Handles) -> T) -> T {
-    let mut handles: MutexGuard<'_, Option<Handles>> = HANDLES.lock().unwrap_or_else(PoisonError::into_inner);
-    let now = Some(Pid::current());
-    if handles.as_ref().is_none_or(|handles| handles.pid != now) {
-        let next = handles.as_ref().map_or(APART, |handles| handles.next);
-        // Those of the parent are its own: they are neither left nor freed here.
-        core::mem::forget(handles.take());
-        *handles = Some(Handles { pid: now, next, all: HashMap::new() });
-    }
-    run(handles.get_or_insert_with(|| Handles { pid: now, next: APART, all: HashMap::new() }))
-}
-
 fn find(handle: *mut c_void) -> Result<Arc<Communicator>, CommError> {
     let handle = handle.addr();
-    with_handles(|handles| handles.all.get(&handle).cloned()).ok_or(CommError::NoSuchHandle { handle })
+    HANDLES.lock().get(&handle).cloned().ok_or(CommError::NoSuchHandle { handle })
 }
 
 /// Whether the `bytes` bytes at `address` are all in one window that is mapped in this process now: of a communicator, a
@@ -56,7 +40,7 @@ fn find(handle: *mut c_void) -> Result<Arc<Communicator>, CommError> {
 /// ```
 #[must_use]
 pub fn holds(address: u64, bytes: u64) -> bool {
-    let all: Vec<Arc<Communicator>> = with_handles(|handles| handles.all.values().cloned().collect());
+    let all: Vec<Arc<Communicator>> = HANDLES.lock().values().cloned().collect();
     all.iter().any(|communicator| communicator.holds(address, bytes)) || global::holds(address, bytes)
 }
 
@@ -135,12 +119,9 @@ pub unsafe extern "C" fn comm_init(
         // SAFETY: it is not null, so it is a text that ends with a zero.
         let root = unsafe { CStr::from_ptr(root) };
         let made = Arc::new(Communicator::new(rank, ranks, root.to_bytes())?);
-        Ok(with_handles(|handles| {
-            let handle = handles.next;
-            handles.next += APART;
-            handles.all.insert(handle, made);
-            handle
-        }))
+        let handle = NEXT.fetch_add(APART, Ordering::Relaxed);
+        HANDLES.lock().insert(handle, made);
+        Ok(handle)
     });
     core::ptr::without_provenance_mut(made.unwrap_or(0))
 }
@@ -342,7 +323,7 @@ pub extern "C" fn comm_barrier(handle: *mut c_void) -> c_int {
 pub extern "C" fn comm_destroy(handle: *mut c_void) -> c_int {
     status(call("comm_destroy", || {
         let handle = handle.addr();
-        let gone = with_handles(|handles| handles.all.remove(&handle));
+        let gone = HANDLES.lock().remove(&handle);
         // What takes long is done without the lock.
         gone.map(drop).ok_or(CommError::NoSuchHandle { handle })
     }))

@@ -1,10 +1,11 @@
 //! Ranks that end, leave, or are not what the others expect.
 
-use super::{LONG, all_well, child, rank, word};
+use super::{LONG, all_well, child, context, rank, word};
 use core::time::Duration;
 use host_runtime::comm::hello::{Hello, Terms};
 use host_runtime::comm::{
     Communicator, GlobalDescriptor, Group, comm_alloc_windows, comm_barrier, comm_destroy, comm_init, global,
+    holds,
 };
 use prewire_os::process::{self, Exit, Pid, Signal};
 use prewire_os::{Beacons, Channel, Door, clock};
@@ -61,7 +62,7 @@ pub(crate) fn a_rank_that_dies_before_all_have_come_ends_the_wait_for_them() {
 pub(crate) fn a_rank_that_leaves_ends_the_barrier_of_the_others() {
     let run = |me: i32| {
         let comm = rank(me, 2);
-        let context = super::context(comm.allocate(4096).unwrap());
+        let context = context(comm.allocate(4096).unwrap());
         comm.barrier().unwrap();
         if me == 1 {
             drop(comm);
@@ -244,6 +245,27 @@ pub(crate) fn a_copy_of_a_process_has_no_communicator() {
     assert_eq!(unsafe { comm_alloc_windows(comm, 8, &raw mut context) }, 0);
     all_well(&[child(|| i32::from(comm_barrier(comm) != -1 || comm_destroy(comm) != -1))]);
     assert_eq!((comm_barrier(comm), comm_destroy(comm)), (0, 0), "the copy has not left for it");
+}
+
+/// What a process has of global domains is not what its copy has: that begins with none.
+pub(crate) fn a_copy_of_a_process_has_no_global_domain() {
+    let (own, base) = global::prepare(7, 0, 1, 4096, 1).unwrap();
+    word(base, 0).store(1, Ordering::Relaxed);
+    let run = || {
+        assert!(!holds(base, 8), "it is the parent's");
+        assert!(global::import(7, &[own]).unwrap_err().to_string().contains("no domain 7"));
+        let (own, other) = global::prepare(7, 0, 1, 4096, 1).unwrap();
+        let context = context(global::import(7, &[own]).unwrap());
+        assert_eq!(context.windows_in[0], other);
+        word(other, 0).store(2, Ordering::Relaxed);
+        global::release(7);
+        i32::from(holds(other, 8))
+    };
+    all_well(&[child(run)]);
+    assert!(holds(base, 8));
+    assert_eq!(word(base, 0).load(Ordering::Relaxed), 1);
+    global::import(7, &[own]).unwrap();
+    global::release(7);
 }
 
 pub(crate) fn everything_is_given_back() {

@@ -66,5 +66,6 @@ prewire_test_support::cases! {
     ends::ranks_that_disagree_are_told,
     ends::what_knocks_and_is_no_rank_is_not_let_in,
     ends::a_copy_of_a_process_has_no_communicator,
+    ends::a_copy_of_a_process_has_no_global_domain,
     ends::everything_is_given_back,
 }

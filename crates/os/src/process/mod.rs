@@ -20,6 +20,8 @@
 
 mod exit;
 mod fork;
+#[cfg(not(any(prewire_loom, prewire_shuttle)))]
+mod own;
 mod pid;
 mod pidfd;
 mod place;
@@ -30,6 +32,8 @@ mod table;
 
 pub use exit::{Exit, exit_now, reap, try_reap};
 pub use fork::{Fork, ForkError, adopt_orphans, die_with_parent, fork, redirect_output, set_name};
+#[cfg(not(any(prewire_loom, prewire_shuttle)))]
+pub use own::OfProcess;
 pub use pid::{Pid, user};
 pub use pidfd::PidFd;
 pub use place::run_on;

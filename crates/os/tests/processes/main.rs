@@ -72,6 +72,7 @@ prewire_test_support::cases! {
     share::an_event_hands_a_ball_to_and_fro_between_processes,
     share::waiting_for_another_process_costs_no_processor_time,
     share::waiters_that_died_can_be_forgotten,
+    share::a_copy_waits_for_no_lock_of_its_parent,
     share::a_bell_is_heard_in_another_process;
     parts:
     start::spawned,

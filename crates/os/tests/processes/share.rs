@@ -2,7 +2,7 @@
 
 use super::{LONG, child, child_on_line};
 use core::time::Duration;
-use prewire_os::process::{self, Exit, Pid, Signal};
+use prewire_os::process::{self, Exit, OfProcess, Pid, Signal};
 use prewire_os::{Bell, Channel, Event, Segment, Shared, WaitSet, clock};
 use prewire_sync::atomic::{AtomicU32, Ordering};
 
@@ -121,4 +121,32 @@ pub(crate) fn a_bell_is_heard_in_another_process() {
     bell.ring();
     assert_eq!(process::reap(pid).unwrap(), Exit::Code(0));
     assert_eq!(here.recv(&mut [0]).unwrap(), 0);
+}
+
+/// A lock that is held when a process is forked is held for ever in the copy.
+pub(crate) fn a_copy_waits_for_no_lock_of_its_parent() {
+    static VALUE: OfProcess<Vec<u32>> = OfProcess::new();
+    let mut held = VALUE.lock();
+    held.push(1);
+    let run = || {
+        let mut own = VALUE.lock();
+        own.push(2);
+        let found = own.clone();
+        drop(own);
+        // Nor does a copy of a copy.
+        let held = VALUE.lock();
+        let grandchild = child(|| i32::from(!VALUE.lock().is_empty()));
+        let ended = process::reap(grandchild).unwrap();
+        drop(held);
+        i32::from(found != [2] || ended != Exit::Code(0))
+    };
+    assert_eq!(process::reap(child(run)).unwrap(), Exit::Code(0));
+    assert_eq!(*held, [1]);
+    drop(held);
+    std::thread::scope(|s| {
+        for _ in 0..4 {
+            s.spawn(|| (0..1000).for_each(|_| VALUE.lock().push(3)));
+        }
+    });
+    assert_eq!(VALUE.lock().len(), 4001);
 }
