@@ -214,6 +214,15 @@ impl Communicator {
         lock(&self.windows).as_ref().is_some_and(within) || lock(&self.domains).values().any(within)
     }
 
+    /// Whether the `bytes` bytes at `address` are in one of its contexts: those are for reading alone.
+    #[must_use]
+    pub fn shows(&self, address: u64, bytes: u64) -> bool {
+        let within = |context: &Arc<CommContext>| context.shows(address, bytes);
+        lock(&self.windows).as_ref().is_some_and(|windows| within(&windows.context))
+            || lock(&self.derived).iter().any(within)
+            || lock(&self.domains).values().any(|windows| within(&windows.context))
+    }
+
     fn windows(&self) -> Result<Arc<Windows>, CommError> {
         lock(&self.windows).clone().ok_or(CommError::NoWindows)
     }

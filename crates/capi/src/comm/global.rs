@@ -144,6 +144,12 @@ pub(crate) fn holds(address: u64, bytes: u64) -> bool {
     DOMAINS.lock().values().any(within)
 }
 
+/// Whether the `bytes` bytes at `address` are in a context of one of this process's global domains.
+pub(crate) fn shows(address: u64, bytes: u64) -> bool {
+    let within = |domain: &Domain| domain.imported.iter().any(|(_, context)| context.shows(address, bytes));
+    DOMAINS.lock().values().any(within)
+}
+
 /// Which descriptor is that of which rank, once all of them are those of one domain.
 fn in_order(terms: &Terms, descriptors: &[GlobalDescriptor]) -> Result<Vec<usize>, CommError> {
     let (given, ranks) = (descriptors.len() as u64, terms.ranks);

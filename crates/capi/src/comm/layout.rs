@@ -5,6 +5,8 @@ use core::mem::offset_of;
 
 use bytemuck::{Pod, Zeroable};
 
+use super::group::is_in;
+
 /// How many ranks a context has room for.
 pub const MAX_RANKS: usize = 64;
 
@@ -44,6 +46,11 @@ impl CommContext {
         }
         context.windows_out = context.windows_in;
         context
+    }
+
+    /// Whether the `bytes` bytes at `address` are in it, where it is.
+    pub(crate) fn shows(&self, address: u64, bytes: u64) -> bool {
+        is_in(core::ptr::from_ref(self).addr() as u64, size_of::<Self>() as u64, address, bytes)
     }
 }
 

@@ -27,5 +27,5 @@ pub use symbols::{
     comm_alloc_domain_windows, comm_alloc_windows, comm_barrier, comm_derive_context, comm_destroy,
     comm_get_local_window_base, comm_get_window_size, comm_global_domain_import, comm_global_domain_prepare,
     comm_global_domain_release, comm_init, comm_release_domain_windows, create_comm_stream_ctx,
-    destroy_comm_stream_ctx, ensure_acl_ready_ctx, holds,
+    destroy_comm_stream_ctx, ensure_acl_ready_ctx, holds, shows,
 };

@@ -40,8 +40,22 @@ fn find(handle: *mut c_void) -> Result<Arc<Communicator>, CommError> {
 /// ```
 #[must_use]
 pub fn holds(address: u64, bytes: u64) -> bool {
-    let all: Vec<Arc<Communicator>> = HANDLES.lock().values().cloned().collect();
-    all.iter().any(|communicator| communicator.holds(address, bytes)) || global::holds(address, bytes)
+    all().iter().any(|communicator| communicator.holds(address, bytes)) || global::holds(address, bytes)
+}
+
+/// Whether the `bytes` bytes at `address` are all in one context that this process was given and that is alive now. They may
+/// be read, and not be written.
+///
+/// ```
+/// assert!(!host_runtime::comm::shows(4096, 8));
+/// ```
+#[must_use]
+pub fn shows(address: u64, bytes: u64) -> bool {
+    all().iter().any(|communicator| communicator.shows(address, bytes)) || global::shows(address, bytes)
+}
+
+fn all() -> Vec<Arc<Communicator>> {
+    HANDLES.lock().values().cloned().collect()
 }
 
 /// Runs a call: its value, or `None` once the log has what went wrong.

@@ -57,6 +57,7 @@ prewire_test_support::cases! {
     together::domains_of_some_ranks_have_windows_of_their_own,
     together::a_global_domain_needs_no_communicator,
     together::descriptors_that_do_not_hold_are_refused,
+    together::contexts_are_copied_from_and_not_to,
     together::the_symbols_do_the_same,
     ends::a_rank_that_is_killed_ends_the_barrier_of_the_others,
     ends::a_rank_that_dies_before_all_have_come_ends_the_wait_for_them,

@@ -1,13 +1,14 @@
 //! Ranks that all come.
 
 use super::{all_well, child, context, rank, word};
-use core::ffi::CStr;
+use core::ffi::{CStr, c_void};
 use host_runtime::comm::{
     GlobalDescriptor, comm_alloc_domain_windows, comm_alloc_windows, comm_barrier, comm_derive_context,
     comm_destroy, comm_get_local_window_base, comm_get_window_size, comm_global_domain_import,
     comm_global_domain_prepare, comm_global_domain_release, comm_init, comm_release_domain_windows,
     create_comm_stream_ctx, destroy_comm_stream_ctx, ensure_acl_ready_ctx, global, holds,
 };
+use host_runtime::host::symbols as host;
 use prewire_os::Channel;
 use prewire_sync::atomic::Ordering;
 
@@ -186,6 +187,42 @@ pub(crate) fn descriptors_that_do_not_hold_are_refused() {
     assert!(global::import(3, &[own]).unwrap_err().to_string().contains("no domain 3"));
     global::release(2);
     refuse(foreign, "process");
+}
+
+/// A front end copies from the contexts that it was given, and to and from windows; contexts are not written.
+pub(crate) fn contexts_are_copied_from_and_not_to() {
+    let host = host::create_device_context();
+    // SAFETY: the text ends with a zero.
+    let comm = unsafe { comm_init(0, 1, core::ptr::null_mut(), c"contexts".as_ptr()) };
+    let (mut windows, mut part, mut domain, mut base) = (0, 0, 0, 0);
+    // SAFETY: the pointer is that of a variable.
+    assert_eq!(unsafe { comm_alloc_windows(comm, 64, &raw mut windows) }, 0);
+    // SAFETY: as above, and there is one rank.
+    assert_eq!(unsafe { comm_derive_context(comm, [0].as_ptr(), 1, 0, 8, 8, &raw mut part) }, 0);
+    let (to, at) = (&raw mut domain, &raw mut base);
+    // SAFETY: as above.
+    assert_eq!(unsafe { comm_alloc_domain_windows(comm, 3, [0].as_ptr(), 1, 0, 8, to, at) }, 0);
+    let (own, _) = global::prepare(8, 0, 1, 64, 1).unwrap();
+    let all = [windows, part, domain, global::import(8, &[own]).unwrap()];
+    for context in all {
+        assert_eq!((copies(host, context, 1056), copies(host, context + 1055, 1)), ((0, -1), (0, -1)));
+        assert_eq!(copies(host, context + 1, 1056), (-1, -1), "it is beyond the end");
+        assert_eq!(copies(core::ptr::null_mut(), context, 8), (-1, -1));
+    }
+    assert_eq!(copies(host, base, 8), (0, 0));
+    assert_eq!(comm_destroy(comm), 0);
+    global::release(8);
+    assert!(all.iter().all(|&context| copies(host, context, 8) == (-1, -1)), "they are gone");
+    host::destroy_device_context(host);
+}
+
+/// What a copy from device memory says, and what one to it does.
+fn copies(host: *mut c_void, device: u64, bytes: usize) -> (i32, i32) {
+    let (mut room, device) = ([0_u8; 1056], core::ptr::without_provenance_mut(device as usize));
+    // SAFETY: the room is long enough, and nothing runs.
+    let from = unsafe { host::copy_from_device_ctx(host, room.as_mut_ptr().cast(), device, bytes) };
+    // SAFETY: as above.
+    (from, unsafe { host::copy_to_device_ctx(host, device, room.as_ptr().cast(), bytes) })
 }
 
 /// Through the C interface, as a program calls it; and what is wrong is -1 or null.

@@ -52,7 +52,7 @@ pub unsafe extern "C" fn copy_to_device_ctx(
     size: usize,
 ) -> c_int {
     status("copy_to_device_ctx", || {
-        check(ctx, dev_ptr, host_ptr, size)?;
+        check(ctx, dev_ptr, host_ptr, size, comm::holds)?;
         // SAFETY: the device memory was found to be so long, and the host's is, says the caller; they may overlap.
         unsafe { core::ptr::copy(host_ptr.cast::<u8>(), dev_ptr.cast::<u8>(), size) };
         Ok(())
@@ -72,7 +72,8 @@ pub unsafe extern "C" fn copy_from_device_ctx(
     size: usize,
 ) -> c_int {
     status("copy_from_device_ctx", || {
-        check(ctx, dev_ptr, host_ptr, size)?;
+        // A context of a communicator may be read too.
+        check(ctx, dev_ptr, host_ptr, size, |at, bytes| comm::holds(at, bytes) || comm::shows(at, bytes))?;
         // SAFETY: as above, the other way round.
         unsafe { core::ptr::copy(dev_ptr.cast::<u8>(), host_ptr.cast::<u8>(), size) };
         Ok(())
@@ -80,8 +81,14 @@ pub unsafe extern "C" fn copy_from_device_ctx(
 }
 
 /// What can be checked of a copy: that there is a context, that nothing is null, and that the range is device memory of the
-/// context or in a window of a communicator.
-fn check(ctx: *mut c_void, device: *const c_void, host: *const c_void, size: usize) -> Result<(), HostError> {
+/// context, or is that of a communicator, as `shared` says.
+fn check(
+    ctx: *mut c_void,
+    device: *const c_void,
+    host: *const c_void,
+    size: usize,
+    shared: impl Fn(u64, u64) -> bool,
+) -> Result<(), HostError> {
     let context = contexts::find(ctx)?;
     for (at, what) in [(device, "the device pointer"), (host, "the host pointer")] {
         if at.is_null() {
@@ -89,7 +96,7 @@ fn check(ctx: *mut c_void, device: *const c_void, host: *const c_void, size: usi
         }
     }
     match context.memory.check(device.addr(), size) {
-        Err(_) if comm::holds(device.addr() as u64, size as u64) => Ok(()),
+        Err(_) if shared(device.addr() as u64, size as u64) => Ok(()),
         checked => checked,
     }
 }
