@@ -55,11 +55,15 @@ fn commands(page: &str) -> String {
 }
 
 /// The tree, written once by the commands of `docs/simpler.md`; and what they said. The libraries in it are those that were
-/// built with this test.
-fn tree() -> &'static (tempfile::TempDir, String) {
-    static TREE: OnceLock<(tempfile::TempDir, String)> = OnceLock::new();
+/// built with this test. It stays until the next time, among what Cargo cleans up.
+fn tree() -> &'static (PathBuf, String) {
+    static TREE: OnceLock<(PathBuf, String)> = OnceLock::new();
     TREE.get_or_init(|| {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("simpler");
+        if folder.exists() {
+            std::fs::remove_dir_all(&folder).unwrap();
+        }
+        std::fs::create_dir_all(&folder).unwrap();
         let page = std::fs::read_to_string(root().join("docs/simpler.md")).unwrap();
         let commands = commands(&page);
         assert!(commands.contains("cargo xtask dist"), "{commands}");
@@ -67,7 +71,7 @@ fn tree() -> &'static (tempfile::TempDir, String) {
         let script = format!("set -e\ncargo() {{ \"$CARGO\" \"$@\" --built \"$BUILT\"; }}\n{commands}");
         let mut shell = Command::new("sh");
         shell.args(["-c", &script]).current_dir(root());
-        shell.env("SIMPLER", folder.path()).env("CARGO", env!("CARGO")).env("BUILT", me.parent().unwrap());
+        shell.env("SIMPLER", &folder).env("CARGO", env!("CARGO")).env("BUILT", me.parent().unwrap());
         let said = String::from_utf8(succeed(&mut shell).stdout).unwrap();
         (folder, said)
     })
@@ -77,7 +81,7 @@ fn tree() -> &'static (tempfile::TempDir, String) {
 fn the_commands_of_the_page_write_what_a_front_end_looks_for() {
     let _dog = Watchdog::new(Duration::from_secs(600));
     let (folder, said) = tree();
-    let lib = folder.path().join("build/lib");
+    let lib = folder.join("build/lib");
     for arch in ["a2a3", "a5"] {
         let sim = lib.join(arch).join("sim/tensormap_and_ringbuffer");
         for file in ["libaicpu_kernel.so", "libaicore_kernel.so"] {
@@ -101,8 +105,8 @@ fn kernels_ask_by_name_which_core_they_are_on() {
     let _dog = Watchdog::new(Duration::from_secs(600));
     let Some(compiler) = compiler() else { return };
     let (folder, _) = tree();
-    let kernel = library(&compiler, "who.c", folder.path());
-    let context = folder.path().join("build/lib/libcpu_sim_context.so");
+    let kernel = library(&compiler, "who.c", folder);
+    let context = folder.join("build/lib/libcpu_sim_context.so");
     let chip = Chip::sim(prewire_a2a3::a2a3()).clusters(8).build().unwrap();
     // SAFETY: it is the kernel beside this file, which is called with the arguments that it reads.
     let who = unsafe { chip.kernel_library("who", LibrarySource::Path(&kernel), Core::Aiv) }.unwrap();
@@ -131,10 +135,10 @@ fn a_front_end_in_python_runs_a_collective_in_two_processes() {
     let (Some(python), Some(compiler)) = (program("PYTHON", &["python3"]), compiler()) else { return };
     let (folder, _) = tree();
     let [orchestration, kernel] =
-        ["orchestration.c", "reduce.c"].map(|name| library(&compiler, name, folder.path()));
+        ["orchestration.c", "reduce.c"].map(|name| library(&compiler, name, folder));
     let front_end = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/front_end.py");
     let mut command = Command::new(python);
-    let output = succeed(command.arg(front_end).arg(folder.path()).args([orchestration, kernel]));
+    let output = succeed(command.arg(front_end).arg(folder).args([orchestration, kernel]));
     let said = String::from_utf8(output.stdout).unwrap();
     assert_eq!(said.matches("all are right").count(), 2, "{said}");
 }
