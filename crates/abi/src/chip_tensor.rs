@@ -208,6 +208,14 @@ impl ChipTensor {
         self
     }
 
+    /// The same, as this version of the buffer's content.
+    #[must_use]
+    #[inline]
+    pub fn with_version(mut self, version: i32) -> Self {
+        self.version = version;
+        self
+    }
+
     /// The same, in `space`.
     #[must_use]
     #[inline]

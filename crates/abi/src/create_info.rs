@@ -139,6 +139,13 @@ impl TensorCreateInfo {
         self.manual_dep != 0
     }
 
+    /// The version that its creator gives it.
+    #[must_use]
+    #[inline]
+    pub fn version(&self) -> i32 {
+        self.version
+    }
+
     /// The element type of a record that makes sense, whatever its shape.
     ///
     /// # Errors
@@ -171,7 +178,7 @@ impl TensorCreateInfo {
     pub fn materialize(&self, addr: u64, owner: TaskId) -> Result<ChipTensor, TensorError> {
         let dtype = self.check()?;
         let tensor = ChipTensor::contiguous(addr, self.shape(), dtype)?;
-        Ok(tensor.with_owner(owner).with_manual_dep(self.manual_dep != 0))
+        Ok(tensor.with_owner(owner).with_manual_dep(self.manual_dep != 0).with_version(self.version))
     }
 }
 

@@ -143,6 +143,13 @@ impl ValidTensor {
         Self(self.0.with_manual_dep(manual))
     }
 
+    /// The same, as this version of the buffer's content.
+    #[must_use]
+    #[inline]
+    pub fn with_version(self, version: i32) -> Self {
+        Self(self.0.with_version(version))
+    }
+
     /// Moves it to a buffer at `addr` that `task` owns. One that would go past the end of the address space is put
     /// before it.
     #[inline]

@@ -29,25 +29,35 @@ impl Described {
         self.empty.clear();
     }
 
-    /// Describes an output in the heap of `ring`, which has this address and as many bytes; gives where.
+    /// Sees to it that there are tables for heaps of so many bytes, by ring: before anything of the task that they are
+    /// for exists.
     ///
     /// # Errors
     ///
-    /// There is no memory for a table.
+    /// There is no memory for one.
     #[inline]
-    pub(crate) fn put(
-        &mut self,
-        ring: usize,
-        (heap, bytes): (u64, u64),
-        tensor: &ChipTensor,
-    ) -> io::Result<*const ChipTensor> {
-        if tensor.buffer_size() == 0 {
-            self.empty.push(Box::new(*tensor));
-            return Ok(self.empty.last().map_or(std::ptr::null(), |tensor| &raw const **tensor));
+    pub(crate) fn prepare(&mut self, bytes: impl Fn(usize) -> u64) -> io::Result<()> {
+        // They are made together, the last one last.
+        if self.tables[RING_COUNT - 1].is_some() { Ok(()) } else { self.make(bytes) }
+    }
+
+    #[cold]
+    fn make(&mut self, bytes: impl Fn(usize) -> u64) -> io::Result<()> {
+        for (ring, place) in self.tables.iter_mut().enumerate() {
+            if place.is_none() {
+                *place = Some(table(bytes(ring))?);
+            }
         }
-        let table = match &mut self.tables[ring] {
-            Some(table) => table,
-            none => none.insert(table(bytes)?),
+        Ok(())
+    }
+
+    /// Describes an output in the heap of `ring`, which has this address; gives where. Without a table, that is a record of
+    /// its own.
+    #[inline]
+    pub(crate) fn put(&mut self, ring: usize, heap: u64, tensor: &ChipTensor) -> *const ChipTensor {
+        let Some(table) = self.tables[ring].as_mut().filter(|_| tensor.buffer_size() != 0) else {
+            self.empty.push(Box::new(*tensor));
+            return self.empty.last().map_or(std::ptr::null(), |tensor| &raw const **tensor);
         };
         let at = (tensor.buffer_addr().wrapping_sub(heap) / SLAB) as usize;
         assert!(at < table.len() / size_of::<ChipTensor>(), "outputs are inside of their heap");
@@ -56,11 +66,36 @@ impl Described {
         // SAFETY: the record is inside of a mapping that nobody else writes, and its pages and size make it aligned. Its
         // former reader has no right to it any more: the slab is another task's.
         unsafe { record.write(*tensor) };
-        Ok(record)
+        record
     }
 }
 
 fn table(bytes: u64) -> io::Result<Mapping> {
     let records = usize::try_from(bytes.div_ceil(SLAB)).map_err(io::Error::other)?;
     Mapping::new(records.saturating_mul(size_of::<ChipTensor>()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use prewire_abi::DataType;
+
+    #[test]
+    fn a_table_that_cannot_be_made_is_refused_before_and_made_later() {
+        let mut described = Described::default();
+        let heap = 0x10_0000;
+        let output = ChipTensor::contiguous(heap + 3 * SLAB, &[5], DataType::F32).unwrap();
+        let read = |at: *const ChipTensor| {
+            // SAFETY: it was just described.
+            unsafe { at.read() }
+        };
+        described.prepare(|ring| if ring == 2 { u64::MAX } else { 8 * SLAB }).unwrap_err();
+        assert_eq!(described.tables.iter().filter(|table| table.is_some()).count(), 2);
+        assert_eq!(read(described.put(3, heap, &output)), output);
+        described.prepare(|_| 8 * SLAB).unwrap();
+        let at = described.put(3, heap, &output);
+        assert_eq!((read(at), described.empty.len()), (output, 1));
+        described.prepare(|_| unreachable!("they are made once")).unwrap();
+        assert_eq!(described.put(3, heap, &output), at);
+    }
 }

@@ -281,10 +281,11 @@ impl Foreign<'_, '_> {
             attrs: Attrs { sync_start: task.sync_start && blocks > 1, ..Attrs::default() },
             callable: word_of(places),
         };
+        self.prepare()?;
         let orch = &mut *self.orch;
         orch.waiter.about(self.site);
         match orch.orchestrator.submit(&mut orch.waiter, cold, orch.args, self.site) {
-            Ok(submitted) => self.describe(submitted, output),
+            Ok(submitted) => Ok(self.describe(submitted, output)),
             Err(error) => Err(self.refused("a task", error.into())),
         }
     }
@@ -301,6 +302,7 @@ impl Foreign<'_, '_> {
     }
 
     fn try_alloc(&mut self, output: &mut impl FnMut(*const ChipTensor)) -> Result<TaskId> {
+        self.prepare()?;
         let orch = &mut *self.orch;
         if orch.args.tensors().is_empty() || !orch.args.scalars().is_empty() {
             let why = "an allocation has outputs to be created, and nothing else";
@@ -311,29 +313,36 @@ impl Foreign<'_, '_> {
         match orch.orchestrator.alloc(&mut orch.waiter, orch.args, site) {
             Ok(made) => {
                 orch.engine.record(|| What::Allocated { task: made.id, site });
-                self.describe(made, output)
+                Ok(self.describe(made, output))
             }
             Err(error) => Err(self.refused("an allocation", error.into())),
         }
     }
 
+    /// Sees to it that outputs can be described, while nothing of their task exists.
+    #[inline]
+    fn prepare(&mut self) -> Result<()> {
+        let Orch { orchestrator, described, args, .. } = &mut *self.orch;
+        if args.outputs().len() == 0 {
+            return Ok(());
+        }
+        let site = self.site;
+        described.prepare(|ring| orchestrator.heap(ring).1).map_err(|error| no_table(site, &error))
+    }
+
     /// Describes the outputs of what was submitted, and says what looks wrong with it.
     #[inline]
-    fn describe(
-        &mut self,
-        submitted: Submitted,
-        output: &mut impl FnMut(*const ChipTensor),
-    ) -> Result<TaskId> {
+    fn describe(&mut self, submitted: Submitted, output: &mut impl FnMut(*const ChipTensor)) -> TaskId {
         let orch = &mut *self.orch;
         let ring = submitted.id.ring() as usize;
-        let (heap, site) = (orch.orchestrator.heap(ring), self.site);
+        let (heap, _) = orch.orchestrator.heap(ring);
         for tensor in orch.args.outputs() {
-            output(orch.described.put(ring, heap, tensor.get()).map_err(|error| no_table(site, &error))?);
+            output(orch.described.put(ring, heap, tensor.get()));
         }
         if let Some((arg, owner)) = orch.orchestrator.take_stale() {
             self.stale.get_or_insert(StaleTensor { task: submitted.id, arg, owner });
         }
-        Ok(submitted.id)
+        submitted.id
     }
 
     /// The first tensor so far that was used when its scope was closed.

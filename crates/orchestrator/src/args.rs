@@ -264,9 +264,9 @@ impl Args {
     pub fn create(&mut self, info: &TensorCreateInfo) -> Result<(), TensorError> {
         let number = self.count;
         self.output(info.shape(), info.check()?)?;
-        if info.is_manual_dep() {
+        if info.is_manual_dep() || info.version() != 0 {
             let tensor = &mut self.tensors[number].tensor;
-            *tensor = tensor.with_manual_dep(true);
+            *tensor = tensor.with_manual_dep(info.is_manual_dep()).with_version(info.version());
         }
         if let Some(bits) = info.initial_value() {
             self.tensors[number].initial = true;

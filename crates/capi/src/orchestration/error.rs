@@ -92,13 +92,19 @@ pub struct Status {
     pub orch: Option<ErrorCode>,
     /// What a scheduler latched.
     pub sched: Option<ErrorCode>,
+    /// What the orchestration declared, if that is none of the codes; then neither of the others is there.
+    pub declared: Option<i32>,
 }
 
 impl Status {
     /// The one number that the run returns: 0, or what was latched, negative; the orchestrator's first.
     #[must_use]
     pub const fn number(&self) -> i32 {
-        ErrorCode::status(self.orch, self.sched)
+        match self.declared {
+            Some(code) if code > 0 => -code,
+            Some(code) => code,
+            None => ErrorCode::status(self.orch, self.sched),
+        }
     }
 }
 
@@ -115,18 +121,21 @@ impl Status {
 /// ```
 #[must_use]
 pub fn status_of(error: &Error) -> Status {
-    let declared = if let Error::User(error) = error
+    let known = if let Error::User(error) = error
         && let Some(fatal) = error.downcast_ref::<Fatal>()
     {
-        ErrorCode::try_from(fatal.code).ok()
+        match ErrorCode::try_from(fatal.code) {
+            Ok(code) => Some(code),
+            Err(_) => return Status { declared: Some(fatal.code), ..Status::default() },
+        }
     } else {
         error.code()
     };
-    let code = declared.unwrap_or(ErrorCode::ExplicitOrchFatal);
+    let code = known.unwrap_or(ErrorCode::ExplicitOrchFatal);
     if code.is_orchestrator() {
-        Status { orch: Some(code), sched: None }
+        Status { orch: Some(code), ..Status::default() }
     } else {
-        Status { orch: None, sched: Some(code) }
+        Status { sched: Some(code), ..Status::default() }
     }
 }
 
@@ -135,14 +144,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn codes_go_where_they_belong_and_unknown_ones_are_declared_failures() {
-        for (code, number) in [(1, -1), (9, -9), (11, -11), (100, -100), (103, -103), (6, -9), (77, -9)] {
+    fn codes_go_where_they_belong_and_unknown_ones_are_returned_as_they_are() {
+        for code in [1, 9, 11, 100, 103] {
             let status = status_of(&Error::user(Fatal::with(code, "x")));
-            assert_eq!(status.number(), number);
-            assert_eq!(status.orch.is_some(), number > -100);
+            assert_eq!((status.number(), status.declared), (-code, None));
+            assert_eq!(status.orch.is_some(), code < 100);
             assert_ne!(status.orch.is_some(), status.sched.is_some());
         }
-        let both = Status { orch: Some(ErrorCode::InvalidArgs), sched: Some(ErrorCode::SchedulerTimeout) };
+        for (code, number) in
+            [(6, -6), (77, -77), (-77, -77), (1000, -1000), (i32::MAX, -i32::MAX), (i32::MIN, i32::MIN)]
+        {
+            let status = status_of(&Error::user(Fatal::with(code, "x")));
+            assert_eq!((status.number(), status.declared), (number, Some(code)));
+            assert!(status.orch.is_none() && status.sched.is_none());
+        }
+        let (orch, sched) = (Some(ErrorCode::InvalidArgs), Some(ErrorCode::SchedulerTimeout));
+        let both = Status { orch, sched, declared: None };
         assert_eq!((both.number(), Status::default().number()), (-5, 0));
     }
 }

@@ -20,7 +20,7 @@ use crate::layout::{CoreArgs, Kernels, Outputs, Runtime, RuntimeOps};
 pub(super) fn live() -> &'static RuntimeOps {
     static OPS: OnceLock<RuntimeOps> = OnceLock::new();
     OPS.get_or_init(|| {
-        let ([error, warn, timing, info, debug], report_fatal) = shim::format_entries(say, fail);
+        let ([error, warn, timing, info, debug], report_fatal) = shim::format_entries(is_said, say, fail);
         RuntimeOps {
             submit_task,
             scope_begin,
@@ -157,15 +157,25 @@ unsafe extern "C" fn available_aiv_count(rt: *mut Runtime) -> i32 {
     unsafe { with(rt, || 0, |playing| playing.aiv_cores()) }
 }
 
-/// A message of a library.
-unsafe extern "C" fn say(level: c_int, func: *const c_char, text: *const c_char) {
-    let level = match level {
+/// The level of a number of the table.
+const fn level_of(number: c_int) -> Level {
+    match number {
         0 => Level::Error,
         1 => Level::Warn,
         2 => Level::Timing,
         3 => Level::Info,
         _ => Level::Debug,
-    };
+    }
+}
+
+/// Whether messages of a level are written.
+unsafe extern "C" fn is_said(level: c_int) -> c_int {
+    c_int::from(log::enabled(level_of(level)))
+}
+
+/// A message of a library.
+unsafe extern "C" fn say(level: c_int, func: *const c_char, text: *const c_char) {
+    let level = level_of(level);
     if log::enabled(level) {
         // SAFETY: a function's name or null, as every such entry takes it.
         let func = unsafe { shim::text(func) };

@@ -199,10 +199,10 @@ impl Bound {
         // SAFETY: as above.
         let called = unsafe { shim::call_entry(library.entry, entry) };
         drop(binding);
-        called.map_err(|text| threw("the orchestration", &text))?;
         // SAFETY: the library does not know the address any more.
         let playing = unsafe { &*at };
         playing.warn();
+        called.map_err(|text| threw("the orchestration", &text))?;
         if playing.failed {
             // The run knows why: its first failure stays its cause.
             return refuse("the orchestration failed".into());

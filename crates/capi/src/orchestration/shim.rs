@@ -101,6 +101,8 @@ pub(super) unsafe fn call_config(config: Configure, args: *const ChipArgs) -> Re
     Ok(unsafe { config(args) }.expected_arg_count)
 }
 
+/// Whether messages of a level are written: not 0.
+pub(super) type LogGate = unsafe extern "C" fn(level: c_int) -> c_int;
 /// Where formatted messages go.
 pub(super) type LogSink = unsafe extern "C" fn(level: c_int, func: *const c_char, text: *const c_char);
 /// Where formatted failures go.
@@ -109,9 +111,9 @@ pub(super) type FatalSink =
 
 /// The entries that take a format: five to log, by level from the worst on, and one to fail.
 #[cfg(prewire_shim_c)]
-pub(super) fn format_entries(log: LogSink, fatal: FatalSink) -> ([LogFn; 5], FatalFn) {
+pub(super) fn format_entries(gate: LogGate, log: LogSink, fatal: FatalSink) -> ([LogFn; 5], FatalFn) {
     unsafe extern "C" {
-        fn prewire_shim_register(log: LogSink, fatal: FatalSink);
+        fn prewire_shim_register(gate: LogGate, log: LogSink, fatal: FatalSink);
         fn prewire_shim_log_error(func: *const c_char, format: *const c_char, ...);
         fn prewire_shim_log_warn(func: *const c_char, format: *const c_char, ...);
         fn prewire_shim_log_timing(func: *const c_char, format: *const c_char, ...);
@@ -125,8 +127,8 @@ pub(super) fn format_entries(log: LogSink, fatal: FatalSink) -> ([LogFn; 5], Fat
             ...
         );
     }
-    // SAFETY: it stores two addresses, each in one piece, of functions that are there as long as this library is.
-    unsafe { prewire_shim_register(log, fatal) };
+    // SAFETY: it stores three addresses, each in one piece, of functions that are there as long as this library is.
+    unsafe { prewire_shim_register(gate, log, fatal) };
     let log: [LogFn; 5] = [
         prewire_shim_log_error,
         prewire_shim_log_warn,
@@ -140,11 +142,13 @@ pub(super) fn format_entries(log: LogSink, fatal: FatalSink) -> ([LogFn; 5], Fat
 /// As above, without what formats: the message is the format. A function that takes no further arguments can be called
 /// with some by the rules of every processor that libraries are compiled for here.
 #[cfg(not(prewire_shim_c))]
-pub(super) fn format_entries(log: LogSink, fatal: FatalSink) -> ([LogFn; 5], FatalFn) {
+pub(super) fn format_entries(gate: LogGate, log: LogSink, fatal: FatalSink) -> ([LogFn; 5], FatalFn) {
     use core::mem::transmute;
     use std::sync::OnceLock;
     type Plain = unsafe extern "C" fn(*const c_char, *const c_char);
     static SINKS: OnceLock<(LogSink, FatalSink)> = OnceLock::new();
+    // Nothing is formatted here, and the sink asks for itself.
+    let _ = gate;
     SINKS.get_or_init(|| (log, fatal));
     unsafe extern "C" fn plain<const LEVEL: c_int>(func: *const c_char, format: *const c_char) {
         if let Some((log, _)) = SINKS.get() {

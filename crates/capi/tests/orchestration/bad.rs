@@ -84,6 +84,8 @@ fn kernels() {
     let empty = compile::c("int nothing;");
     let entry = "kernel_entry";
     refused(&callable(&whole, "run", &[(3, empty)]), entry);
+    let null = compile::c("__asm__(\".globl kernel_entry\\n.set kernel_entry, 0\\n\");");
+    refused(&callable(&whole, "run", &[(3, null)]), entry);
     refused(&callable(&whole, "run", &[(3, b"no library".to_vec())]), "function id 3");
     let kernel = compile::kernel("nothing");
     refused(&callable(&whole, "run", &[(3, kernel.clone()), (3, kernel)]), "same function id 3");

@@ -1,5 +1,6 @@
 //! Each way to fail has its code; the chip and the program go on after it.
 
+use std::process::Command;
 use std::time::Duration;
 
 use prewire_chip::{Chip, RingSizes};
@@ -10,11 +11,18 @@ use crate::rig::{chip, dog, fails, play, program, words};
 /// Not for a crate that was built without a C++ compiler: there, what is thrown ends the process.
 pub(crate) const THROWN: &str = "an_exception_fails_the_run_with_its_text";
 
+/// The same.
+pub(crate) const STALE: &str = "a_stale_tensor_is_told_though_the_orchestration_throws";
+
+/// For a process of its own, whose log is looked at: the recipe that it is to play.
+pub(crate) const ALONE: &str = "PREWIRE_TEST_RECIPE";
+
 pub(crate) const CASES: &[Case] = &[
     ("what_runs_out_has_its_code", runs_out),
     ("what_makes_no_sense_is_code_5", senseless),
     ("a_declared_failure_is_the_first_and_the_last", declared),
     (THROWN, thrown),
+    (STALE, stale),
     ("what_kernels_defer_wrongly_has_the_code_of_a_scheduler", deferred),
     ("an_element_that_is_waited_for_too_long_is_code_8", waited),
 ];
@@ -83,9 +91,11 @@ fn declared() {
     let formatted =
         if cfg!(prewire_shim_c) { "declared with 42 and \"a text\"" } else { "declared with %d and" };
     assert!(text.contains(formatted), "{text}");
-    let (number, text) = code(39, 1, RingSizes::default());
-    assert_eq!(number, -9);
-    assert!(text.contains("77"), "{text}");
+    for recipe in [39, 45] {
+        let (number, text) = code(recipe, 1, RingSizes::default());
+        assert_eq!(number, -77);
+        assert!(text.contains("77"), "{text}");
+    }
 }
 
 fn thrown() {
@@ -96,6 +106,25 @@ fn thrown() {
     let (number, text) = code(41, 1, RingSizes::default());
     assert_eq!(number, -9);
     assert!(text.contains("no std::exception"), "{text}");
+}
+
+fn stale() {
+    let _dog = dog();
+    let output = Command::new(std::env::current_exe().unwrap()).env(ALONE, "44").output().unwrap();
+    let log = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{log}");
+    assert!(log.contains("whose scope is closed: its memory may be another task's"), "{log}");
+    assert!(log.contains("fails with -9"), "{log}");
+}
+
+/// What such a process does.
+pub(crate) fn alone(recipe: u64) {
+    let _dog = dog();
+    let chip = chip(sizes(|sizes| sizes.window = [4; 4]));
+    let bound = program(true).bind(&chip).unwrap();
+    let mut memory = vec![0; 1];
+    let (code, _) = fails(&chip, &bound, recipe, &[words(&mut memory)]);
+    eprintln!("recipe {recipe} fails with {code}");
 }
 
 fn deferred() {

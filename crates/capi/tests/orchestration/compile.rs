@@ -69,13 +69,16 @@ pub(crate) fn recipes(dump: bool) -> Vec<u8> {
         .clone()
 }
 
-/// A kernel of `kernels.c`, by its name there.
+/// A kernel of `kernels.c`, by its name there; `own` is of a file of its own.
 pub(crate) fn kernel(name: &'static str) -> Vec<u8> {
     static MADE: Mutex<Option<HashMap<&'static str, Vec<u8>>>> = Mutex::new(None);
     let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
     let made = made.get_or_insert_default();
     made.entry(name)
         .or_insert_with(|| {
+            if name == "own" {
+                return object(cxx().unwrap(), &fixtures().join("own.cpp"), &["-std=c++17"]);
+            }
             object(cc().unwrap(), &fixtures().join("kernels.c"), &["-std=c11", &format!("-DKERNEL={name}")])
         })
         .clone()

@@ -4,7 +4,7 @@ use host_runtime::orchestration::StagedArgs;
 use prewire_chip::RingSizes;
 
 use crate::Case;
-use crate::rig::{chip, dog, floats, play, program, words};
+use crate::rig::{chip, chip_of, dog, floats, play, program, words};
 
 pub(crate) const CASES: &[Case] = &[
     ("vectors_are_computed_in_both_forms", vectors),
@@ -18,16 +18,19 @@ pub(crate) const CASES: &[Case] = &[
     ("a_task_that_defers_ends_when_its_counter_is_raised", deferred),
     ("a_stale_tensor_and_half_a_record_are_no_failure", lenient),
     ("a_launched_run_has_stack_for_large_orchestrations", large),
+    ("what_a_kernel_has_of_each_thread_ends_with_the_thread", own),
     ("two_loads_of_one_library_share_nothing", copies),
 ];
 
-/// On fresh programs of both forms.
+/// On fresh programs of both forms, on chips of both kinds.
 fn both(body: impl Fn(&prewire_chip::Chip, &host_runtime::orchestration::Bound)) {
     let _dog = dog();
-    for dump in [true, false] {
-        let chip = chip(RingSizes::default());
-        let bound = program(dump).bind(&chip).unwrap();
-        body(&chip, &bound);
+    for spec in [prewire_a2a3::a2a3, prewire_a5::a5] {
+        for dump in [true, false] {
+            let chip = chip_of(spec(), RingSizes::default());
+            let bound = program(dump).bind(&chip).unwrap();
+            body(&chip, &bound);
+        }
     }
 }
 
@@ -146,6 +149,25 @@ fn large() {
     });
     run.unwrap().wait().unwrap();
     assert_eq!(x, [1]);
+}
+
+fn own() {
+    let _dog = dog();
+    let (chip, one, other) = (chip(RingSizes::default()), program(true), program(false));
+    let mut x = vec![0; 3];
+    for program in [one, other] {
+        let bound = program.bind(&chip).unwrap();
+        for _ in 0..5 {
+            play(&chip, &bound, 13, &[words(&mut x)]).unwrap();
+        }
+        // Nothing is left of the program but what its threads have.
+        drop((bound, program));
+    }
+    let threads = x[2];
+    assert_eq!((x[0], x[1]), (0, 2 * 5 * 8));
+    assert!((2..=16).contains(&threads), "{threads} threads");
+    drop(chip);
+    assert_eq!(std::hint::black_box(&x)[0], threads);
 }
 
 fn copies() {

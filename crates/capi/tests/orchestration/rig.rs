@@ -11,7 +11,7 @@ use prewire_test_support::Watchdog;
 use crate::compile;
 
 /// In the order of the function ids that the orchestrations name.
-const KERNELS: [&str; 13] = [
+const KERNELS: [&str; 14] = [
     "add",
     "mul",
     "shift",
@@ -25,6 +25,7 @@ const KERNELS: [&str; 13] = [
     "look",
     "defer_wrong",
     "defer_many",
+    "own",
 ];
 
 /// Ends the process if the calling test hangs.
@@ -34,8 +35,12 @@ pub(crate) fn dog() -> Watchdog {
 
 /// A chip of four clusters, by the rules of such programs.
 pub(crate) fn chip(sizes: RingSizes) -> Chip {
-    let chip = Chip::sim(prewire_a2a3::a2a3()).clusters(4).hazards(Hazards::RawWaw);
-    chip.rings(sizes).build().unwrap()
+    chip_of(prewire_a2a3::a2a3(), sizes)
+}
+
+/// The same of a chip that is described by `spec`.
+pub(crate) fn chip_of(spec: prewire_platform::ChipSpec, sizes: RingSizes) -> Chip {
+    Chip::sim(spec).clusters(4).hazards(Hazards::RawWaw).rings(sizes).build().unwrap()
 }
 
 /// The bytes of a callable with these libraries.

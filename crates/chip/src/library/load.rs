@@ -114,16 +114,15 @@ impl KernelLibrary {
     ///
     /// As [`load`](KernelLibrary::load).
     unsafe fn of(name: &str, library: Library) -> Result<Self, LibraryError> {
+        let none = |why| LibraryError::NoSymbol { name: name.into(), symbol: ENTRY, why };
+        // A symbol may be there and be at address 0, where no function is.
         // SAFETY: the caller's promise: the symbol, if there is one, is such a function.
-        let entry: Result<Symbol<Entry>, _> = unsafe { library.get(ENTRY) };
-        let entry = *entry.map_err(|error| LibraryError::NoSymbol {
-            name: name.into(),
-            symbol: ENTRY,
-            why: said(&error),
-        })?;
+        let entry: Result<Symbol<Option<Entry>>, _> = unsafe { library.get(ENTRY) };
+        let entry =
+            entry.map_err(|error| none(said(&error)))?.ok_or_else(|| none("it is at address 0".into()))?;
         // SAFETY: as above.
-        let register: Result<Symbol<hooks::Register>, _> = unsafe { library.get(REGISTER_HOOKS) };
-        if let Ok(register) = register {
+        let register: Result<Symbol<Option<hooks::Register>>, _> = unsafe { library.get(REGISTER_HOOKS) };
+        if let Some(register) = register.ok().and_then(|register| *register) {
             let [subblock, pipe] = hooks::addresses();
             // SAFETY: the caller's promise: it is a function of this signature, and it stores what it is given. Both
             // functions live as long as the process, or this library.
