@@ -42,7 +42,12 @@ impl Kept {
 
     /// Whether runs that want `wanted` can go on it.
     pub(crate) fn serves(&self, wanted: &Wanted) -> bool {
-        self.wanted == *wanted && self.chip.lost().is_none()
+        self.wanted == *wanted && !self.is_lost()
+    }
+
+    /// Whether a kernel of it did not return, so that nothing runs on it any more.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.chip.lost().is_some()
     }
 
     /// The chip.

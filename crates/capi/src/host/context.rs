@@ -8,7 +8,7 @@ use prewire_os::process::Pid;
 
 use super::device::Device;
 use super::error::HostError;
-use super::memory::DeviceMemory;
+use super::memory::{Cleared, DeviceMemory};
 use super::{events, log};
 use crate::arch::arch;
 
@@ -72,25 +72,32 @@ impl Context {
     /// Gives back all that the device holds. Without a device there is nothing to do.
     pub(crate) fn finalize(&self) -> Result<(), HostError> {
         let mut held = self.lock();
-        if let Some(device) = &*held {
+        if let Some(device) = &mut *held {
             device.check_idle()?;
+            device.heed_loss(&self.memory);
         }
         // The chip ends here, and with it the last that may look at memory, unless a kernel never returned.
-        let haunted = held.take().is_some_and(|device| device.is_haunted());
+        *held = None;
         drop(held);
-        if haunted {
-            let kept = self.memory.leak();
+        let Cleared { freed, stay } = self.memory.clear();
+        if stay > 0 {
             let why = "a kernel that was given up may still reach them";
             log::warn(
                 "finalize_device",
-                format_args!("{kept} allocations stay as long as the process: {why}"),
+                format_args!("{stay} allocations stay as long as the process: {why}"),
             );
-            return Ok(());
         }
-        let left = self.memory.clear();
-        if left > 0 {
-            log::info("finalize_device", format_args!("{left} allocations were left, and are freed"));
+        if freed > 0 {
+            log::info("finalize_device", format_args!("{freed} allocations were left, and are freed"));
         }
         Ok(())
+    }
+
+    /// Frees device memory.
+    pub(crate) fn free(&self, addr: usize) -> Result<(), HostError> {
+        if let Some(device) = &mut *self.lock() {
+            device.heed_loss(&self.memory);
+        }
+        self.memory.free(addr)
     }
 }

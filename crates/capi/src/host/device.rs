@@ -9,9 +9,11 @@ use prewire_abi::RuntimeEnv;
 use super::callables::{Callables, Content};
 use super::chips::Kept;
 use super::error::HostError;
+use super::memory::DeviceMemory;
 use super::place::{Phase, Place};
 use super::records::PIPELINE_DEPTH;
 use super::sizes::Wanted;
+use super::staging::Buffer;
 use crate::context::Answering;
 
 /// A simulated chip and what was made on it.
@@ -23,8 +25,8 @@ pub(crate) struct Device {
     chip: Option<Kept>,
     /// How many chips were built so far.
     built: u64,
-    /// A chip was given up, since a kernel did not return.
-    lost: bool,
+    /// The number of the last chip that was found to be lost, since a kernel did not return.
+    lost: u64,
     /// Tells kernels that ask by name which core they are on. Dropped after the chip.
     _answering: Answering,
 }
@@ -35,7 +37,7 @@ impl Device {
         let places = Default::default();
         let _answering = Answering::for_device(number);
         let callables = Callables::new();
-        let mut device = Self { number, callables, places, chip: None, built: 0, lost: false, _answering };
+        let mut device = Self { number, callables, places, chip: None, built: 0, lost: 0, _answering };
         if let Some(env) = prewarm {
             env.validate()?;
             device.chip_for(Wanted::of(env))?;
@@ -80,10 +82,12 @@ impl Device {
     ///
     /// # Errors
     ///
-    /// The one that there is has runs; or none can be built.
+    /// The one that there is has runs, and is not lost; or none can be built.
     pub(crate) fn chip_for(&mut self, wanted: Wanted) -> Result<&Kept, HostError> {
         if !self.chip.as_ref().is_some_and(|chip| chip.serves(&wanted)) {
-            if self.taken() > 0 {
+            // No run goes on a lost chip any more, and those that are prepared for it get the new one.
+            let lost = self.chip.as_ref().is_some_and(Kept::is_lost);
+            if self.taken() > 0 && !lost {
                 return Err(HostError::Incompatible);
             }
             self.drop_chip();
@@ -94,14 +98,23 @@ impl Device {
     }
 
     fn drop_chip(&mut self) {
-        self.lost = self.is_haunted();
         self.callables.unbind();
         self.chip = None;
     }
 
-    /// Whether a kernel may still be running that was given up, and may reach whatever memory it was given.
-    pub(crate) fn is_haunted(&self) -> bool {
-        self.lost || self.chip.as_ref().is_some_and(|kept| kept.chip().lost().is_some())
+    /// If the chip was lost, keeps everything of `memory` that its kernels may still reach, once: what is there stays for
+    /// good, and the places stage through other buffers. To be called before anything of `memory` is freed.
+    pub(crate) fn heed_loss(&mut self, memory: &DeviceMemory) {
+        if let Some(chip) = &self.chip
+            && chip.is_lost()
+            && self.lost != chip.number
+        {
+            self.lost = chip.number;
+            memory.keep();
+            for place in &mut self.places {
+                place.buffer = Buffer::default();
+            }
+        }
     }
 
     /// The chip, if one was built.

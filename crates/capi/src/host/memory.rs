@@ -1,5 +1,6 @@
 //! Device memory of a context: on a simulated chip, memory of the process. Invariant: an address is handed out once until
-//! it is freed, and what is copied lies in one allocation from end to end.
+//! it is freed, and what is copied lies in one allocation from end to end. What a kernel that was given up may reach is never
+//! given back to the process.
 //!
 //! It is not the chip's own store, so that a chip can be built anew with other ring sizes while it stays.
 
@@ -18,9 +19,38 @@ pub(crate) struct DeviceMemory(Mutex<Blocks>);
 
 #[derive(Debug, Default)]
 struct Blocks {
-    /// Where each begins, and how many bytes it has.
-    blocks: BTreeMap<usize, usize>,
+    /// By where each begins.
+    blocks: BTreeMap<usize, Block>,
     committed: u64,
+    /// How many were freed that had to stay.
+    stayed: usize,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Block {
+    bytes: usize,
+    /// A kernel that never returned may reach it: whoever frees it, it stays as long as the process.
+    kept: bool,
+}
+
+impl Blocks {
+    /// A block that was taken out of the map.
+    fn freed(&mut self, addr: usize, block: Block) {
+        if block.kept {
+            self.stayed += 1;
+        } else {
+            release(addr, block.bytes);
+        }
+    }
+}
+
+/// What was there at the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Cleared {
+    /// How many allocations were freed that nobody had freed.
+    pub(crate) freed: usize,
+    /// How many stay as long as the process.
+    pub(crate) stay: usize,
 }
 
 fn layout(bytes: usize) -> Option<Layout> {
@@ -44,7 +74,7 @@ impl DeviceMemory {
             return Err(full);
         }
         let addr = block.expose_provenance();
-        all.blocks.insert(addr, bytes);
+        all.blocks.insert(addr, Block { bytes, kept: false });
         all.committed += bytes as u64;
         Ok(addr)
     }
@@ -52,25 +82,27 @@ impl DeviceMemory {
     /// Frees what begins at `addr`.
     pub(crate) fn free(&self, addr: usize) -> Result<(), HostError> {
         let mut all = self.lock();
-        let bytes = all.blocks.remove(&addr).ok_or(HostError::NotAllocated { addr })?;
-        all.committed -= bytes as u64;
-        release(addr, bytes);
+        let block = all.blocks.remove(&addr).ok_or(HostError::NotAllocated { addr })?;
+        all.committed -= block.bytes as u64;
+        all.freed(addr, block);
         Ok(())
     }
 
-    /// Frees everything, and says how many allocations that were.
-    pub(crate) fn clear(&self) -> usize {
-        let all = std::mem::take(&mut *self.lock());
-        for (&addr, &bytes) in &all.blocks {
-            release(addr, bytes);
+    /// Frees everything that may be.
+    pub(crate) fn clear(&self) -> Cleared {
+        let mut all = std::mem::take(&mut *self.lock());
+        let (blocks, before) = (std::mem::take(&mut all.blocks), all.stayed);
+        let left = blocks.len();
+        for (addr, block) in blocks {
+            all.freed(addr, block);
         }
-        all.blocks.len()
+        Cleared { freed: left - (all.stayed - before), stay: all.stayed }
     }
 
-    /// Leaves everything where it is for good, and says how many allocations that were: a kernel that never returned may
-    /// reach them.
-    pub(crate) fn leak(&self) -> usize {
-        std::mem::take(&mut *self.lock()).blocks.len()
+    /// A kernel that never returned may reach everything that there is now: it stays as long as the process, also after it
+    /// is freed.
+    pub(crate) fn keep(&self) {
+        self.lock().blocks.values_mut().for_each(|block| block.kept = true);
     }
 
     /// How many bytes are allocated.
@@ -82,15 +114,15 @@ impl DeviceMemory {
     pub(crate) fn check(&self, addr: usize, len: usize) -> Result<(), HostError> {
         let all = self.lock();
         let below = all.blocks.range(..=addr).next_back();
-        let inside = |(&start, &bytes): (&usize, &usize)| {
+        let inside = |(&start, block): (&usize, &Block)| {
             let past = addr - start;
-            past <= bytes && len <= bytes - past
+            past <= block.bytes && len <= block.bytes - past
         };
         if below.is_some_and(inside) {
             return Ok(());
         }
         let near = match below {
-            Some((start, bytes)) => format!("{bytes} bytes at {start:#x}"),
+            Some((start, block)) => format!("{} bytes at {start:#x}", block.bytes),
             None => "none".into(),
         };
         Err(HostError::Range { addr, len, near })
@@ -148,11 +180,32 @@ mod tests {
         let (a, b) = (memory.allocate(0).unwrap(), memory.allocate(0).unwrap());
         assert_ne!(a, b, "an empty allocation has an address of its own");
         memory.allocate(5000).unwrap();
-        assert_eq!((memory.committed(), memory.clear(), memory.committed()), (5000, 3, 0));
-        let kept = memory.allocate(8).unwrap();
-        assert_eq!((memory.leak(), memory.committed()), (1, 0));
-        // SAFETY: it was not freed, and nobody else has it.
-        unsafe { core::ptr::with_exposed_provenance_mut::<u64>(kept).write(1) };
-        release(kept, 8);
+        let all = Cleared { freed: 3, stay: 0 };
+        assert_eq!((memory.committed(), memory.clear(), memory.committed()), (5000, all, 0));
+    }
+
+    #[test]
+    fn what_a_lost_kernel_may_reach_is_never_handed_out_again() {
+        let memory = DeviceMemory::default();
+        let kept = [memory.allocate(8).unwrap(), memory.allocate(8).unwrap()];
+        memory.keep();
+        memory.free(kept[0]).unwrap();
+        assert!(
+            memory.check(kept[0], 1).is_err() && memory.free(kept[0]).is_err(),
+            "it is freed for the caller"
+        );
+        for _ in 0..100 {
+            let later = memory.allocate(8).unwrap();
+            assert!(!kept.contains(&later), "its place is taken");
+            memory.free(later).unwrap();
+        }
+        memory.allocate(8).unwrap();
+        assert_eq!(memory.clear(), Cleared { freed: 1, stay: 2 });
+        assert_eq!((memory.clear(), memory.committed()), (Cleared { freed: 0, stay: 0 }, 0));
+        for addr in kept {
+            // SAFETY: it was not freed, and nobody else has it.
+            unsafe { core::ptr::with_exposed_provenance_mut::<u64>(addr).write(1) };
+            release(addr, 8);
+        }
     }
 }

@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use prewire_chip::{Chip, Run};
 
+use super::callables::Content;
+use super::sizes::Wanted;
 use super::staging::{Buffer, Staged};
 use crate::orchestration::Bound;
 
@@ -20,6 +22,11 @@ pub(crate) struct Acceptance {
 
 /// A run that was prepared.
 pub(crate) struct Ready {
+    /// Its callable, and the number of that.
+    pub(crate) id: i32,
+    pub(crate) content: Arc<Content>,
+    /// What chip it wants, and the one that it was prepared for.
+    pub(crate) wanted: Wanted,
     pub(crate) chip: Arc<Chip>,
     pub(crate) bound: Arc<Bound>,
     pub(crate) staged: Arc<Staged>,
@@ -43,7 +50,7 @@ pub(crate) enum Phase {
     /// There is none.
     #[default]
     Free,
-    /// A call has it: it is being prepared, waited for or finalized.
+    /// A call has it: it is being prepared, launched, waited for or finalized.
     Held(&'static str),
     /// It can be launched.
     Prepared(Ready),

@@ -88,6 +88,7 @@ unsafe fn stage<'c>(
             return Err(HostError::PlaceTaken { slot: descriptor.pipeline_slot });
         }
         let content = Arc::clone(device.callable(id)?);
+        device.heed_loss(&context.memory);
         let kept = device.chip_for(wanted)?;
         let bound = content.bind(id, kept)?;
         let chip = Arc::clone(kept.chip());
@@ -105,7 +106,8 @@ unsafe fn stage<'c>(
     // It may have been given up for a larger one that could not be had.
     holding.buffer = Some(buffer_now);
     let acceptance = Acceptance { word: descriptor.accepted_state, value: descriptor.accepted_value };
-    Ok((holding, number, Ready { chip, bound, staged: Arc::new(staged?), acceptance }))
+    let staged = Arc::new(staged?);
+    Ok((holding, number, Ready { id, content, wanted, chip, bound, staged, acceptance }))
 }
 
 /// Prepares a run whose name is kept in `storage`.
@@ -141,6 +143,8 @@ pub(crate) unsafe fn run(
     let (_holding, _, ready) = unsafe { stage(context, request) }?;
     let chip = Arc::clone(&ready.chip);
     let kept = ready.kept();
+    // SAFETY: the caller's promises.
+    unsafe { kept.staged.copy_in() };
     let code = end("simpler_run", &play_here(&chip, ready));
     kept.hand_over(code);
     Ok(code)
@@ -176,6 +180,20 @@ impl Kept {
 }
 
 impl Ready {
+    /// Takes the new chip if the one that it was prepared for was lost since.
+    fn renew(&mut self, context: &Context) -> Result<(), HostError> {
+        if self.chip.lost().is_none() {
+            return Ok(());
+        }
+        context.with(|device| {
+            device.heed_loss(&context.memory);
+            let kept = device.chip_for(self.wanted)?;
+            self.bound = self.content.bind(self.id, kept)?;
+            self.chip = Arc::clone(kept.chip());
+            Ok(())
+        })
+    }
+
     fn kept(&self) -> Kept {
         Kept { _bound: Arc::clone(&self.bound), staged: Arc::clone(&self.staged) }
     }
@@ -220,33 +238,32 @@ fn wrong(call: &'static str, need: &'static str, phase: &Phase) -> HostError {
     HostError::Phase { call, need, phase: phase.name() }
 }
 
-/// Launches a prepared run. It goes on by itself, after the runs that were launched before.
+/// Launches a prepared run: copies in what it reads, which results of earlier runs may have come to by now. It goes on by
+/// itself, after the runs that were launched before.
 pub(crate) fn launch(context: &Context, storage: Storage) -> Result<i32, HostError> {
-    let (call, need) = ("simpler_launch_run", "prepared");
-    context.with(|device| {
-        let (_, place) = place(device, storage)?;
-        let ready = match std::mem::take(&mut place.phase) {
-            Phase::Prepared(ready) => ready,
-            other => {
-                let error = wrong(call, need, &other);
-                place.phase = other;
-                return Err(error);
-            }
-        };
-        let (chip, kept, acceptance) = (Arc::clone(&ready.chip), ready.kept(), ready.acceptance);
-        match chip.launch(move |orch| ready.play(orch)) {
-            Ok(run) => {
-                place.phase = Phase::Running(run, kept);
-                acceptance.tell();
-                Ok(0)
-            }
-            Err(error) => {
-                let code = verdict::failed(call, &error);
-                place.phase = Phase::Over(code, Some(kept));
-                Ok(code)
-            }
+    let call = "simpler_launch_run";
+    let prepared = |phase: &Phase| matches!(phase, Phase::Prepared(_));
+    let (holding, phase) = take(context, storage, (call, "prepared", "being launched"), prepared)?;
+    let Phase::Prepared(mut ready) = phase else { return Err(wrong(call, "prepared", &phase)) };
+    if let Err(error) = ready.renew(context) {
+        holding.put(Phase::Prepared(ready));
+        return Err(error);
+    }
+    let (chip, kept, acceptance) = (Arc::clone(&ready.chip), ready.kept(), ready.acceptance);
+    // SAFETY: who prepared the run promised that its tensors stay until it is finalized.
+    unsafe { kept.staged.copy_in() };
+    match chip.launch(move |orch| ready.play(orch)) {
+        Ok(run) => {
+            holding.put(Phase::Running(run, kept));
+            acceptance.tell();
+            Ok(0)
         }
-    })
+        Err(error) => {
+            let code = verdict::failed(call, &error);
+            holding.put(Phase::Over(code, Some(kept)));
+            Ok(code)
+        }
+    }
 }
 
 /// Whether a launched run is over.

@@ -1,5 +1,5 @@
-//! The arguments of a run on the device. Invariant: what a run reads and writes of host tensors is a copy, made before it
-//! begins, and taken back after it has ended well; the host's memory is touched at no other time.
+//! The arguments of a run on the device. Invariant: what a run reads and writes of host tensors is a copy, made when it is
+//! launched, and taken back after it has ended well; the host's memory is touched at no other time.
 //!
 //! A place of the pipeline keeps its buffer between runs, and it grows to what the largest run needed: so a run of a
 //! program that goes round and round allocates nothing.
@@ -17,12 +17,14 @@ pub(crate) struct Buffer {
     bytes: usize,
 }
 
-/// Bytes to be copied back to the host.
+/// Bytes on the host and their copy on the device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Back {
+struct Pair {
     host: usize,
     device: usize,
     bytes: usize,
+    copied_in: bool,
+    copied_back: bool,
 }
 
 /// The arguments of a run, with the addresses of the device.
@@ -30,7 +32,7 @@ struct Back {
 pub(crate) struct Staged {
     pub(crate) tensors: Box<[ChipTensor]>,
     pub(crate) scalars: Box<[u64]>,
-    back: Vec<Back>,
+    pairs: Vec<Pair>,
 }
 
 /// What is done with a tensor of the host.
@@ -46,7 +48,7 @@ struct Part {
 }
 
 impl Staged {
-    /// Lays out the arguments of callable `id` in `buffer`, which grows if it must, and copies in what is read.
+    /// Lays out the arguments of callable `id` in `buffer`, which grows if it must. Nothing is copied yet.
     ///
     /// A tensor that the signature calls IN is not copied back, and one that it calls OUT is not copied in, unless there
     /// are bytes between its elements. What the signature does not name is copied both ways.
@@ -65,14 +67,17 @@ impl Staged {
         args.validate().map_err(|error| HostError::Args { id, error })?;
         let tensors = args.tensors().map_err(|error| HostError::Args { id, error })?;
         let scalars = args.scalars().map_err(|error| HostError::Args { id, error })?;
-        let want = signature.iter().filter(|&&direction| direction != ArgDirection::Scalar).count();
+        // Tensors and scalars are counted apart, wherever the signature names them.
+        let directions: Vec<ArgDirection> =
+            signature.iter().copied().filter(|&direction| direction != ArgDirection::Scalar).collect();
+        let want = directions.len();
         if tensors.len() < want {
             return Err(HostError::Tensors { id, want, have: tensors.len() });
         }
         let mut total = 0;
         let parts: Vec<Option<Part>> = (tensors.iter().enumerate())
             .map(|(index, tensor)| {
-                let part = part(id, index, tensor, signature.get(index).copied(), total)?;
+                let part = part(id, index, tensor, directions.get(index).copied(), total)?;
                 if part.is_some() {
                     let full = HostError::Memory { bytes: u64::MAX, committed: memory.committed() };
                     let end = usize::try_from(tensor.buffer_size()).ok().and_then(|n| total.checked_add(n));
@@ -88,25 +93,31 @@ impl Staged {
             }
             *buffer = Buffer { addr: memory.allocate(total)?, bytes: total };
         }
-        let mut back = Vec::new();
+        let mut pairs = Vec::new();
         let staged = tensors.iter().zip(&parts).map(|(tensor, part)| {
             let Some(part) = part else { return *tensor };
             let (device, host) = (buffer.addr + part.at, tensor.buffer_addr() as usize);
-            let bytes = part.end - part.start;
-            if part.copied_in {
-                let from = core::ptr::with_exposed_provenance::<u8>(host + part.start);
-                let to = core::ptr::with_exposed_provenance_mut::<u8>(device + part.start);
-                // SAFETY: the caller says that the tensor can be read; the buffer has room for it behind `at`, and nobody
-                // else uses it.
-                unsafe { core::ptr::copy(from, to, bytes) };
-            }
-            if part.copied_back {
-                back.push(Back { host: host + part.start, device: device + part.start, bytes });
-            }
+            let (copied_in, copied_back) = (part.copied_in, part.copied_back);
+            let (host, at) = (host + part.start, device + part.start);
+            pairs.push(Pair { host, device: at, bytes: part.end - part.start, copied_in, copied_back });
             tensor.with_buffer_addr(device as u64).with_owner(TaskId::INVALID)
         });
         let tensors = staged.collect();
-        Ok(Self { tensors, scalars: scalars.into(), back })
+        Ok(Self { tensors, scalars: scalars.into(), pairs })
+    }
+
+    /// Copies what is read to the device.
+    ///
+    /// # Safety
+    ///
+    /// As [`new`](Staged::new), of which the run has not begun.
+    pub(crate) unsafe fn copy_in(&self) {
+        for &Pair { host, device, bytes, .. } in self.pairs.iter().filter(|pair| pair.copied_in) {
+            let from = core::ptr::with_exposed_provenance::<u8>(host);
+            let to = core::ptr::with_exposed_provenance_mut::<u8>(device);
+            // SAFETY: the caller says that the tensor can be read; the buffer has room for it, and nobody else uses it.
+            unsafe { core::ptr::copy(from, to, bytes) };
+        }
     }
 
     /// Copies what was written to the host.
@@ -115,7 +126,7 @@ impl Staged {
     ///
     /// As [`new`](Staged::new), of which the run is over.
     pub(crate) unsafe fn copy_back(&self) {
-        for &Back { host, device, bytes } in &self.back {
+        for &Pair { host, device, bytes, .. } in self.pairs.iter().filter(|pair| pair.copied_back) {
             let from = core::ptr::with_exposed_provenance::<u8>(device);
             let to = core::ptr::with_exposed_provenance_mut::<u8>(host);
             // SAFETY: the caller says that the tensor can be written, and that nobody uses the buffer any more.
@@ -165,7 +176,10 @@ mod tests {
         tensors.iter().for_each(|tensor| args.push_tensor(*tensor).unwrap());
         args.push_scalar(9).unwrap();
         // SAFETY: the tensors are those of the tests, which stay.
-        unsafe { Staged::new(5, &args, signature, memory, buffer) }
+        let staged = unsafe { Staged::new(5, &args, signature, memory, buffer) }?;
+        // SAFETY: as above.
+        unsafe { staged.copy_in() };
+        Ok(staged)
     }
 
     fn device<'d>(tensor: &ChipTensor) -> &'d mut [u32] {
@@ -199,6 +213,18 @@ mod tests {
         let seen = |data: &mut [u32; 8]| std::hint::black_box(data)[0];
         assert_eq!(std::hint::black_box(&a)[0], 1, "IN is not copied back");
         assert_eq!([seen(&mut b), seen(&mut c), seen(&mut d)], [51, 52, 53]);
+    }
+
+    #[test]
+    fn scalars_in_a_signature_move_no_tensor() {
+        let (a, mut b) = ([1u32; 8], [2u32; 8]);
+        let (memory, mut buffer) = (DeviceMemory::default(), Buffer::default());
+        let signature = [ArgDirection::Scalar, ArgDirection::In, ArgDirection::Scalar, ArgDirection::InOut];
+        let staged = stage(&[tensor(&a), tensor(&b)], &signature, &memory, &mut buffer).unwrap();
+        staged.tensors.iter().for_each(|tensor| device(tensor).fill(9));
+        // SAFETY: as in the test above.
+        unsafe { staged.copy_back() };
+        assert_eq!((std::hint::black_box(&a)[0], std::hint::black_box(&mut b)[0]), (1, 9));
     }
 
     #[test]

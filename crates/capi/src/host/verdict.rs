@@ -10,9 +10,12 @@ use crate::orchestration::{Status, status_of};
 
 /// The code of a run that failed for `error`, after the log has told it.
 pub(crate) fn failed(call: &str, error: &Error) -> i32 {
-    let Status { orch, sched, .. } = status_of(error);
+    // What fails of the runtime itself has no code: neither the program nor its kernels have done anything wrong.
+    let own = !matches!(error, Error::User(_)) && error.code().is_none();
+    let verdict = if own { Status::default() } else { status_of(error) };
+    let Status { orch, sched, .. } = verdict;
     let code = |code: Option<ErrorCode>| code.map_or(0, ErrorCode::code);
-    let status = match ErrorCode::status(orch, sched) {
+    let status = match verdict.number() {
         0 => INTERNAL,
         status => status,
     };

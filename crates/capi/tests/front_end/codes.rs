@@ -177,6 +177,105 @@ pub(crate) fn hang() {
     drop(Worker::new(&api, 0));
 }
 
+/// A worker whose callable 0 does not return, and whose callable 1 does.
+fn hanging(api: &Api) -> Worker<'_> {
+    let worker = Worker::new(api, 0);
+    assert_eq!(worker.register(0, &compile::with("gate", &[], &[3])), 0);
+    assert_eq!(worker.register(1, &compile::with("many", &[], &[4])), 0);
+    worker
+}
+
+/// Words of a gate that nobody opens. So many that the allocator gives them back to the system when they are freed.
+fn closed() -> Vec<u32> {
+    vec![0; 1 << 18]
+}
+
+fn words(data: &[u32]) -> ChipTensor {
+    let addr = data.as_ptr().expose_provenance() as u64;
+    ChipTensor::contiguous(addr, &[data.len() as u32], DataType::U32).unwrap()
+}
+
+/// Device memory that a kernel never lets go is freed.
+pub(crate) fn hang_freed() {
+    let api = Api::load(&built());
+    let mut worker = hanging(&api);
+    let at = worker.malloc(4 << 18);
+    assert_eq!(worker.write(at, &vec![0; 4 << 18]), 0);
+    let gate = ChipTensor::contiguous(at.addr() as u64, &[1 << 18], DataType::U32).unwrap();
+    let all = args(&[gate.with_address_space(AddressSpace::Device)], &[]);
+    assert_eq!(worker.run(0, &all, &CallConfig::default()), -100);
+    let before = worker.committed();
+    worker.free(at);
+    assert_eq!((worker.committed(), worker.read(at, &mut [0])), (before - (4 << 18), -1), "it is freed");
+    for _ in 0..50 {
+        assert_eq!(worker.run(1, &args(&[], &[100]), &CallConfig::default()), 0);
+    }
+}
+
+/// The buffer that a kernel never lets go is too small for the next run of its place.
+pub(crate) fn hang_staged() {
+    let api = Api::load(&built());
+    let mut worker = hanging(&api);
+    let (gate, large) = (closed(), vec![0u32; 4 << 18]);
+    assert_eq!(worker.run(0, &args(&[words(&gate)], &[]), &CallConfig::default()), -100);
+    for _ in 0..50 {
+        assert_eq!(worker.run(1, &args(&[words(&large)], &[3]), &CallConfig::default()), 0);
+    }
+}
+
+/// A run that is prepared when its chip is lost.
+pub(crate) fn hang_prepared() {
+    let api = Api::load(&built());
+    let mut worker = hanging(&api);
+    let (gate, config) = (closed(), CallConfig::default());
+    assert_eq!(worker.prepare(0, 0, &args(&[words(&gate)], &[]), &config), 0);
+    assert_eq!(worker.launch(0), 0);
+    assert_eq!(worker.prepare(1, 1, &args(&[words(&gate)], &[3]), &config), 0);
+    assert_eq!((worker.wait(0), worker.launch(1)), (-100, 0));
+    assert_eq!((worker.wait(1), worker.finish(1), worker.finish(0)), (0, 0, -100));
+}
+
+/// A run that is launched when its chip is lost.
+pub(crate) fn hang_launched() {
+    let api = Api::load(&built());
+    let mut worker = hanging(&api);
+    let (gate, config) = (closed(), CallConfig::default());
+    assert_eq!(worker.prepare(0, 0, &args(&[words(&gate)], &[]), &config), 0);
+    assert_eq!(worker.prepare(1, 1, &args(&[], &[3]), &config), 0);
+    assert_eq!((worker.launch(0), worker.launch(1)), (0, 0));
+    assert_eq!((worker.finish(0), worker.finish(1)), (-100, -1));
+    assert_eq!(worker.run(1, &args(&[], &[3]), &config), 0);
+}
+
+pub(crate) fn what_a_lost_kernel_uses_stays() {
+    if compile::compiler().is_none() {
+        return;
+    }
+    for part in ["codes::hang_freed", "codes::hang_staged"] {
+        let log = log_from(begin(part, "200"));
+        assert!(log.contains("1 allocations stay as long as the process"), "{log}");
+    }
+}
+
+pub(crate) fn a_lost_chip_takes_its_runs_with_it_and_no_others() {
+    if compile::compiler().is_none() {
+        return;
+    }
+    let log = log_from(begin("codes::hang_prepared", "200"));
+    assert_eq!(log.matches("PTO2 runtime failed").count(), 1, "{log}");
+    let log = log_from(begin("codes::hang_launched", "200"));
+    let line = "PTO2 runtime failed: orch_error_code=0 sched_error_code=0 runtime_status=-1";
+    assert!(log.matches(line).count() == 1 && log.contains("runtime_status=-100"), "{log}");
+}
+
+/// A task that waits for a counter that nobody raises.
+pub(crate) fn never_raised() {
+    let api = Api::load(&built());
+    let mut worker = Worker::new(&api, 0);
+    assert_eq!(worker.register(0, &compile::with("completions", &[], &[5])), 0);
+    assert_eq!(worker.run(0, &args(&[], &[104]), &CallConfig::default()), -100);
+}
+
 pub(crate) fn codes_reach_the_caller_and_the_log() {
     if compile::compiler().is_none() {
         return;
@@ -219,6 +318,8 @@ pub(crate) fn a_run_that_stands_still_is_told_with_what_keeps_it() {
     let log = log_from(begin("codes::stall", "200"));
     assert!(log.contains("orch_error_code=0 sched_error_code=100 runtime_status=-100"), "{log}");
     assert!(log.contains("sub_class=S1:running-stalled running=1 ready=0 waiting=0 orch_done=1"), "{log}");
+    let log = log_from(begin("codes::never_raised", "200"));
+    assert!(log.contains("sub_class=S4:dependency-deadlock running=0 ready=0"), "{log}");
     let log = log_from(begin("codes::hang", "200"));
     assert!(log.contains("runtime_status=-100") && log.contains("allocations stay"), "{log}");
 }

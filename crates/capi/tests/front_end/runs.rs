@@ -138,7 +138,7 @@ impl Gate {
     }
 }
 
-pub(crate) fn a_second_run_is_staged_while_the_first_goes_on() {
+pub(crate) fn a_second_run_is_prepared_while_the_first_goes_on() {
     if compile::compiler().is_none() {
         return;
     }
@@ -160,11 +160,12 @@ pub(crate) fn a_second_run_is_staged_while_the_first_goes_on() {
     assert_eq!(worker.launch(0), 0);
     assert_eq!(seen(), [7, 0]);
     gate.reached();
-    // The arguments of the second are read now: what comes after is not seen by it.
-    let (a, b, f) = (vec![2f32; ELEMENTS], vec![3f32; ELEMENTS], vec![0f32; ELEMENTS]);
+    // The tensors of the second are read when it is launched: what comes before that is seen by it.
+    let (mut a, b, f) = (vec![0f32; ELEMENTS], vec![3f32; ELEMENTS], vec![0f32; ELEMENTS]);
     let second = args(&[floats(&a), floats(&b), floats(&f)], &[]);
     assert_eq!(worker.prepare_as(&describe(1), 1, &second, &config), 0);
-    drop((second, std::hint::black_box(a), b));
+    drop(second);
+    std::hint::black_box(&mut a).fill(2.0);
     assert_eq!((worker.poll(0), worker.register(2, &compile::vector()), worker.unregister(1)), (0, -1, -1));
     assert_eq!(worker.finalize(), -1, "two runs are there");
     assert_eq!(worker.launch(1), 0);
@@ -177,6 +178,25 @@ pub(crate) fn a_second_run_is_staged_while_the_first_goes_on() {
     // SAFETY: a context.
     let staged = [0, 1].map(|slot| unsafe { (api.get_retained_temp_addr_ctx)(worker.ctx, slot) });
     assert!(staged[0] == 0 && staged[1] != 0, "the first had nothing to stage");
+}
+
+/// As a lane of a front end goes: the second is prepared before the first has handed over, and launched after.
+pub(crate) fn a_run_reads_what_the_one_before_it_gave_to_the_host() {
+    if compile::compiler().is_none() {
+        return;
+    }
+    let api = Api::load(&built());
+    let mut worker = Worker::new(&api, 0);
+    assert_eq!(worker.register(0, &compile::vector()), 0);
+    let config = CallConfig::default();
+    let (a, b, f, g) = (vec![2f32; 64], vec![3f32; 64], vec![0f32; 64], vec![0f32; 64]);
+    assert_eq!(worker.prepare(0, 0, &args(&[floats(&a), floats(&b), floats(&f)], &[]), &config), 0);
+    assert_eq!(worker.launch(0), 0);
+    assert_eq!(worker.prepare(1, 0, &args(&[floats(&f), floats(&b), floats(&g)], &[]), &config), 0);
+    assert_eq!((worker.finish(0), worker.launch(1), worker.finish(1)), (0, 0, 0));
+    assert!(std::hint::black_box(f).iter().all(|&x| x == 47.0));
+    let g = std::hint::black_box(g);
+    assert!(g.iter().all(|&x| x == 51.0 * 52.0 + 50.0), "{:?}", &g[..4]);
 }
 
 pub(crate) fn a_run_with_other_sizes_waits_for_the_one_that_goes_on() {

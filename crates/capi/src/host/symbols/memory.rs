@@ -24,7 +24,7 @@ pub extern "C" fn device_malloc_ctx(ctx: *mut c_void, size: usize) -> *mut c_voi
 #[unsafe(no_mangle)]
 pub extern "C" fn device_free_ctx(ctx: *mut c_void, dev_ptr: *mut c_void) {
     if !dev_ptr.is_null() {
-        status("device_free_ctx", || contexts::find(ctx)?.memory.free(dev_ptr.addr()));
+        status("device_free_ctx", || contexts::find(ctx)?.free(dev_ptr.addr()));
     }
 }
 

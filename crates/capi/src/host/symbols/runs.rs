@@ -59,8 +59,8 @@ pub unsafe extern "C" fn simpler_run(
     })
 }
 
-/// Stages a run: checks and copies its arguments in. It is launched with [`simpler_launch_run`], and ended with
-/// [`simpler_finalize_run`] in any case.
+/// Prepares a run: checks its arguments and makes room for them. Its tensors are not read yet. It is launched with
+/// [`simpler_launch_run`], and ended with [`simpler_finalize_run`] in any case.
 ///
 /// # Safety
 ///
@@ -107,8 +107,8 @@ unsafe fn with_run<T: Copy>(
     )
 }
 
-/// Launches a prepared run: it goes on by itself, after those that were launched before. When this returns 0 the word that
-/// the descriptor names has its value.
+/// Launches a prepared run: copies its tensors in, and it goes on by itself, after those that were launched before. When this
+/// returns 0 the word that the descriptor names has its value.
 ///
 /// # Safety
 ///
