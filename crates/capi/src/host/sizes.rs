@@ -1,10 +1,12 @@
 //! What chip a run wants: the sizes of its rings, and how long it may stand still. Invariant: the run's own numbers come
 //! before those of the environment, and those before the defaults, ring by ring.
 
+use std::fmt::Display;
 use std::time::Duration;
 
 use prewire_abi::{RINGS, RuntimeEnv};
 use prewire_chip::RingSizes;
+use prewire_sync::atomic::{AtomicU32, Ordering};
 
 use super::log;
 
@@ -17,6 +19,38 @@ const TASK_WORDS: u32 = 416;
 /// The most words of arguments that a ring is given, as far as its tasks have as many as they have by default.
 const ARGUMENTS: u32 = 1 << 23;
 
+/// The variables of which was said that they are not used, a bit each. Set by whoever says so.
+static TOLD: AtomicU32 = AtomicU32::new(0);
+
+/// A variable of the environment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Variable {
+    Window,
+    Heap,
+    Pool,
+    Limit,
+}
+
+impl Variable {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Window => "PTO2_RING_TASK_WINDOW",
+            Self::Heap => "PTO2_RING_HEAP",
+            Self::Pool => "PTO2_RING_DEP_POOL",
+            Self::Limit => "SIMPLER_SCHEDULER_TIMEOUT_MS",
+        }
+    }
+
+    /// The numbers that it gives, if it gives one a ring.
+    const fn numbers(self, env: &mut RuntimeEnv) -> &mut [u64; RINGS] {
+        match self {
+            Self::Heap => &mut env.ring_heap,
+            Self::Pool => &mut env.ring_dep_pool,
+            Self::Window | Self::Limit => &mut env.ring_task_window,
+        }
+    }
+}
+
 /// A chip that a run can go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Wanted {
@@ -28,25 +62,28 @@ pub(crate) struct Wanted {
 impl Wanted {
     /// What a run with these numbers wants, in this environment. The numbers are valid.
     pub(crate) fn of(env: &RuntimeEnv) -> Self {
-        Self::with(env, |name| std::env::var(name).ok())
+        Self::with(env, |name| std::env::var(name).ok(), warn)
     }
 
-    fn with(env: &RuntimeEnv, variable: impl Fn(&str) -> Option<String>) -> Self {
+    /// Each variable is used or, if it makes no sense, refused alone.
+    fn with(
+        env: &RuntimeEnv,
+        variable: impl Fn(&str) -> Option<String>,
+        mut refuse: impl FnMut(Variable, &str, &dyn Display),
+    ) -> Self {
         let mut around = RuntimeEnv::default();
-        for (name, numbers) in [
-            ("PTO2_RING_TASK_WINDOW", &mut around.ring_task_window),
-            ("PTO2_RING_HEAP", &mut around.ring_heap),
-            ("PTO2_RING_DEP_POOL", &mut around.ring_dep_pool),
-        ] {
-            let Some(text) = variable(name) else { continue };
-            match four(&text) {
-                Some(four) => *numbers = four,
-                None => warn(name, &text, "one number, or four with commas"),
+        for which in [Variable::Window, Variable::Heap, Variable::Pool] {
+            let Some(text) = variable(which.name()) else { continue };
+            let Some(four) = four(&text) else {
+                refuse(which, &text, &"allowed are one number, or four with commas");
+                continue;
+            };
+            let mut alone = RuntimeEnv::default();
+            *which.numbers(&mut alone) = four;
+            match alone.validate() {
+                Ok(()) => *which.numbers(&mut around) = four,
+                Err(error) => refuse(which, &text, &error),
             }
-        }
-        if let Err(error) = around.validate() {
-            log::warn("ring_sizes", format_args!("PTO2_RING_* is not used: {error}"));
-            around = RuntimeEnv::default();
         }
         let mut rings = RingSizes::default();
         let first = |numbers: [u64; 2]| numbers.into_iter().find(|&n| n != 0);
@@ -66,11 +103,10 @@ impl Wanted {
         // Any task may have all the tensors that a task can have, and what is not touched costs nothing.
         let window = rings.window.into_iter().max().unwrap_or(1).max(1);
         rings.args = (ARGUMENTS / window).clamp(rings.args, TASK_WORDS);
-        const LIMIT: &str = "SIMPLER_SCHEDULER_TIMEOUT_MS";
-        let timeout = variable(LIMIT).map_or(TIMEOUT, |text| match text.trim().parse() {
+        let timeout = variable(Variable::Limit.name()).map_or(TIMEOUT, |text| match text.trim().parse() {
             Ok(ms) if ms > 0 => Duration::from_millis(ms),
             _ => {
-                warn(LIMIT, &text, "milliseconds, 1 and more");
+                refuse(Variable::Limit, &text, &"allowed are milliseconds, 1 and more");
                 TIMEOUT
             }
         });
@@ -91,16 +127,44 @@ fn four(text: &str) -> Option<[u64; RINGS]> {
     (count == 1 || count == RINGS).then_some(all)
 }
 
-fn warn(name: &str, text: &str, allowed: &str) {
-    log::warn("environment", format_args!("{name}={text:?} is not used; allowed are {allowed}"));
+/// Says once in a process of each variable that it is not used, since every run asks for it.
+fn warn(which: Variable, text: &str, why: &dyn Display) {
+    let bit = 1 << which as u32;
+    if TOLD.fetch_or(bit, Ordering::Relaxed) & bit == 0 {
+        log::warn("environment", format_args!("{}={text:?} is not used: {why}", which.name()));
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn refused(env: RuntimeEnv, variables: &[(&str, &str)]) -> (Wanted, Vec<Variable>) {
+        let mut refused = Vec::new();
+        let variable = |name: &str| variables.iter().find(|v| v.0 == name).map(|v| v.1.to_owned());
+        let wanted = Wanted::with(&env, variable, |which, _, _| refused.push(which));
+        (wanted, refused)
+    }
+
     fn with(env: RuntimeEnv, variables: &[(&str, &str)]) -> Wanted {
-        Wanted::with(&env, |name| variables.iter().find(|v| v.0 == name).map(|v| v.1.to_owned()))
+        refused(env, variables).0
+    }
+
+    #[test]
+    fn a_variable_that_makes_no_sense_takes_no_other_with_it() {
+        let around = [
+            ("PTO2_RING_TASK_WINDOW", "33"),
+            ("PTO2_RING_HEAP", "4096"),
+            ("PTO2_RING_DEP_POOL", "x"),
+            ("SIMPLER_SCHEDULER_TIMEOUT_MS", "70"),
+        ];
+        let (wanted, bad) = refused(RuntimeEnv::default(), &around);
+        assert_eq!((wanted.rings.window, wanted.rings.heap), (RingSizes::default().window, [4096; 4]));
+        assert_eq!(
+            (wanted.rings.deps, wanted.timeout),
+            (RingSizes::default().deps, Duration::from_millis(70))
+        );
+        assert_eq!(bad, [Variable::Window, Variable::Pool]);
     }
 
     #[test]

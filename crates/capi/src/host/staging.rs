@@ -4,7 +4,9 @@
 //! A place of the pipeline keeps its buffer between runs, and it grows to what the largest run needed: so a run of a
 //! program that goes round and round allocates nothing.
 
-use prewire_abi::{AddressSpace, ArgDirection, ChipStorageTaskArgs, ChipTensor, TaskId};
+use prewire_abi::{
+    AddressSpace, ArgDirection, ArgsError, ChipStorageTaskArgs, ChipTensor, TaskId, TensorError,
+};
 
 use super::error::HostError;
 use super::memory::{ALIGN, DeviceMemory};
@@ -64,8 +66,13 @@ impl Staged {
         memory: &DeviceMemory,
         buffer: &mut Buffer,
     ) -> Result<Self, HostError> {
-        args.validate().map_err(|error| HostError::Args { id, error })?;
         let tensors = args.tensors().map_err(|error| HostError::Args { id, error })?;
+        let tensors: Vec<ChipTensor> = (tensors.iter().enumerate())
+            .map(|(index, tensor)| {
+                let whole = whole(tensor).map_err(|error| ArgsError::Tensor { index, error });
+                whole.map_err(|error| HostError::Args { id, error })
+            })
+            .collect::<Result<_, HostError>>()?;
         let scalars = args.scalars().map_err(|error| HostError::Args { id, error })?;
         // Tensors and scalars are counted apart, wherever the signature names them.
         let directions: Vec<ArgDirection> =
@@ -133,6 +140,11 @@ impl Staged {
             unsafe { core::ptr::copy(from, to, bytes) };
         }
     }
+}
+
+/// The tensor, valid. A front end fills in only the first half of a record whose elements lie row after row: the rest follows.
+fn whole(tensor: &ChipTensor) -> Result<ChipTensor, TensorError> {
+    if tensor.is_contiguous() { tensor.repacked() } else { tensor.validate().map(|()| *tensor) }
 }
 
 /// What is done with tensor `index`, which would begin at `at`; none if it is on the device or has no bytes.
@@ -213,6 +225,22 @@ mod tests {
         let seen = |data: &mut [u32; 8]| std::hint::black_box(data)[0];
         assert_eq!(std::hint::black_box(&a)[0], 1, "IN is not copied back");
         assert_eq!([seen(&mut b), seen(&mut c), seen(&mut d)], [51, 52, 53]);
+    }
+
+    #[test]
+    fn what_follows_from_the_first_half_of_a_record_need_not_be_there() {
+        let (a, half) = ([6u32; 8], size_of::<ChipTensor>() / 2);
+        let mut bytes = bytemuck::bytes_of(&tensor(&a)).to_vec();
+        bytes[half..].fill(0xa5);
+        let (memory, mut buffer) = (DeviceMemory::default(), Buffer::default());
+        let staged = stage(&[bytemuck::pod_read_unaligned(&bytes)], &[], &memory, &mut buffer).unwrap();
+        let there = &staged.tensors[0];
+        assert_eq!((there.strides(), there.extent(), there.validate()), (&[1][..], 8, Ok(())));
+        assert_eq!(device(there), [6; 8]);
+        let mut wrong = tensor(&a);
+        bytemuck::bytes_of_mut(&mut wrong)[44..48].copy_from_slice(&9u32.to_ne_bytes());
+        let error = stage(&[wrong], &[], &memory, &mut buffer).unwrap_err();
+        assert!(matches!(error, HostError::Args { id: 5, .. }), "nine elements do not fit: {error}");
     }
 
     #[test]

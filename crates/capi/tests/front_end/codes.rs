@@ -12,7 +12,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread::JoinHandle;
 
 /// A process of its own, which plays `part`.
-fn begin(part: &str, limit: &str) -> Child {
+pub(crate) fn begin(part: &str, limit: &str) -> Child {
     let me = std::env::current_exe().unwrap();
     let mut command = Command::new(me);
     command.args(["--case", part]).env("SIMPLER_SCHEDULER_TIMEOUT_MS", limit);
@@ -24,7 +24,7 @@ fn log_of(part: &str) -> String {
     log_from(begin(part, "10000"))
 }
 
-fn log_from(child: Child) -> String {
+pub(crate) fn log_from(child: Child) -> String {
     let output = child.wait_with_output().unwrap();
     let log = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "{log}");

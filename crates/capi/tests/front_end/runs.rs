@@ -1,6 +1,7 @@
 //! Callables and runs, as a front end makes them.
 
 use crate::api::{Api, built};
+use crate::codes::{begin, log_from};
 use crate::compile;
 use crate::worker::{Worker, args, descriptor, floats, rings};
 use host_runtime::host::NativeRunDescriptor;
@@ -299,4 +300,25 @@ pub(crate) fn sizes_come_from_the_run_then_from_the_environment() {
     // SAFETY: the threads that there are read no environment.
     unsafe { std::env::remove_var("PTO2_RING_TASK_WINDOW") };
     assert_eq!(worker.run(0, &none, &CallConfig::default()), 0);
+}
+
+pub(crate) fn variables() {
+    // SAFETY: this process has one thread.
+    unsafe { std::env::set_var("PTO2_RING_TASK_WINDOW", "33") };
+    // SAFETY: as above.
+    unsafe { std::env::set_var("PTO2_RING_HEAP", "1024") };
+    let api = Api::load(&built());
+    let mut worker = Worker::new(&api, 0);
+    assert_eq!(worker.register(0, &compile::with("heap_deadlock", &[], &[])), 0);
+    for _ in 0..3 {
+        assert_eq!(worker.run(0, &args(&[], &[]), &CallConfig::default()), -2, "the heap is what was said");
+    }
+}
+
+pub(crate) fn a_variable_that_is_not_used_is_told_once() {
+    if compile::compiler().is_none() {
+        return;
+    }
+    let log = log_from(begin("runs::variables", "10000"));
+    assert_eq!(log.matches("PTO2_RING_TASK_WINDOW=\"33\" is not used").count(), 1, "{log}");
 }

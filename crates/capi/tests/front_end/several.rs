@@ -53,6 +53,32 @@ pub(crate) fn copies_of_the_library_know_nothing_of_each_other() {
     vector(&mut workers[1], 0);
 }
 
+/// The linker keeps a library as long as a thread lives that has something of it to clean up when it ends.
+pub(crate) fn the_library_goes_with_the_last_thread_that_ran_in_it() {
+    if compile::compiler().is_none() {
+        return;
+    }
+    let mapped = || {
+        let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+        maps.lines().filter(|line| line.ends_with("/libhost_runtime.so")).count()
+    };
+    let bytes = compile::with("many", &[], &[4]);
+    let life = || {
+        let api = Api::load(&built());
+        let mut worker = Worker::new(&api, 0);
+        assert_eq!(worker.register(0, &bytes), 0);
+        assert_eq!(worker.run(0, &args(&[], &[10]), &CallConfig::default()), 0);
+        assert!(mapped() > 0);
+    };
+    std::thread::scope(|threads| threads.spawn(life).join()).unwrap();
+    // What nobody uses any more goes when the next library is closed.
+    let copy = built().with_file_name(format!("other-{}.so", std::process::id()));
+    std::fs::copy(built(), &copy).unwrap();
+    drop(Api::load(&copy));
+    std::fs::remove_file(&copy).unwrap();
+    assert_eq!(mapped(), 0);
+}
+
 pub(crate) fn forked_children_have_contexts_of_their_own() {
     if compile::compiler().is_none() {
         return;
