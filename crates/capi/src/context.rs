@@ -5,10 +5,10 @@
 
 use core::ffi::{c_int, c_void};
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use libloading::os::unix::Library;
 use prewire_abi::CoreProvider;
+use prewire_os::process::OfProcess;
 
 use crate::host::log;
 
@@ -18,8 +18,8 @@ type Register = unsafe extern "C" fn(*const CoreProvider) -> c_int;
 /// What this copy answers.
 static PROVIDER: CoreProvider = CoreProvider { size: CoreProvider::SIZE, subblock, pipe };
 
-/// How often each device was acquired.
-static DEVICES: Mutex<Option<HashMap<i32, usize>>> = Mutex::new(None);
+/// How often each device was acquired, by this process.
+static DEVICES: OfProcess<HashMap<i32, usize>> = OfProcess::new();
 
 extern "C" fn subblock() -> i64 {
     prewire_chip::core_identity().map_or(-1, |identity| identity.subblock.into())
@@ -45,8 +45,7 @@ impl Answering {
     /// drop(answering);
     /// ```
     pub fn for_device(device: i32) -> Self {
-        let mut devices = devices();
-        let all = devices.get_or_insert_default();
+        let mut all = DEVICES.lock();
         let first = all.is_empty();
         *all.entry(device).or_default() += 1;
         if first {
@@ -66,8 +65,7 @@ impl Answering {
 
 impl Drop for Answering {
     fn drop(&mut self) {
-        let mut devices = devices();
-        let Some(all) = devices.as_mut() else { return };
+        let mut all = DEVICES.lock();
         let Some(count) = all.get_mut(&self.device) else { return };
         *count -= 1;
         if *count == 0 {
@@ -78,10 +76,6 @@ impl Drop for Answering {
             let _ = unsafe { call(c"prewire_sim_context_withdraw") };
         }
     }
-}
-
-fn devices() -> MutexGuard<'static, Option<HashMap<i32, usize>>> {
-    DEVICES.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The address of `name` in what is loaded for the whole process.

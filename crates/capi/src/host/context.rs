@@ -4,7 +4,6 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use prewire_abi::RuntimeEnv;
-use prewire_os::process::Pid;
 
 use super::device::Device;
 use super::error::HostError;
@@ -15,7 +14,6 @@ use crate::arch::arch;
 /// A device context.
 #[derive(Debug)]
 pub(crate) struct Context {
-    made_by: i32,
     /// Its own lock, so that copies go on while a run is prepared.
     pub(crate) memory: DeviceMemory,
     device: Mutex<Option<Device>>,
@@ -23,12 +21,7 @@ pub(crate) struct Context {
 
 impl Context {
     pub(crate) fn new() -> Self {
-        Self { made_by: Pid::current().raw(), memory: DeviceMemory::default(), device: Mutex::new(None) }
-    }
-
-    /// The process that made it. After a fork the other one has no thread of it.
-    pub(crate) fn made_by(&self) -> i32 {
-        self.made_by
+        Self { memory: DeviceMemory::default(), device: Mutex::new(None) }
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Device>> {

@@ -3,39 +3,31 @@
 
 use std::collections::BTreeMap;
 use std::ffi::c_void;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
-use prewire_os::process::Pid;
+use prewire_os::process::OfProcess;
+use prewire_sync::atomic::{AtomicUsize, Ordering};
 
 use super::context::Context;
 use super::error::HostError;
 
-/// Every context of this copy of the library.
-static ALL: Mutex<Contexts> = Mutex::new(Contexts { next: FIRST, alive: BTreeMap::new() });
+/// Every context of this copy of the library that this process made: a fork may come while another thread has the lock.
+static ALL: OfProcess<BTreeMap<usize, Arc<Context>>> = OfProcess::new();
+
+/// The next handle. Raised by whoever makes a context; a forked copy goes on from there, so that none of its handles is one
+/// of its parent's.
+static NEXT: AtomicUsize = AtomicUsize::new(FIRST);
 
 /// The first handle. Handles are far from what is mapped, so that one that is followed faults where it is followed.
 const FIRST: usize = 0x100;
 /// From one handle to the next.
 const STEP: usize = 0x10;
 
-#[derive(Debug)]
-struct Contexts {
-    next: usize,
-    alive: BTreeMap<usize, Arc<Context>>,
-}
-
-fn lock() -> MutexGuard<'static, Contexts> {
-    // Nothing that can panic is done under it.
-    ALL.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// Makes a context and returns its handle.
 pub(crate) fn create() -> *mut c_void {
     let made = Arc::new(Context::new());
-    let mut all = lock();
-    let handle = all.next;
-    all.next += STEP;
-    all.alive.insert(handle, made);
+    let handle = NEXT.fetch_add(STEP, Ordering::Relaxed);
+    ALL.lock().insert(handle, made);
     core::ptr::without_provenance_mut(handle)
 }
 
@@ -43,16 +35,14 @@ pub(crate) fn create() -> *mut c_void {
 ///
 /// # Errors
 ///
-/// There is none, or it was made by another process.
+/// There is none, also if it was made before a fork: its threads are in the other process.
 pub(crate) fn find(handle: *mut c_void) -> Result<Arc<Context>, HostError> {
     if handle.is_null() {
         return Err(HostError::Null { what: "the device context" });
     }
     let handle = handle.addr();
-    let found = lock().alive.get(&handle).map(Arc::clone);
-    let context = found.ok_or(HostError::NoContext { handle })?;
-    let (made, here) = (context.made_by(), Pid::current().raw());
-    if made == here { Ok(context) } else { Err(HostError::OtherProcess { made, here }) }
+    let found = ALL.lock().get(&handle).map(Arc::clone);
+    found.ok_or(HostError::NoContext { handle })
 }
 
 /// Takes a context out, so that its handle is no more, if `over` says that it may be.
@@ -62,6 +52,6 @@ pub(crate) fn remove(
 ) -> Result<(), HostError> {
     let context = find(handle)?;
     over(&context)?;
-    lock().alive.remove(&handle.addr());
+    ALL.lock().remove(&handle.addr());
     Ok(())
 }

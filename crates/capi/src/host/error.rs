@@ -42,20 +42,10 @@ pub enum HostError {
         size: u32,
     },
     /// No context has this handle.
-    #[error("{handle:#x} is no device context; was it destroyed?")]
+    #[error("{handle:#x} is no device context of this process; was it destroyed, or made before a fork?")]
     NoContext {
         /// The handle.
         handle: usize,
-    },
-    /// The context was made before a fork: its threads are in the other process.
-    #[error(
-        "the device context was made by process {made}, and this is process {here}; make one after the fork"
-    )]
-    OtherProcess {
-        /// Who made it.
-        made: i32,
-        /// Who asks.
-        here: i32,
     },
     /// The context has no device.
     #[error("the device context is not initialised; call simpler_init first")]

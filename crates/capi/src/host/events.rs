@@ -2,8 +2,8 @@
 //! level that the front end knows it by; spans are not followed.
 
 use std::fmt::{self, Write};
-use std::sync::Once;
 
+use prewire_sync::atomic::{AtomicBool, Ordering};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
@@ -12,11 +12,12 @@ use super::log::{self, Level};
 
 /// Hands events to the log from here on, unless the process hands them to somebody else.
 pub(crate) fn listen() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
+    /// Whether somebody has begun to. Set by whoever comes first, for whom nobody waits: a fork may come meanwhile.
+    static BEGUN: AtomicBool = AtomicBool::new(false);
+    if !BEGUN.swap(true, Ordering::Relaxed) {
         // Who has come before may well be the one who wants them.
         let _ = tracing::subscriber::set_global_default(Listener);
-    });
+    }
 }
 
 /// Writes events to the log.

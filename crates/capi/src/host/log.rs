@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::io::Write;
+use std::os::fd::FromRawFd;
 
 use prewire_os::clock;
 use prewire_sync::atomic::{AtomicU32, AtomicUsize, Ordering};
@@ -102,8 +103,11 @@ pub fn emit(level: Level, func: &str, text: fmt::Arguments<'_>) {
     let thread = THREAD.try_with(|thread| core::ptr::from_ref(thread).addr()).unwrap_or(0);
     let now = clock::monotonic().as_nanos();
     let line = format!("[mono_ns={now}][T{thread:#x}][{}] {func}: {text}\n", level.tag());
+    // Not through the standard library's lock: a fork may come while another thread has it, and the copy would wait for ever.
+    // SAFETY: the process has descriptor 2 from its start, or what is written goes nowhere; it is not closed here.
+    let stderr = std::mem::ManuallyDrop::new(unsafe { std::fs::File::from_raw_fd(2) });
     // There is nobody to tell that nobody can be told.
-    let _ = std::io::stderr().lock().write_all(line.as_bytes());
+    let _ = (&*stderr).write_all(line.as_bytes());
 }
 
 /// As [`emit`], at [`Level::Error`].

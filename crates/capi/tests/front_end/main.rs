@@ -37,6 +37,7 @@ prewire_test_support::cases! {
     several::copies_of_the_library_know_nothing_of_each_other,
     several::the_library_goes_with_the_last_thread_that_ran_in_it,
     several::forked_children_have_contexts_of_their_own,
+    several::a_fork_during_calls_of_other_threads_is_free,
     several::whole_lives_leave_nothing_behind,
     codes::codes_reach_the_caller_and_the_log,
     codes::a_run_that_stands_still_is_told_with_what_keeps_it,

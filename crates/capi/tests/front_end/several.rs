@@ -3,9 +3,12 @@
 use crate::api::{Api, built};
 use crate::compile;
 use crate::worker::{Worker, args, floats};
+use libloading::os::unix::Library;
 use prewire_abi::CallConfig;
-use prewire_os::process::{self, Exit, Fork};
+use prewire_os::process::{self, Exit, Fork, Pid};
+use prewire_sync::atomic::{AtomicBool, Ordering};
 use prewire_test_support::Held;
+use std::ffi::c_int;
 
 fn vector(worker: &mut Worker<'_>, id: i32) {
     let (a, b, f) = (vec![2f32; 64], vec![3f32; 64], vec![0f32; 64]);
@@ -104,6 +107,47 @@ pub(crate) fn forked_children_have_contexts_of_their_own() {
     for child in children {
         assert_eq!(process::reap(child).unwrap(), Exit::Code(0));
     }
+}
+
+/// A thread of the parent may be anywhere in the library when another one forks.
+pub(crate) fn a_fork_during_calls_of_other_threads_is_free() {
+    let api = Api::load(&built());
+    // As a front end does it, which does not ask how many threads there are.
+    let this = Library::this();
+    // SAFETY: that is its type.
+    let fork = unsafe { this.get::<unsafe extern "C" fn() -> c_int>(b"fork\0") }.unwrap();
+    let inherited = Worker::bare(&api);
+    let over = AtomicBool::new(false);
+    std::thread::scope(|threads| {
+        for device in 1..3 {
+            let (api, over) = (&api, &over);
+            threads.spawn(move || {
+                while !over.load(Ordering::Relaxed) {
+                    let worker = Worker::bare(api);
+                    assert_eq!(worker.init(device, None), 0);
+                }
+            });
+        }
+        let children: Vec<_> = (0..40)
+            .map(|device| {
+                // SAFETY: the copy calls the library, which says that it may, and ends.
+                let number = unsafe { fork() };
+                Pid::from_raw(number).unwrap_or_else(|| {
+                    let body = || {
+                        let worker = Worker::bare(&api);
+                        let well = (inherited.init(device, None), worker.init(device, None)) == (-1, 0);
+                        worker.ctx != inherited.ctx && well && worker.finalize() == 0
+                    };
+                    let well = std::panic::catch_unwind(std::panic::AssertUnwindSafe(body));
+                    process::exit_now(i32::from(!matches!(well, Ok(true))));
+                })
+            })
+            .collect();
+        over.store(true, Ordering::Relaxed);
+        for child in children {
+            assert_eq!(process::reap(child).unwrap(), Exit::Code(0));
+        }
+    });
 }
 
 pub(crate) fn whole_lives_leave_nothing_behind() {
