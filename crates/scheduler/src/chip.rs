@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use prewire_abi::{LaneMask, Shape};
 use prewire_platform::{ChipSpec, LaneId, Lanes, Work};
 use prewire_ring::{Class, Ready, Rings, Slot, SlotRef, Verdict};
-use prewire_sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use prewire_sync::atomic::{AtomicBool, AtomicU32, Ordering, fence};
 
 use crate::cohort::{Cohort, Duty};
 use crate::domain::Desk;
@@ -24,6 +24,9 @@ pub struct ChipPlacement {
     hungry: [AtomicU32; 5],
     /// One bit a domain: it has a cluster all of whose lanes are idle. Each bit is written by its domain's poller.
     clusters: AtomicU32,
+    /// By class: tasks of single cores that have begun and are in their queue again, for the rest of their blocks. Raised
+    /// by who puts one there, before; lowered by who takes it, after.
+    begun: [AtomicU32; 5],
     /// Nothing waits behind what a lane runs. Set once, by whoever may submit tasks that wait for each other.
     idle_only: AtomicBool,
 }
@@ -51,13 +54,15 @@ impl<L: Lanes> Scheduler<L> {
         let hungry = core::array::from_fn(|_| AtomicU32::new(all));
         let (cohort, clusters) = (Cohort::new(), AtomicU32::new(all));
         let idle_only = AtomicBool::new(false);
-        let placement = ChipPlacement { spec, cohort, hungry, clusters, idle_only };
+        let begun = core::array::from_fn(|_| AtomicU32::new(0));
+        let placement = ChipPlacement { spec, cohort, hungry, clusters, begun, idle_only };
         Self::of(With { rings, ready, lanes, tokens: spec.tokens, placement }, spec.domains, spec.cores())
     }
 
     /// From now on work is given to idle lanes only, never to one that runs something: so that whatever is dispatched
     /// begins, and kernels that run at the same time may wait for each other in ways that nobody else sees. Where a task
-    /// waits for a cluster each domain keeps one free for it, as its lanes become idle.
+    /// waits for a cluster each domain keeps one free for it, as its lanes become idle, from all but the blocks of tasks that
+    /// have begun: those that run may wait for the others.
     pub fn use_idle_lanes_only(&self) {
         self.placement().idle_only.store(true, Ordering::Relaxed);
     }
@@ -90,6 +95,22 @@ impl ChipPlacement {
 
     fn idle_only(&self) -> bool {
         self.idle_only.load(Ordering::Relaxed)
+    }
+
+    /// Whether a task of single cores that has begun is queued for more lanes.
+    fn has_begun(&self, class: Class) -> bool {
+        self.begun[class as usize].load(Ordering::Relaxed) != 0
+    }
+
+    /// A task of single cores was taken from its queue: whether it has begun.
+    #[inline(always)]
+    fn taken(&self, class: Class, state: &Slot) -> bool {
+        let blocks = state.kind().blocks();
+        let begun = blocks > 1 && state.blocks_left() < blocks;
+        if begun {
+            self.begun[class as usize].fetch_sub(1, Ordering::Relaxed);
+        }
+        begun
     }
 
     #[inline]
@@ -127,13 +148,16 @@ impl Placement for ChipPlacement {
     #[inline]
     fn tell<L: Lanes>(shared: &Shared<L>, own: &ChipDomain, index: u16) {
         let to = &shared.placement;
-        // A cluster that is kept for a task that needs one is no lane for others. One of its lanes is busy, or the task would
-        // have it; when that one finishes, the domain has its turn again.
+        // A cluster that is kept for a task that needs one is a lane for those alone that have begun. One of its lanes is
+        // busy, or the task would have it; when that one finishes, or no task needs one any more, the domain has its turn
+        // again.
         let kept = if to.idle_only() { own.kept(shared) } else { 0 };
-        let idle = |place: usize| own.places.idle[place] & !kept != 0;
+        let kept_from = |class| if to.has_begun(class) { 0 } else { kept };
+        let (aic, aiv) = (!kept_from(Class::Aic), !kept_from(Class::Aiv));
+        let idle = |place: usize, of: u64| own.places.idle[place] & of != 0;
         to.set_hungry(Class::Mix, index, own.could_take_mix(to.idle_only()));
-        to.set_hungry(Class::Aic, index, idle(0));
-        to.set_hungry(Class::Aiv, index, idle(1) || idle(2));
+        to.set_hungry(Class::Aic, index, idle(0, aic));
+        to.set_hungry(Class::Aiv, index, idle(1, aiv) || idle(2, aiv));
         tell(&to.clusters, index, own.places.idle_clusters(LaneMask::ALL) != 0);
     }
 
@@ -324,6 +348,13 @@ impl ChipDomain {
                 !runs || self.clusters_for(shared, state.kind().lanes()) != 0
             };
             let Some(slot) = queue.pop_if(fits) else { return queue.is_empty() };
+            if shared.placement.idle_only() {
+                // ORDERING: SeqCst, "last-mix"; pairs with itself in `fill_clusters`: of those who take the last ones from
+                // both lanes of the queue, one sees that it is empty.
+                fence(Ordering::SeqCst);
+                // Nothing is kept any more, in any domain, and others may have no turn before that is made use of.
+                desk.summon |= queue.is_empty();
+            }
             if !desk.is_to_run(shared, env, slot) {
                 continue;
             }
@@ -407,6 +438,7 @@ impl ChipDomain {
             }
             queue.take(open, |slot| shared.rings.slot(slot).blocks_left(), &mut hand);
             for slot in hand.drain(..) {
+                shared.placement.taken(class, shared.rings.slot(slot));
                 if desk.is_to_run(shared, env, slot) {
                     self.put_blocks(shared, desk, slot, class, idle > 0);
                 }
@@ -415,8 +447,30 @@ impl ChipDomain {
         desk.hand = hand;
         if idle_only {
             self.places.unhide(kept);
+            if !emptied {
+                self.fill_begun(shared, desk, env, class);
+            }
         }
         emptied
+    }
+
+    /// Gives the lanes that are kept from others to tasks that have begun: their blocks may wait for each other, and the
+    /// lanes that those hold may be what the kept cluster lacks.
+    #[cold]
+    fn fill_begun<L: Lanes>(&mut self, shared: &Shared<L>, desk: &mut Desk, env: &impl Env, class: Class) {
+        let (to, queue) = (&shared.placement, shared.ready.queue(class));
+        // Once around: what has begun was handed on, and stands there among others.
+        for _ in 0..queue.len() {
+            if !to.has_begun(class) || self.places.count_idle(class) == 0 {
+                return;
+            }
+            let Some(slot) = queue.pop_if(|_| queue.has_handed_on()) else { return };
+            if !to.taken(class, shared.rings.slot(slot)) {
+                shared.ready.hand_on(class, slot);
+            } else if desk.is_to_run(shared, env, slot) {
+                self.put_blocks(shared, desk, slot, class, true);
+            }
+        }
     }
 
     /// Puts as many blocks of a task just taken as there are places; hands on what is left.
@@ -443,6 +497,11 @@ impl ChipDomain {
             if single {
                 return;
             }
+        }
+        if !single && state.blocks_left() < state.kind().blocks() {
+            shared.placement.begun[class as usize].fetch_add(1, Ordering::Relaxed);
+            // Whoever keeps lanes may have looked while the task was in no queue.
+            desk.summon |= shared.placement.idle_only();
         }
         shared.ready.hand_on(class, slot);
     }

@@ -1,8 +1,10 @@
 //! Kernels that wait for each other in loops of their own: the simulator runs each on a thread, on however few processors.
 
+use std::sync::mpsc;
 use std::time::Duration;
 
 use prewire_chip::{Chip, Core, Mix};
+use prewire_sync::atomic::{AtomicU32, Ordering};
 use prewire_test_support::Watchdog;
 
 use crate::Case;
@@ -16,6 +18,7 @@ pub(crate) const CASES: &[Case] = &[
     ),
     ("spin::the_places_of_a_cluster_wait_for_each_other", the_places_of_a_cluster_wait_for_each_other),
     ("spin::tasks_without_an_edge_wait_for_each_other", tasks_without_an_edge_wait_for_each_other),
+    ("spin::what_has_begun_goes_before_who_needs_a_cluster", what_has_begun_goes_before_who_needs_a_cluster),
 ];
 
 const LONG: Duration = Duration::from_secs(120);
@@ -112,4 +115,40 @@ fn tasks_without_an_edge_wait_for_each_other() {
     })
     .unwrap();
     assert_eq!(chip.read::<u32>(&count).unwrap(), [12]);
+}
+
+/// One block of a task waits for the other while a lane is kept for a task that needs the cluster.
+fn what_has_begun_goes_before_who_needs_a_cluster() {
+    let _dog = Watchdog::new(LONG);
+    for threads in [1, 2] {
+        let chip = Chip::sim(prewire_a2a3::a2a3()).clusters(1).threads(threads).build().unwrap();
+        let word = "volatile uint32_t *words = (volatile uint32_t *)(uintptr_t)args[0];";
+        let body = |name, core, body| kernel(&chip, name, core, &format!("{word} {body}"));
+        let holds = body("holds", Core::Aiv, "arrive(words); wait_for(words + 1, 1);");
+        let meet = body("meet", Core::Aiv, "arrive(words + 2); wait_for(words + 2, 2);");
+        let (cube, vector) =
+            (body("cube", Core::Aic, "arrive(words + 3);"), body("vector", Core::Aiv, "arrive(words + 3);"));
+        let all =
+            chip.mix("all", Mix { aic: Some(&cube), aiv0: Some(&vector), aiv1: Some(&vector) }).unwrap();
+        let words: &'static [AtomicU32] = Box::leak((0..4).map(|_| AtomicU32::new(0)).collect());
+        let addr = words[0].as_ptr().expose_provenance() as u64;
+        let (told, hear) = mpsc::channel();
+        let run = chip
+            .launch(move |orch| {
+                orch.submit(&holds).scalar(addr).go()?;
+                orch.submit(&meet).scalar(addr).blocks(2).go()?;
+                hear.recv().unwrap();
+                orch.submit(&all).scalar(addr).go()?;
+                // The cluster is asked for: now one lane of it comes free.
+                words[1].store(1, Ordering::Release);
+                Ok(())
+            })
+            .unwrap();
+        while words[0].load(Ordering::Acquire) + words[2].load(Ordering::Acquire) < 2 {
+            std::thread::yield_now();
+        }
+        told.send(()).unwrap();
+        run.wait().unwrap();
+        assert_eq!(words[3].load(Ordering::Acquire), 3);
+    }
 }

@@ -82,3 +82,54 @@ fn a_stream_of_single_tasks_leaves_a_cluster_to_who_needs_one() {
         assert!(rest > 0 && rig.machine.chip.busy().is_empty(), "and the others are not forgotten");
     }
 }
+
+/// The blocks of a task that has begun may wait for each other: a cluster that is kept for another is not kept from them.
+#[test]
+fn what_has_begun_is_given_the_lanes_that_are_kept() {
+    for kept_in in [0, 1] {
+        let mut rig = rig(2, 2);
+        let others: Vec<_> = (0..4).map(|_| rig.submit(on(LaneMask::AIV0, 1), &[])).collect();
+        let _ = rig.machine.poll_all();
+        let lane_of = |rig: &Rig, of: usize| rig.machine.placed(others[of].slot)[0].0;
+        // A lane of the first domain comes free, and the task begins there.
+        let first = (0..4).find(|&of| rig.machine.chip.domain(lane_of(&rig, of)) == 0).unwrap();
+        rig.machine.chip.finish(lane_of(&rig, first));
+        let before = rig.submit(on(LaneMask::AIV0, 3), &[]);
+        let _ = rig.machine.poll_all();
+        assert_eq!(rig.machine.placed(before.slot).len(), 1);
+        let wide = rig.submit(on(LaneMask::ALL, 1), &[]);
+        let next = rig.submit(on(LaneMask::AIV0, 1), &[]);
+        let _ = rig.machine.poll_all();
+        let second =
+            (0..4).find(|&of| of != first && rig.machine.chip.domain(lane_of(&rig, of)) == kept_in).unwrap();
+        rig.machine.chip.finish(lane_of(&rig, second));
+        let _ = rig.machine.poll(kept_in);
+        assert_eq!(rig.machine.placed(before.slot).len(), 2, "kept in domain {kept_in}");
+        assert!(
+            rig.machine.placed(next.slot).is_empty(),
+            "what has not begun goes behind what needs a cluster"
+        );
+        assert!(rig.machine.placed(wide.slot).is_empty());
+        assert_eq!(rig.machine.drain(), 5);
+    }
+}
+
+/// Who takes the last task that needs a cluster sees to it that the lanes kept for it elsewhere are used.
+#[test]
+fn what_is_kept_for_nobody_is_given_to_others() {
+    let mut rig = rig(2, 2);
+    let cubes: Vec<_> = (0..2).map(|_| rig.submit(on(LaneMask::AIC, 1), &[])).collect();
+    let _ = rig.machine.poll_all();
+    let wide = rig.submit(on(LaneMask::ALL, 1), &[]);
+    let narrow: Vec<_> = (0..2).map(|_| rig.submit(on(LaneMask::AIV0, 1), &[])).collect();
+    let _ = rig.machine.poll_all();
+    assert_eq!(rig.machine.chip.busy().len(), 2, "both clusters are kept");
+    let (lane, _) = rig.machine.placed(cubes[0].slot)[0];
+    rig.machine.chip.finish(lane);
+    let _ = rig.machine.poll(rig.machine.chip.domain(lane));
+    assert_eq!(rig.machine.placed(wide.slot).len(), 3);
+    for task in narrow {
+        assert_eq!(rig.machine.placed(task.slot).len(), 1, "the other domain has lanes for it");
+    }
+    assert_eq!(rig.machine.drain(), 4);
+}

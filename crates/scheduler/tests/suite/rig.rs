@@ -79,6 +79,11 @@ impl Chip {
         if lane < n { lane } else { (lane - n) / 2 }
     }
 
+    /// The domain of a lane.
+    pub(crate) fn domain(&self, lane: u16) -> u16 {
+        self.cluster(lane) % self.spec.domains
+    }
+
     /// `lane` finishes what it runs, and takes up what waits behind: what it ran.
     #[track_caller]
     pub(crate) fn finish(&self, lane: u16) -> Work {
