@@ -15,6 +15,7 @@ use prewire_sim::Mode;
 use prewire_sync::Backoff;
 
 use crate::alarm::Heeds;
+use crate::deferred::lookout;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::limits::Limits;
@@ -65,6 +66,8 @@ enum Turn {
     End(WaitEnd),
     /// Somebody outside lost patience.
     Hurry,
+    /// Tasks wait for counters, and there is no look-out.
+    Watch,
 }
 
 fn end(poll: Poll) -> Option<WaitEnd> {
@@ -175,19 +178,28 @@ impl<'e> Waiter<'e> {
         let mut before = None;
         let mut still_since = clock::monotonic();
         let patient = self.control.give_up().is_none();
+        let mut watches = false;
         loop {
-            let (control, progress) = (self.control, self.engine.progress());
+            let (control, engine) = (self.control, self.engine);
+            let progress = engine.progress();
+            let unwatched = || engine.deferred().is_unwatched();
             let glance = || {
                 let hurry = || (patient && control.give_up().is_some()).then_some(Turn::Hurry);
-                end(look()).map(Turn::End).or_else(hurry)
+                let watch = || (!watches && unwatched()).then_some(Turn::Watch);
+                end(look()).map(Turn::End).or_else(hurry).or_else(watch)
             };
-            let turn = match self.engine.alarm() {
+            let turn = match engine.alarm() {
+                _ if watches => progress.park_until(Some(self.interval().min(lookout::GLANCE)), glance),
                 // Nobody tells of a little room while all threads run kernels, and one of these may wait for this thread.
                 Heeds::Room { .. } => progress.park_until(Some(self.interval().min(SOON)), glance),
                 _ => progress.wait_until(Some(self.interval()), glance),
             };
             if let Some(Turn::End(end)) = turn {
                 return end;
+            }
+            watches = unwatched();
+            if watches {
+                prewire_platform::Host::poll(engine, 0);
             }
             let now = clock::monotonic();
             if self.is_overdue(now) {

@@ -58,7 +58,8 @@ pub(crate) struct Pool {
     /// Where kernels wait for their peers.
     pub(crate) peers: Event,
     pub(crate) counters: AllCounters,
-    /// How often the guest has made work. Written by it.
+    /// How often somebody who is no worker has made work: the guest, or who polls for what was raised or ended outside.
+    /// Raised by each of them: a count that goes back would make a guest that moves look like one that is stuck.
     pub(crate) visits: AtomicU64,
     /// Workers that may be active when none is stuck.
     pub(crate) base: u16,
@@ -306,11 +307,10 @@ impl Pool {
         self.census.view().has_place()
     }
 
-    /// The guest has made work.
+    /// The guest, or somebody else who is no worker, has made work.
     #[inline]
     pub(crate) fn guest_moves(&self) {
-        let visits = self.visits.load(Ordering::Relaxed);
-        self.visits.store(visits.wrapping_add(1), Ordering::Relaxed);
+        self.visits.fetch_add(1, Ordering::Relaxed);
     }
 
     /// There is work that nobody may have seen: sees to it that somebody looks.

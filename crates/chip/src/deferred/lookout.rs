@@ -2,7 +2,7 @@
 //!
 //! It is started with the first task that waits, parked without a timeout while none does, and ends with the chip. While
 //! some wait it looks at their counters at intervals that grow from some microseconds to half a millisecond: another
-//! process that raises one can tell nobody.
+//! process that raises one can tell nobody. Where no thread can be started, the orchestrator looks while it waits.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
@@ -27,6 +27,9 @@ struct Post {
     closed: AtomicBool,
 }
 
+/// The longest interval between two looks of whoever looks in place of the look-out.
+pub(crate) const GLANCE: Duration = LONG;
+
 /// The look-out of a chip.
 #[derive(Default)]
 pub(crate) struct Lookout {
@@ -34,6 +37,8 @@ pub(crate) struct Lookout {
     engine: OnceLock<Weak<Engine>>,
     post: Arc<Post>,
     thread: Mutex<Option<JoinHandle<()>>>,
+    /// The thread could not be started. Written under the lock of `thread`.
+    missing: AtomicBool,
 }
 
 impl fmt::Debug for Lookout {
@@ -53,6 +58,12 @@ impl Lookout {
         let Some(engine) = self.engine.get() else { return };
         self.start(engine);
         self.post.event.notify_all();
+        if self.is_missing() {
+            // Who waits for the run may be parked for long.
+            if let Some(engine) = engine.upgrade() {
+                engine.progress().notify_all();
+            }
+        }
     }
 
     /// Starts the thread, if there is none.
@@ -63,12 +74,22 @@ impl Lookout {
         }
         let (post, engine) = (Arc::clone(&self.post), Weak::clone(engine));
         match thread::Builder::new().name("prewire-lookout".into()).spawn(move || look_out(&post, &engine)) {
-            Ok(thread) => *running = Some(thread),
-            // The next task that waits tries again; meanwhile cores that finish something look.
+            Ok(thread) => {
+                *running = Some(thread);
+                self.missing.store(false, Ordering::Relaxed);
+            }
+            // The next task that waits tries again; meanwhile the orchestrator looks.
             Err(error) => {
-                tracing::warn!(%error, "no thread could be started to wait for counters; end other threads")
+                if !self.missing.swap(true, Ordering::Relaxed) {
+                    tracing::warn!(%error, "no thread could be started to wait for counters; end other threads");
+                }
             }
         }
+    }
+
+    /// Whether the thread could not be started.
+    pub(crate) fn is_missing(&self) -> bool {
+        self.missing.load(Ordering::Relaxed)
     }
 
     /// Ends the thread, and waits until it has ended.

@@ -9,7 +9,7 @@
 
 mod condition;
 mod error;
-mod lookout;
+pub(crate) mod lookout;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -144,6 +144,11 @@ impl Deferred {
         self.entered.store(table.len() as u32, Ordering::Relaxed);
     }
 
+    /// Whether tasks wait, and nobody looks out for them: then whoever waits for the run has to.
+    pub(crate) fn is_unwatched(&self) -> bool {
+        self.waiting() > 0 && self.lookout.is_missing()
+    }
+
     /// Whether a poll would hand a task back.
     fn is_due(&self, rings: &Rings) -> bool {
         self.waiting() > 0
@@ -154,12 +159,39 @@ impl Deferred {
 /// Whether a task that has run waits no longer: for its counters, or because it has failed, or because its run was ended.
 fn over(rings: &Rings, entered: &mut Entered) -> bool {
     let state = rings.slot(entered.slot);
-    if state.verdict() != Verdict::Sound || entered.is_over() {
+    // The counters of a run that was ended may be gone: whoever had them was told.
+    if rings.is_ended() {
+        if state.verdict() == Verdict::Sound {
+            // What it was to bring about has not come about.
+            state.poison();
+        }
         return true;
     }
-    if rings.is_ended() {
-        // What it was to bring about has not come about.
-        state.poison();
+    state.verdict() != Verdict::Sound || entered.is_over()
+}
+
+#[cfg(all(test, not(any(prewire_loom, prewire_shuttle))))]
+mod tests {
+    use super::*;
+    use prewire_ring::RingSizes;
+
+    #[test]
+    fn the_counters_of_a_run_that_was_ended_are_not_looked_at() {
+        let (rings, _) = Rings::new(&RingSizes::default().with_window(16)).unwrap();
+        let reached = AtomicU32::new(7);
+        let addr = reached.as_ptr().expose_provenance();
+        let entered = |index| Entered {
+            slot: SlotRef::from_raw(index),
+            conditions: vec![Condition::Counter { addr, expected: 7 }],
+            ran: true,
+        };
+        let mut before = entered(0);
+        assert!(over(&rings, &mut before));
+        assert_eq!((before.conditions.len(), rings.slot(before.slot).verdict()), (0, Verdict::Sound));
+        rings.end();
+        let mut after = entered(1);
+        assert!(over(&rings, &mut after));
+        assert_eq!(after.conditions.len(), 1, "nobody has looked");
+        assert_eq!(rings.slot(after.slot).verdict(), Verdict::Poisoned);
     }
-    rings.is_ended()
 }

@@ -1,5 +1,6 @@
 //! Tasks that are complete only when counters have been raised: by a kernel, by another thread, by another process.
 
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread;
@@ -23,9 +24,18 @@ pub(crate) const CASES: &[Case] = &[
     ("deferred::what_cannot_be_waited_for_ends_the_run", what_cannot_be_waited_for_ends_the_run),
     ("deferred::a_run_that_ends_does_not_wait", a_run_that_ends_does_not_wait),
     ("deferred::a_chip_that_is_dropped_does_not_wait", a_chip_that_is_dropped_does_not_wait),
+    (UNWATCHED, who_waits_for_the_run_sees_the_counter),
+    (
+        "deferred::without_a_look_out_who_waits_for_the_run_looks",
+        without_a_look_out_who_waits_for_the_run_looks,
+    ),
 ];
 
 const LONG: Duration = Duration::from_secs(60);
+
+/// A test that is run in a process of its own too, in which threads get no stack unless they ask for a size.
+const UNWATCHED: &str = "deferred::who_waits_for_the_run_sees_the_counter";
+const STACK: &str = "RUST_MIN_STACK";
 
 /// Appends an entry for the counter whose address is the first scalar, which is to reach the second.
 const DEFER: &str = "
@@ -322,4 +332,46 @@ fn a_chip_that_is_dropped_does_not_wait() {
         // A thread that was joined may still be listed for a moment.
         thread::yield_now();
     }
+}
+
+/// Nothing but the counter is left when it is raised, and nobody is told. The run has a deadline: a look too few is an
+/// error, not a hang.
+fn who_waits_for_the_run_sees_the_counter() {
+    let chip = Chip::sim(prewire_a2a3::a2a3()).clusters(1).build().unwrap();
+    let defer = kernel(&chip, "defer", Core::Aiv, DEFER);
+    let (after, ran) = counts(&chip, "after");
+    for _ in 0..3 {
+        let (counter, addr) = counter();
+        let (defer, after) = (defer.clone(), after.clone());
+        let run = chip
+            .launch(move |orch| {
+                orch.deadline(Duration::from_secs(20));
+                let first = orch.submit(&defer).scalar(addr).scalar(1u64).go()?;
+                orch.submit(&after).after(&first).go().map(drop)
+            })
+            .unwrap();
+        until_deferred(&run, 1);
+        let names = std::fs::read_dir("/proc/self/task").unwrap().map(|task| {
+            // A thread may end while they are listed.
+            std::fs::read_to_string(task.unwrap().path().join("comm")).unwrap_or_default()
+        });
+        let watched = names.into_iter().any(|name| name.starts_with("prewire-lookout"));
+        assert_eq!(watched, std::env::var_os(STACK).is_none(), "no stack, no thread");
+        counter.store(1, Ordering::Release);
+        run.wait().unwrap();
+    }
+    assert_eq!(ran.load(Ordering::Relaxed), 3);
+}
+
+fn without_a_look_out_who_waits_for_the_run_looks() {
+    let _dog = Watchdog::new(LONG);
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", UNWATCHED])
+        // More than a process can address.
+        .env(STACK, (1u64 << 47).to_string())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(said.contains("1 passed"), "{said}");
 }
