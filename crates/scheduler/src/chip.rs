@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use prewire_abi::{LaneMask, Shape};
 use prewire_platform::{ChipSpec, LaneId, Lanes, Work};
 use prewire_ring::{Class, Ready, Rings, Slot, SlotRef, Verdict};
-use prewire_sync::atomic::{AtomicBool, AtomicU32, Ordering, fence};
+use prewire_sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use crate::cohort::{Cohort, Duty};
 use crate::domain::Desk;
@@ -27,6 +27,8 @@ pub struct ChipPlacement {
     /// By class: tasks of single cores that have begun and are in their queue again, for the rest of their blocks. Raised
     /// by who puts one there, before; lowered by who takes it, after.
     begun: [AtomicU32; 5],
+    /// How many tasks that need clusters were taken from their queue while lanes were kept for such. Raised by their takers.
+    clusters_given: AtomicU32,
     /// Nothing waits behind what a lane runs. Set once, by whoever may submit tasks that wait for each other.
     idle_only: AtomicBool,
 }
@@ -55,7 +57,8 @@ impl<L: Lanes> Scheduler<L> {
         let (cohort, clusters) = (Cohort::new(), AtomicU32::new(all));
         let idle_only = AtomicBool::new(false);
         let begun = core::array::from_fn(|_| AtomicU32::new(0));
-        let placement = ChipPlacement { spec, cohort, hungry, clusters, begun, idle_only };
+        let clusters_given = AtomicU32::new(0);
+        let placement = ChipPlacement { spec, cohort, hungry, clusters, begun, clusters_given, idle_only };
         Self::of(With { rings, ready, lanes, tokens: spec.tokens, placement }, spec.domains, spec.cores())
     }
 
@@ -349,9 +352,9 @@ impl ChipDomain {
             };
             let Some(slot) = queue.pop_if(fits) else { return queue.is_empty() };
             if shared.placement.idle_only() {
-                // ORDERING: SeqCst, "last-mix"; pairs with itself in `fill_clusters`: of those who take the last ones from
-                // both lanes of the queue, one sees that it is empty.
-                fence(Ordering::SeqCst);
+                // ORDERING: AcqRel, "last-mix"; pairs with itself: of those who take the last ones from both lanes of the
+                // queue, who comes second sees that it is empty.
+                shared.placement.clusters_given.fetch_add(1, Ordering::AcqRel);
                 // Nothing is kept any more, in any domain, and others may have no turn before that is made use of.
                 desk.summon |= queue.is_empty();
             }
