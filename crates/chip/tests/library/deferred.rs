@@ -351,16 +351,17 @@ fn who_waits_for_the_run_sees_the_counter() {
             })
             .unwrap();
         until_deferred(&run, 1);
-        let names = std::fs::read_dir("/proc/self/task").unwrap().map(|task| {
-            // A thread may end while they are listed.
-            std::fs::read_to_string(task.unwrap().path().join("comm")).unwrap_or_default()
-        });
-        let watched = names.into_iter().any(|name| name.starts_with("prewire-lookout"));
-        assert_eq!(watched, std::env::var_os(STACK).is_none(), "no stack, no thread");
         counter.store(1, Ordering::Release);
         run.wait().unwrap();
     }
     assert_eq!(ran.load(Ordering::Relaxed), 3);
+    // Whoever saw the counters is there until the chip is dropped.
+    let names = std::fs::read_dir("/proc/self/task").unwrap().map(|task| {
+        // A thread may end while they are listed.
+        std::fs::read_to_string(task.unwrap().path().join("comm")).unwrap_or_default()
+    });
+    let watched = names.into_iter().any(|name| name.starts_with("prewire-lookout"));
+    assert_eq!(watched, std::env::var_os(STACK).is_none(), "no stack, no thread");
 }
 
 fn without_a_look_out_who_waits_for_the_run_looks() {
