@@ -23,7 +23,7 @@ pub(crate) fn failed(call: &str, error: &Error) -> i32 {
         call,
         format_args!(
             "PTO2 runtime failed: orch_error_code={} sched_error_code={} runtime_status={status}",
-            code(orch),
+            verdict.declared.unwrap_or(code(orch)),
             code(sched)
         ),
     );

@@ -84,6 +84,10 @@ pub(crate) fn map_overflow() {
     fails("map_overflow", &[], &[], &CallConfig::default(), -11);
 }
 
+pub(crate) fn declared() {
+    fails("declared", &[], &[42], &CallConfig::default(), -42);
+}
+
 pub(crate) fn element() {
     let api = Api::load(&built());
     let mut worker = Worker::new(&api, 0);
@@ -307,6 +311,9 @@ pub(crate) fn codes_reach_the_caller_and_the_log() {
             assert_eq!(log.matches(line).count(), 3, "{part}: {line}\n{log}");
         }
     }
+    let log = log_of("codes::declared");
+    let line = "PTO2 runtime failed: orch_error_code=42 sched_error_code=0 runtime_status=-42";
+    assert_eq!(log.matches(line).count(), 3, "{log}");
     let log = log_from(element);
     assert!(log.contains("error detail: orch_error_code=8 TENSOR_WAIT_TIMEOUT - "), "{log}");
 }

@@ -53,6 +53,7 @@ prewire_test_support::cases! {
     codes::sync_start,
     codes::fatal,
     codes::map_overflow,
+    codes::declared,
     codes::element,
     codes::unknown_kernel,
     codes::completion_invalid,

@@ -167,6 +167,9 @@ void fatal(const chip_args *in) {
     }
 }
 
+/* Scalar 0: the code. */
+void declared(const chip_args *in) { rt->ops->report_fatal(rt, (int32_t)in->scalars[0], __func__, "of its own"); }
+
 /* Scalar 0: what the kernel does to its record of completions. */
 void completions(const chip_args *in) {
     create_info one = output(1, 2);
