@@ -7,8 +7,8 @@
 //! |---|---|
 //! | 0 .. T | the address of a 128-byte tensor record, aligned to 64: what was submitted, with its address |
 //! | T .. T + S | the scalars |
-//! | 48 | the address of a [`LocalContext`]: which block this is, of how many, and where to write what the task waits for |
-//! | 49 | the address of a [`GlobalContext`]: which vector core of its cluster this is |
+//! | 48 | the address of a `LocalContext`: which block this is, of how many, and where to write what the task waits for |
+//! | 49 | the address of a `GlobalContext`: which vector core of its cluster this is |
 //!
 //! Array and records stay where they are until the kernel returns, and are nobody's after that. There are at most 32
 //! tensors and 16 scalars.
@@ -50,6 +50,3 @@ pub use hooks::{CoreIdentity, core_identity, pipe_shared_state};
 pub use load::{KernelLibrary, LibrarySource};
 
 pub(crate) use hooks::Pipes;
-
-#[cfg(doc)]
-use abi::{GlobalContext, LocalContext};
