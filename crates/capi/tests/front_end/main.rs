@@ -6,6 +6,7 @@ mod bad;
 mod codes;
 mod compile;
 mod life;
+mod recipes;
 mod runs;
 mod several;
 mod symbols;
@@ -30,6 +31,7 @@ prewire_test_support::cases! {
     runs::sizes_come_from_the_run_then_from_the_environment,
     runs::a_variable_that_is_not_used_is_told_once,
     runs::configurations_are_checked_and_diagnostics_accepted,
+    recipes::orchestrations_compute_what_they_say_on_both_chips,
     bad::callables_that_are_none,
     bad::arguments_that_are_none,
     bad::a_configuration_of_the_orchestration_is_asked,
