@@ -14,6 +14,7 @@ use super::error::CommError;
 use super::group::Group;
 use super::hello::Terms;
 use super::layout::CommContext;
+use crate::host::content_hash;
 
 /// How long ranks wait for each other at most. A rank that has died is told at once.
 pub const LIMIT: Duration = Duration::from_secs(120);
@@ -73,7 +74,7 @@ impl Communicator {
             return Err(CommError::NoSuchRank { rank: rank.into(), ranks: ranks.into() });
         }
         let parent = Pid::parent().map_or(0, Pid::raw);
-        let name = format!("prewire {} {parent} {:016x}", process::user(), digest(root));
+        let name = format!("prewire {} {parent} {:016x}", process::user(), content_hash(root));
         let (gathering, windows, derived) = (Mutex::default(), Mutex::default(), Mutex::default());
         Ok(Self {
             rank: own,
@@ -163,7 +164,7 @@ impl Communicator {
         own: u32,
         bytes: usize,
     ) -> Result<(u64, u64), CommError> {
-        let roster = digest(bytemuck::cast_slice(ranks)) | 1;
+        let roster = content_hash(bytemuck::cast_slice(ranks)) | 1;
         let terms = Terms { rank: own, ranks: ranks.len() as u32, window: bytes as u64, roster };
         if ranks.len() > super::layout::MAX_RANKS || !terms.are_possible() {
             return Err(CommError::NoSuchRank { rank: own.into(), ranks: ranks.len() as i64 });
@@ -242,11 +243,4 @@ fn address(context: &CommContext) -> u64 {
 /// A lock whose holder panicked holds what it held: each of them is changed in one step.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// A number that stands for `bytes`, the same in every process.
-fn digest(bytes: &[u8]) -> u64 {
-    bytes
-        .iter()
-        .fold(0xcbf2_9ce4_8422_2325, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }

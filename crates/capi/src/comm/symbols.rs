@@ -4,9 +4,7 @@
 //! **Invariant:** a handle is a number that is given once. One that was destroyed is not taken for a later one.
 
 use core::ffi::{CStr, c_char, c_int, c_void};
-use core::panic::AssertUnwindSafe;
 use std::collections::HashMap;
-use std::panic::catch_unwind;
 use std::sync::Arc;
 
 use prewire_os::process::OfProcess;
@@ -16,7 +14,7 @@ use super::communicator::Communicator;
 use super::error::CommError;
 use super::global;
 use super::layout::{GlobalDescriptor, MAX_RANKS};
-use crate::host::log;
+use crate::host::entry::told;
 
 /// The communicators of this process, by their handles: a copy that was forked has none.
 static HANDLES: OfProcess<HashMap<usize, Arc<Communicator>>> = OfProcess::new();
@@ -60,17 +58,7 @@ fn all() -> Vec<Arc<Communicator>> {
 
 /// Runs a call: its value, or `None` once the log has what went wrong.
 fn call<T>(function: &str, run: impl FnOnce() -> Result<T, CommError>) -> Option<T> {
-    match catch_unwind(AssertUnwindSafe(run)) {
-        Ok(Ok(value)) => Some(value),
-        Ok(Err(error)) => {
-            log::error(function, format_args!("{error}"));
-            None
-        }
-        Err(_) => {
-            log::error(function, format_args!("it panicked: that is a mistake of the runtime"));
-            None
-        }
-    }
+    told(function, None, || run().map(Some), |_| None)
 }
 
 fn status(outcome: Option<()>) -> c_int {

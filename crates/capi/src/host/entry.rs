@@ -1,6 +1,7 @@
 //! What stands around every call of a front end. Invariant: no panic leaves the library, and what fails is logged.
 
 use std::ffi::c_int;
+use std::fmt::Display;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use prewire_runs::{contained, message};
@@ -25,11 +26,11 @@ pub(crate) fn status(call: &str, body: impl FnOnce() -> Result<(), HostError>) -
 }
 
 /// As [`entry`], for calls that return `failed` of the error, which is logged, if there is one.
-pub(crate) fn told<T: Copy>(
+pub(crate) fn told<T, E: Display>(
     call: &str,
     panicked: T,
-    body: impl FnOnce() -> Result<T, HostError>,
-    failed: impl FnOnce(&HostError) -> T,
+    body: impl FnOnce() -> Result<T, E>,
+    failed: impl FnOnce(&E) -> T,
 ) -> T {
     entry(call, panicked, || {
         body().unwrap_or_else(|error| {

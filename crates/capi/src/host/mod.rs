@@ -7,7 +7,7 @@ mod chips;
 mod context;
 mod contexts;
 mod device;
-mod entry;
+pub(crate) mod entry;
 mod error;
 mod events;
 pub mod log;

@@ -121,7 +121,7 @@ const CHILD_COUNT: usize = core::mem::offset_of!(prewire_abi::ChipCallableHeader
 const CHILD_OFFSETS: usize = core::mem::offset_of!(prewire_abi::ChipCallableHeader, child_offsets);
 const KERNEL_BINARY_SIZE: usize = core::mem::offset_of!(prewire_abi::CoreCallableHeader, binary_size);
 
-/// What tells the contents of callables apart: FNV-1a, 64 bits.
+/// What tells contents apart, the same in every process: FNV-1a, 64 bits.
 ///
 /// ```
 /// assert_eq!(host_runtime::host::content_hash(b"a"), 0xaf63_dc4c_8601_ec8c);

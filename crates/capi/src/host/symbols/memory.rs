@@ -16,7 +16,7 @@ pub extern "C" fn device_malloc_ctx(ctx: *mut c_void, size: usize) -> *mut c_voi
         "device_malloc_ctx",
         null,
         || Ok(core::ptr::with_exposed_provenance_mut(contexts::find(ctx)?.memory.allocate(size)?)),
-        |_| null,
+        |_: &HostError| null,
     )
 }
 
