@@ -15,11 +15,13 @@
 extern crate alloc;
 
 mod cases;
+mod child;
 mod cpu;
 mod held;
 mod watchdog;
 
 pub use cases::Cases;
+pub use child::child;
 pub use cpu::{CpuUse, cpu_time_of, idle_for};
 pub use held::Held;
 pub use watchdog::Watchdog;

@@ -6,23 +6,12 @@ mod together;
 
 use core::time::Duration;
 use host_runtime::comm::{CommContext, Communicator};
-use prewire_os::process::{self, Exit, Fork, Pid};
+use prewire_os::process::{self, Exit, Pid};
 use prewire_sync::atomic::AtomicU64;
+use prewire_test_support::child;
 
 /// Long enough for anything that is going to happen at all.
 const LONG: Duration = Duration::from_secs(60);
-
-/// Forks a child that runs `run` and exits with what it returns, and dies with this process.
-fn child(run: impl FnOnce() -> i32) -> Pid {
-    let me = Pid::current();
-    match process::fork().unwrap() {
-        Fork::Parent(child) => child,
-        Fork::Child => {
-            process::die_with_parent(me).unwrap();
-            process::exit_now(run());
-        }
-    }
-}
 
 /// That each child exits with 0.
 fn all_well(children: &[Pid]) {

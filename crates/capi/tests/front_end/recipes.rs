@@ -12,27 +12,9 @@ use prewire_abi::{Arch, ArgDirection, CallConfig, ChipTensor, DataType};
 use crate::api::{Api, built};
 use crate::worker::{Worker, args, callable};
 
-/// In the order of the function ids that the orchestrations name.
-const KERNELS: [&str; 14] = [
-    "add",
-    "mul",
-    "shift",
-    "bump",
-    "place",
-    "meet",
-    "hang",
-    "nothing",
-    "defer",
-    "raise",
-    "look",
-    "defer_wrong",
-    "defer_many",
-    "own",
-];
-
 /// A callable of the fixtures that takes so many tensors, all of them read and written.
 fn program(dump: bool, tensors: usize) -> Vec<u8> {
-    let kernels: Vec<(u32, Vec<u8>)> = (0..).zip(KERNELS.map(sources::kernel)).collect();
+    let kernels = sources::kernels();
     let kernels: Vec<(u32, &[u8])> = kernels.iter().map(|(id, bytes)| (*id, &bytes[..])).collect();
     let signature = vec![ArgDirection::InOut; tensors];
     callable(&signature, &sources::recipes(dump), "aicpu_orchestration_entry", &kernels)

@@ -5,6 +5,24 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
+/// In the order of the function ids that the orchestrations name.
+const KERNELS: [&str; 14] = [
+    "add",
+    "mul",
+    "shift",
+    "bump",
+    "place",
+    "meet",
+    "hang",
+    "nothing",
+    "defer",
+    "raise",
+    "look",
+    "defer_wrong",
+    "defer_many",
+    "own",
+];
+
 /// The first of these compilers that there is; what the environment names comes first.
 fn find(variable: &str, names: &[&str]) -> Option<String> {
     let works = |name: &String| {
@@ -82,6 +100,11 @@ pub(crate) fn kernel(name: &'static str) -> Vec<u8> {
             object(cc().unwrap(), &fixtures().join("kernels.c"), &["-std=c11", &format!("-DKERNEL={name}")])
         })
         .clone()
+}
+
+/// The kernels that the orchestrations name, with their function ids.
+pub(crate) fn kernels() -> Vec<(u32, Vec<u8>)> {
+    (0..).zip(KERNELS.map(kernel)).collect()
 }
 
 /// A library of this C source.

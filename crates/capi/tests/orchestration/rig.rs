@@ -10,24 +10,6 @@ use prewire_test_support::Watchdog;
 
 use crate::compile;
 
-/// In the order of the function ids that the orchestrations name.
-const KERNELS: [&str; 14] = [
-    "add",
-    "mul",
-    "shift",
-    "bump",
-    "place",
-    "meet",
-    "hang",
-    "nothing",
-    "defer",
-    "raise",
-    "look",
-    "defer_wrong",
-    "defer_many",
-    "own",
-];
-
 /// Ends the process if the calling test hangs.
 pub(crate) fn dog() -> Watchdog {
     Watchdog::new(Duration::from_secs(180))
@@ -69,8 +51,7 @@ pub(crate) fn load(bytes: &[u8]) -> Result<Arc<Program>, LoadError> {
 
 /// The fixtures' program in one of the forms.
 pub(crate) fn program(dump: bool) -> Arc<Program> {
-    let kernels: Vec<(u32, Vec<u8>)> = (0..).zip(KERNELS.map(compile::kernel)).collect();
-    load(&callable(&compile::recipes(dump), "aicpu_orchestration_entry", &kernels)).unwrap()
+    load(&callable(&compile::recipes(dump), "aicpu_orchestration_entry", &compile::kernels())).unwrap()
 }
 
 /// Plays recipe `number` with these tensors.

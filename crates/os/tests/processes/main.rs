@@ -7,21 +7,10 @@ mod start;
 use core::time::Duration;
 use prewire_os::process::{self, Fork, Pid, PidFd};
 use prewire_os::{Channel, WaitSet};
+use prewire_test_support::child;
 
 /// Long enough for anything that is going to happen at all.
 const LONG: Duration = Duration::from_secs(30);
-
-/// Forks a child that runs `run` and exits with what it returns, and dies with this process.
-fn child(run: impl FnOnce() -> i32) -> Pid {
-    let me = Pid::current();
-    match process::fork().unwrap() {
-        Fork::Parent(child) => child,
-        Fork::Child => {
-            process::die_with_parent(me).unwrap();
-            process::exit_now(run());
-        }
-    }
-}
 
 /// As [`child`], with a channel between the two. Each has its own end alone, so each sees when the other is gone.
 fn child_on_line(run: impl FnOnce(Channel) -> i32) -> (Pid, Channel) {
