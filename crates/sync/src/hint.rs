@@ -1,4 +1,4 @@
-//! What a waiting thread tells the processor.
+//! What a thread tells the processor: that it waits, or what it will write.
 
 /// Says that this is a spin-wait. Under loom and shuttle it gives the other threads a turn, without which a
 /// spin never ends.
@@ -10,4 +10,27 @@ pub fn spin_loop() {
     loom::thread::yield_now();
     #[cfg(prewire_shuttle)]
     shuttle::thread::yield_now();
+}
+
+/// Says that the calling thread is about to write to `what`, so that its first cache line is on the way meanwhile, to be
+/// written to. What was written by another processor last comes once then, and not first to be read and again to be written.
+/// Changes nothing that a program can see; does nothing where there is no such instruction, and in models.
+///
+/// ```
+/// use prewire_sync::atomic::{AtomicU64, Ordering};
+///
+/// let words = [const { AtomicU64::new(0) }; 4];
+/// words.iter().for_each(prewire_sync::hint::will_write);
+/// words.iter().for_each(|word| word.store(1, Ordering::Relaxed));
+/// ```
+#[inline(always)]
+pub fn will_write<T>(what: &T) {
+    #[cfg(all(target_arch = "x86_64", not(miri), not(any(prewire_loom, prewire_shuttle))))]
+    // SAFETY: a prefetch reads and writes nothing, and faults for no address; it leaves registers, flags and the stack alone.
+    // Every processor with 64-bit mode decodes it: those without the feature do nothing.
+    unsafe {
+        core::arch::asm!("prefetchw [{}]", in(reg) what, options(nostack, preserves_flags, readonly));
+    }
+    #[cfg(not(all(target_arch = "x86_64", not(miri), not(any(prewire_loom, prewire_shuttle)))))]
+    let _ = what;
 }
