@@ -88,21 +88,41 @@ impl Fields {
         Ok(Self { width: width as usize, most: most as usize, tensors, _buffers: buffers })
     }
 
+    /// The slots of a field.
+    fn field(&self, field: usize) -> Field<'_> {
+        Field { tensors: &self.tensors[field], most: self.most }
+    }
+}
+
+/// The slots of one field.
+#[derive(Clone, Copy, Debug)]
+struct Field<'f> {
+    tensors: &'f [Tensor],
+    most: usize,
+}
+
+impl<'f> Field<'f> {
     /// The slots of some points side by side, which are not more than one tensor may cover.
-    fn part(&self, field: usize, points: &[u32]) -> &Tensor {
-        &self.tensors[field][points[0] as usize * self.most + points.len() - 1]
+    #[inline]
+    fn part(self, points: &[u32]) -> &'f Tensor {
+        &self.tensors[points[0] as usize * self.most + points.len() - 1]
     }
 
-    /// The longest pieces of ascending points that one tensor may cover.
-    fn pieces<'p>(&self, points: &'p [u32]) -> impl Iterator<Item = &'p [u32]> + use<'p> {
-        let most = self.most;
+    /// The slots of ascending points, in as few tensors as can be.
+    #[inline]
+    fn parts(self, points: &[u32]) -> impl Iterator<Item = &'f Tensor> {
         let mut rest = points;
         core::iter::from_fn(move || {
             let first = *rest.first()?;
-            let together = rest.iter().zip(first..).take(most).take_while(|(point, next)| *point == next);
-            let (piece, left) = rest.split_at(together.count());
+            let mut together = 1;
+            while together < self.most
+                && rest.get(together).is_some_and(|next| *next == first + together as u32)
+            {
+                together += 1;
+            }
+            let (piece, left) = rest.split_at(together);
             rest = left;
-            Some(piece)
+            Some(self.part(piece))
         })
     }
 }
@@ -160,6 +180,7 @@ fn submit_all(
     let count = fields.tensors.len();
     let (mut before, mut now) = (count - 1, 0);
     for timestep in 0..graph.steps() {
+        let (reads, writes) = (fields.field(before), fields.field(now));
         for point in graph.points(timestep) {
             let mut froms = graph.dependencies(timestep, point);
             let mut task = orch.submit(kernel);
@@ -169,17 +190,17 @@ fn submit_all(
                 }
                 Fault::Unordered { timestep: t, point: p } if p == point && t <= timestep => {
                     if let [first, rest @ ..] = froms {
-                        task = task.no_dep(fields.part(before, &[*first]));
+                        task = task.no_dep(reads.part(&[*first]));
                         froms = rest;
                     }
                 }
                 _ => {}
             }
-            for piece in fields.pieces(froms) {
-                task = task.input(fields.part(before, piece));
+            for tensor in reads.parts(froms) {
+                task = task.input(tensor);
             }
             let stamp = Stamp { run, timestep, point }.word();
-            task.output_into(fields.part(now, &[point])).scalar(stamp).go()?;
+            task.output_into(writes.part(&[point])).scalar(stamp).go()?;
         }
         (before, now) = (now, (now + 1) % count);
     }
