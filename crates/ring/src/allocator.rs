@@ -14,7 +14,7 @@ use crate::fanout::Pushed;
 use crate::need::{Blocked, Need, Shortage};
 use crate::ring::{RING_COUNT, Ring, Rings};
 use crate::sizes::RingSizes;
-use crate::slot::SlotRef;
+use crate::slot::{SlotRef, Window};
 use crate::usage::{InUse, RingMarks};
 
 /// A task that has its slot, and is not published.
@@ -35,6 +35,8 @@ pub struct Placed {
 pub struct Allocator {
     pub(crate) rings: Arc<Rings>,
     cursors: [Cursor; RING_COUNT],
+    /// Where the slots of each ring are.
+    windows: [Window; RING_COUNT],
     /// Failed tasks of this run whose slots were reused, by ring.
     failures: [Failures; RING_COUNT],
 }
@@ -53,7 +55,8 @@ impl Allocator {
             let args = rings.rings[ring].args.len() as u32;
             Cursor::new(sizes.window[ring], sizes.heap[ring], sizes.deps[ring], args)
         });
-        Self { rings, cursors, failures: Default::default() }
+        let windows = rings.windows;
+        Self { rings, cursors, windows, failures: Default::default() }
     }
 
     /// The rings it fills.
@@ -155,9 +158,8 @@ impl Allocator {
     /// is not yet reused: one slot of the window always stays free for that. Before anything was retired it is the last
     /// slot of the table, still zeroed.
     fn tail(&self, ring: usize) -> Tail {
-        let shared = &self.rings.rings[ring];
-        let watermark = shared.watermark();
-        let last = shared.slot(watermark.wrapping_sub(1));
+        let watermark = self.rings.watermark(ring);
+        let last = self.rings.slot(self.windows[ring].slot(watermark.wrapping_sub(1)));
         Tail {
             watermark,
             heap: last.heap_end.load(Ordering::Relaxed),
@@ -209,11 +211,10 @@ impl Allocator {
     ) -> Placed {
         let ring = ring & 3;
         let cursor = &mut self.cursors[ring];
-        let shared = &self.rings.rings[ring];
         let local = cursor.next;
         let id = TaskId::new(ring as u32, local);
-        let slot = SlotRef::new(ring as u32, local & shared.mask);
-        let state = shared.slot(local);
+        let slot = self.windows[ring].slot(local);
+        let state = self.rings.slot(slot);
         if self.rings.has_failed() && state.fanout.closed() == Some(Pushed::ClosedFailed) {
             self.failures[ring].remember(state.id().local());
         }
@@ -221,14 +222,22 @@ impl Allocator {
         state.reset(id, cold);
         state.heap_end.store(heap_end, Ordering::Relaxed);
         state.dep_mark.store(dep_mark, Ordering::Relaxed);
-        state.dep_count.store(need.deps, Ordering::Relaxed);
+        state.dep_count.store(0, Ordering::Relaxed);
         state.args.store(args, Ordering::Relaxed);
         state.args_end.store(args_end, Ordering::Relaxed);
-        shared.set_site(local, site);
+        self.rings.set_site(slot, site);
         // ORDERING: Release, "ring-head"; pairs with the load in `Ring::advance`: the slot is initialised before it is
         // walked over.
-        shared.head.store(local.wrapping_add(1), mutant::order("head-store", Ordering::Release));
+        self.rings.rings[ring]
+            .head
+            .store(local.wrapping_add(1), mutant::order("head-store", Ordering::Release));
         Placed { id, slot, heap, args }
+    }
+
+    /// The slot that a task has, or had.
+    #[inline]
+    pub(crate) fn slot_of(&self, id: TaskId) -> SlotRef {
+        self.windows[id.ring() as usize & 3].slot(id.local())
     }
 
     /// What became of `id`, a task of this run. `Done` may be answered late, as `Live`.
@@ -248,9 +257,9 @@ impl Allocator {
 
     /// How `id`, a task that is retired, ended.
     #[cold]
-    fn end(&self, id: TaskId) -> Fate {
+    pub(crate) fn end(&self, id: TaskId) -> Fate {
         let ring = id.ring() as usize & 3;
-        let state = self.rings.rings[ring].slot(id.local());
+        let state = self.rings.slot(self.slot_of(id));
         let failed = if state.id() == id {
             state.fanout.closed() == Some(Pushed::ClosedFailed)
         } else {
@@ -280,7 +289,7 @@ impl Allocator {
     #[must_use]
     pub fn completed(&self, id: TaskId) -> Option<bool> {
         self.retired(id).or_else(|| {
-            self.rings.slot(self.rings.slot_of(id)).fanout.closed().map(|how| how == Pushed::ClosedFailed)
+            self.rings.slot(self.slot_of(id)).fanout.closed().map(|how| how == Pushed::ClosedFailed)
         })
     }
 
@@ -303,10 +312,9 @@ impl Allocator {
     /// complete or still runs.
     #[must_use]
     pub fn is_stuck(&self, ring: usize) -> bool {
-        let shared = &self.rings.rings[ring];
-        shared.advance();
-        let oldest = shared.watermark();
-        oldest != self.cursors[ring].next && shared.is_pinned(oldest)
+        self.rings.advance(ring);
+        let oldest = self.rings.watermark(ring);
+        oldest != self.cursors[ring].next && self.rings.rings[ring].is_pinned(oldest)
     }
 
     /// Whether every task is retired.
@@ -320,9 +328,10 @@ impl Allocator {
         debug_assert!(self.is_drained(), "a run starts on drained rings");
         self.failures.iter_mut().for_each(Failures::clear);
         self.rings.clear_flags();
-        for (cursor, shared) in self.cursors.iter_mut().zip(&self.rings.rings) {
+        for (cursor, window) in self.cursors.iter_mut().zip(self.windows) {
             cursor.start_run();
-            shared.slot(cursor.next.wrapping_sub(1)).heap_end.store(cursor.heap.head(), Ordering::Relaxed);
+            let last = self.rings.slot(window.slot(cursor.next.wrapping_sub(1)));
+            last.heap_end.store(cursor.heap.head(), Ordering::Relaxed);
         }
     }
 }

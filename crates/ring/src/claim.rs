@@ -91,11 +91,11 @@ impl RingSizes {
                 ["RingSizes::heap[0]", "RingSizes::heap[1]", "RingSizes::heap[2]", "RingSizes::heap[3]"];
             claims.extend(KNOBS.iter().zip(self.heap).map(|(knob, heap)| Claim::new("heap", knob, 1, heap)));
         }
-        let slots: u64 = self.window.iter().map(|&window| u64::from(window)).sum();
+        let slots = self.window.iter().map(|&window| u64::from(window)).sum::<u64>().next_power_of_two();
         let args: u64 = self.window.iter().map(|&window| u64::from(self.args_len(window))).sum();
-        let deps = self.deps.iter().map(|&deps| u64::from(deps).next_power_of_two()).sum();
+        let deps: u64 = self.deps.iter().map(|&deps| u64::from(deps).next_power_of_two()).sum();
         // Two lanes each.
-        let queues = slots.next_power_of_two().saturating_mul(2 * Class::ALL.len() as u64);
+        let queues = slots.saturating_mul(2 * Class::ALL.len() as u64);
         let slot = (size_of::<Slot>() + size_of::<AtomicPtr<()>>()) as u64;
         let word = size_of::<AtomicU64>() as u64;
         claims.push(Claim::new("slots", "RingSizes::window", slots, slot));
@@ -106,7 +106,12 @@ impl RingSizes {
             word,
         ));
         claims.push(Claim::new("places in ready queues", "RingSizes::window", queues, word));
-        claims.push(Claim::new("dep entries", "RingSizes::deps", deps, size_of::<Dep>() as u64));
+        claims.push(Claim::new(
+            "dep entries",
+            "RingSizes::deps",
+            deps.next_power_of_two(),
+            size_of::<Dep>() as u64,
+        ));
         claims
     }
 }
@@ -126,7 +131,7 @@ mod tests {
         assert_eq!(bytes(&sizes), before + 4096);
         assert!(sizes.claims()[2].to_string().contains("RingSizes::heap[2]"));
         sizes.deps[1] = 5;
-        assert_eq!(bytes(&sizes), before + 4096 + 4 * 16);
+        assert_eq!(bytes(&sizes), before + 4096 + 16 * 16);
     }
 
     #[test]

@@ -80,7 +80,7 @@ impl Rings {
             routed.rings |= u32::from(closed.consumed) << slot.ring();
             let mut entry = closed.first;
             while let Some(at) = entry {
-                let dep = self.rings[at.ring()].deps.at(at);
+                let dep = self.deps.at(at);
                 let consumer = dep.consumer();
                 // Read before the wait is taken: afterwards the consumer may run and retire, and its entries be reused.
                 // MUTANT "late-next": read afterwards.

@@ -1,26 +1,27 @@
-//! The dep-list pool: the edges of the tasks of one ring, each task's side by side.
+//! The dep-list pools: the edges of the tasks of each ring, each task's side by side.
 
 use core::fmt;
 use core::num::NonZeroU32;
 
 use prewire_abi::EdgeKind;
-use prewire_sync::atomic::{AtomicU32, Ordering};
+use prewire_sync::atomic::{AtomicU64, Ordering};
 
+use crate::ring::RING_COUNT;
 use crate::slot::SlotRef;
 use crate::table::{Pages, Table};
 
-/// Names a dep entry: the ring in the high two bits, a bit that is always set, the index in its pool in the rest. So no
-/// entry is named 0, which is the end of a list.
+/// Names a dep entry: a bit that is always set, and the place among the entries of all pools in the rest. So no entry is
+/// named 0, which is the end of a list.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct DepRef(NonZeroU32);
 
 impl DepRef {
-    /// Pools have at most 2^29 entries.
-    const NAMED: NonZeroU32 = NonZeroU32::new(1 << 29).unwrap();
+    /// Four pools have at most 2^31 entries.
+    const NAMED: NonZeroU32 = NonZeroU32::new(1 << 31).unwrap();
 
     #[inline]
-    fn new(ring: u32, index: u32) -> Self {
-        Self(Self::NAMED | (ring << SlotRef::INDEX_BITS | index))
+    fn new(index: u32) -> Self {
+        Self(Self::NAMED | index)
     }
 
     /// The entry that a word of a list names; none at its end.
@@ -34,12 +35,6 @@ impl DepRef {
         self.0.get()
     }
 
-    #[inline]
-    pub(crate) const fn ring(self) -> usize {
-        (self.raw() >> SlotRef::INDEX_BITS) as usize
-    }
-
-    #[inline]
     const fn index(self) -> u32 {
         self.raw() & (Self::NAMED.get() - 1)
     }
@@ -47,7 +42,7 @@ impl DepRef {
 
 impl fmt::Debug for DepRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "dep {}/{}", self.ring(), self.index())
+        write!(f, "dep {}", self.index())
     }
 }
 
@@ -57,82 +52,97 @@ impl fmt::Debug for DepRef {
 #[cfg_attr(any(prewire_loom, prewire_shuttle), derive(Default))]
 #[repr(C)]
 pub struct Dep {
-    /// The entry pushed before onto the same producer.
-    next: AtomicU32,
-    /// The waiting task.
-    consumer: AtomicU32,
-    /// The task waited for.
-    producer: AtomicU32,
-    /// The kinds of the edge that are still in force.
-    kind: AtomicU32,
+    /// The entry pushed before onto the same producer, and above it the waiting task.
+    link: AtomicU64,
+    /// The task waited for, and above it the kinds of the edge that are still in force.
+    edge: AtomicU64,
 }
 
 impl Dep {
+    /// Says what the edge is of and what it means.
     #[inline]
-    pub(crate) fn fill(&self, producer: SlotRef, consumer: SlotRef, kind: EdgeKind) {
-        self.producer.store(producer.raw(), Ordering::Relaxed);
-        self.consumer.store(consumer.raw(), Ordering::Relaxed);
-        self.kind.store(u32::from(kind.bits()), Ordering::Relaxed);
+    pub(crate) fn set(&self, producer: SlotRef, kind: EdgeKind) {
+        self.edge.store(u64::from(kind.bits()) << 32 | u64::from(producer.raw()), Ordering::Relaxed);
     }
 
+    /// Puts it, an edge to `consumer`, before the entry that `next`, a word of 32 bits, names.
     #[inline]
-    pub(crate) fn set_next(&self, word: u32) {
-        self.next.store(word, Ordering::Relaxed);
+    pub(crate) fn link(&self, consumer: SlotRef, next: u64) {
+        self.link.store(u64::from(consumer.raw()) << 32 | next, Ordering::Relaxed);
     }
 
+    /// The entry pushed before.
     #[inline]
     pub(crate) fn next(&self) -> Option<DepRef> {
-        DepRef::decode(self.next.load(Ordering::Relaxed))
+        DepRef::decode(self.link.load(Ordering::Relaxed) as u32)
     }
 
+    /// The waiting task, of an entry on a list.
     #[inline]
     pub(crate) fn consumer(&self) -> SlotRef {
-        SlotRef::from_raw(self.consumer.load(Ordering::Relaxed))
+        SlotRef::from_raw((self.link.load(Ordering::Relaxed) >> 32) as u32)
     }
 
     /// The task waited for, or whose output is retained.
     #[must_use]
     #[inline]
     pub fn producer(&self) -> SlotRef {
-        SlotRef::from_raw(self.producer.load(Ordering::Relaxed))
+        SlotRef::from_raw(self.edge.load(Ordering::Relaxed) as u32)
     }
 
     /// The kinds of the edge.
     #[must_use]
     #[inline]
     pub fn kind(&self) -> EdgeKind {
-        EdgeKind::from_bits(self.kind.load(Ordering::Relaxed) as u8 & 3).unwrap_or(EdgeKind::NONE)
+        let bits = (self.edge.load(Ordering::Relaxed) >> 32) as u8 & 3;
+        EdgeKind::from_bits(bits).unwrap_or(EdgeKind::NONE)
     }
 }
 
-/// The pool of one ring. Positions are counted up for ever, modulo 2^32; the place is the position modulo the
-/// table, whose length is a power of two.
+/// Where the entries of one ring are among all. Positions are counted up for ever, modulo 2^32; the place is the position
+/// modulo the length, which is a power of two.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pool {
+    mask: u32,
+    base: u32,
+}
+
+impl Pool {
+    /// The entry at a position.
+    #[inline]
+    pub(crate) fn entry(self, position: u32) -> DepRef {
+        DepRef::new(self.base + (position & self.mask))
+    }
+}
+
+/// The pools of all rings, one behind the other.
 #[derive(Debug)]
 pub(crate) struct Deps {
+    pub(crate) pools: [Pool; RING_COUNT],
     table: Table<Dep>,
-    ring: u32,
-    mask: u32,
 }
 
 impl Deps {
-    pub(crate) fn new(ring: u32, capacity: u32, pages: Pages<'_>) -> Self {
-        let len = capacity.next_power_of_two();
-        Self { table: Table::new(len as usize, pages), ring, mask: len - 1 }
-    }
-
-    #[inline]
-    pub(crate) fn name(&self, position: u32) -> DepRef {
-        DepRef::new(self.ring, position & self.mask)
+    pub(crate) fn new(capacities: [u32; RING_COUNT], pages: Pages<'_>) -> Self {
+        let mut base = 0;
+        let pools = capacities.map(|capacity| {
+            let pool = Pool { mask: capacity.next_power_of_two() - 1, base };
+            base += capacity.next_power_of_two();
+            pool
+        });
+        Self { pools, table: Table::new(base as usize, pages) }
     }
 
     #[inline]
     pub(crate) fn at(&self, entry: DepRef) -> &Dep {
-        &self.table[(entry.index() & self.mask) as usize]
+        // There are at most 2^31, so that the bit that is always set goes.
+        self.table.wrap(entry.raw() as usize)
     }
 
-    /// The entries at `count` positions before `mark`.
+    /// The `count` entries of `ring` before the position `mark`.
     #[inline]
-    pub(crate) fn before(&self, mark: u32, count: u32) -> impl Iterator<Item = &Dep> {
-        (0..count).map(move |i| &self.table[(mark.wrapping_sub(count).wrapping_add(i) & self.mask) as usize])
+    pub(crate) fn before(&self, ring: usize, mark: u32, count: u32) -> impl Iterator<Item = &Dep> {
+        let (pool, first) = (self.pools[ring & 3], mark.wrapping_sub(count));
+        (0..count).map(move |i| self.at(pool.entry(first.wrapping_add(i))))
     }
 }

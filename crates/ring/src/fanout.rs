@@ -1,10 +1,12 @@
 //! Who waits for a task and who retains it, in one word: a stack of consumers that one addition closes, and how many of
 //! them hold the task's output.
 
+use prewire_abi::EdgeKind;
 use prewire_sync::atomic::{AtomicU64, Ordering};
 use prewire_sync::mutant;
 
 use crate::deps::{Dep, DepRef};
+use crate::slot::SlotRef;
 
 /// A word of the producer's slot: whether the task is complete, and how it ended; the first entry of its list; how many
 /// consumers retain it. Only the orchestrator pushes and takes holds; whoever completes the producer closes it, once, and
@@ -57,10 +59,10 @@ impl Fanout {
         (word >> Self::FIRST) as u32
     }
 
-    /// Pushes `entry`, whose consumer is filled in, and takes a hold with it if it is to `retain`. A closed list takes
-    /// neither.
+    /// Pushes `entry`, which is `dep`, for `consumer`, and takes a hold with it if an edge of this `kind` has
+    /// one. A closed list takes neither.
     #[inline]
-    pub(crate) fn push(&self, entry: DepRef, dep: &Dep, retain: bool) -> Pushed {
+    pub(crate) fn push(&self, entry: DepRef, dep: &Dep, consumer: SlotRef, kind: EdgeKind) -> Pushed {
         let mut word = self.0.load(Ordering::Relaxed);
         loop {
             // MUTANT "push-on-closed": a closed list takes an entry, as an empty one does.
@@ -68,9 +70,8 @@ impl Fanout {
                 // Read again, with the ordering that a finished wait needs.
                 return self.closed().unwrap_or(Pushed::ClosedOk);
             }
-            dep.set_next(Self::first(word));
-            let rest = word & !(u64::from(u32::MAX) << Self::FIRST);
-            let held = rest + u64::from(retain) * Self::HOLD;
+            dep.link(consumer, word >> Self::FIRST);
+            let held = (word & Self::HOLDS) + if kind.retains() { Self::HOLD } else { 0 };
             let linked = held | u64::from(entry.raw()) << Self::FIRST;
             // ORDERING: Release, "fanout-push"; pairs with the addition in `Fanout::close`: the entry, and the
             // consumer's slot behind it, are visible to whoever walks the list.
@@ -160,22 +161,24 @@ mod tests {
 
     #[test]
     fn entries_holds_and_the_end_keep_apart() {
-        // The last ring and the last place of the largest pool: no bit of it is in the way of any other.
+        // The last place of the largest pools: no bit of it is in the way of any other.
+        let pools = Deps::new([4; 4], HEAP);
+        let consumer = SlotRef::from_raw(u32::MAX);
         for (ring, position) in [(0, 0), (3, 0), (3, u32::MAX)] {
-            let name = Deps::new(ring, 4, HEAP).name(position);
-            let pool = Deps::new(ring, 4, HEAP);
+            let name = pools.pools[ring].entry(position);
+            let dep = pools.at(name);
             let (fanout, far) = (Fanout::default(), DepRef::decode(u32::MAX));
-            assert_eq!(fanout.push(name, pool.at(name), true), Pushed::Linked);
-            assert_eq!(pool.at(name).next(), None);
+            assert_eq!(fanout.push(name, dep, consumer, EdgeKind::BOTH), Pushed::Linked);
+            assert_eq!((dep.next(), dep.consumer()), (None, consumer));
             let far = far.expect("not the end of a list");
-            assert_eq!(fanout.push(far, pool.at(name), false), Pushed::Linked);
-            assert_eq!(pool.at(name).next(), Some(name));
+            assert_eq!(fanout.push(far, dep, consumer, EdgeKind::WAIT), Pushed::Linked);
+            assert_eq!((dep.next(), dep.consumer()), (Some(name), consumer));
             assert!(fanout.retain(false));
             assert_eq!((fanout.holds(), fanout.closed()), (3, None));
             let closed = fanout.close(ring == 3);
             assert_eq!((closed.first, closed.consumed), (Some(far), false));
             let how = if ring == 3 { Pushed::ClosedFailed } else { Pushed::ClosedOk };
-            assert_eq!((fanout.closed(), fanout.push(name, pool.at(name), true)), (Some(how), how));
+            assert_eq!((fanout.closed(), fanout.push(name, dep, consumer, EdgeKind::BOTH)), (Some(how), how));
             assert!(!fanout.release() && !fanout.is_consumed());
             assert!(fanout.release() && fanout.is_consumed());
             assert!(!fanout.retain(false), "it is consumed");

@@ -15,22 +15,19 @@ use crate::deps::{Dep, Deps};
 use crate::lock::CombiningLock;
 use crate::route::Class;
 use crate::sizes::{RingSizes, SizeError};
-use crate::slot::{Slot, SlotRef};
+use crate::slot::{Slot, SlotRef, Window};
 use crate::table::{HEAP, Pages, Table};
 
 /// How many rings there are: one for each scope depth, the last one for all deeper ones.
 pub const RING_COUNT: usize = 4;
 
-/// One ring.
+/// One ring, beside its slots and edges.
 #[derive(Debug)]
 pub(crate) struct Ring {
-    slots: Table<Slot>,
-    /// Where each task was submitted. Written by the orchestrator with the slot.
-    sites: Table<AtomicPtr<Location<'static>>>,
-    pub(crate) deps: Deps,
+    /// Where its slots are.
+    window: Window,
     /// Argument words. Written by the orchestrator before publication.
     pub(crate) args: Table<AtomicU64>,
-    pub(crate) mask: u32,
     /// The next local number. Written by the orchestrator.
     pub(crate) head: Padded<AtomicU32>,
     /// The local number of the oldest task that an open scope holds, or [`Ring::NO_FLOOR`]. Written by the
@@ -47,31 +44,15 @@ impl Ring {
     /// No open scope holds a task.
     pub(crate) const NO_FLOOR: u64 = u64::MAX;
 
-    fn new(ring: usize, sizes: &RingSizes, pages: Pages<'_>) -> Self {
-        let window = sizes.window[ring];
-        let args = sizes.args_len(window);
+    fn new(window: Window, args: u32, pages: Pages<'_>) -> Self {
         Self {
-            slots: Table::new(window as usize, pages),
-            sites: Table::new(window as usize, pages),
-            deps: Deps::new(ring as u32, sizes.deps[ring], pages),
+            window,
             args: Table::new(args as usize, pages),
-            mask: window - 1,
             head: Padded::new(AtomicU32::new(0)),
             floor: AtomicU64::new(Self::NO_FLOOR),
             watermark: Padded::new(AtomicU32::new(0)),
             walk: Padded::new(CombiningLock::new(0)),
         }
-    }
-
-    #[inline]
-    pub(crate) fn slot(&self, local: u32) -> &Slot {
-        &self.slots[(local & self.mask) as usize]
-    }
-
-    /// Says where the task `local` was submitted.
-    #[inline]
-    pub(crate) fn set_site(&self, local: u32, site: &'static Location<'static>) {
-        self.sites[(local & self.mask) as usize].store(ptr::from_ref(site).cast_mut(), Ordering::Relaxed);
     }
 
     #[inline]
@@ -94,22 +75,23 @@ impl Ring {
     /// the holds: a task that a scope holds had its floor stored before the head, so a floor above it is that of a
     /// closed scope, and is seen together with every hold that was taken under it. Read the other way round, a hold
     /// taken between the two reads would be missed.
-    fn is_consumed(&self, local: u32) -> bool {
+    fn is_consumed(&self, local: u32, slots: &Table<Slot>) -> bool {
+        let slot = slots.wrap(self.window.slot(local).place());
         // MUTANT "holds-before-floor": read the other way round.
         if mutant::skips("holds-before-floor") {
-            return self.slot(local).fanout.is_consumed() && !self.is_pinned(local);
+            return slot.fanout.is_consumed() && !self.is_pinned(local);
         }
-        !self.is_pinned(local) && self.slot(local).fanout.is_consumed()
+        !self.is_pinned(local) && slot.fanout.is_consumed()
     }
 
-    /// Moves the watermark over consumed slots. Returns without waiting if another thread is at it; that thread looks
-    /// again.
-    pub(crate) fn advance(&self) {
+    /// Moves the watermark over consumed slots, which are among these. Returns without waiting if another thread is at
+    /// it; that thread looks again.
+    fn advance(&self, slots: &Table<Slot>) {
         self.walk.combine(|head| {
             let start = self.watermark.load(Ordering::Relaxed);
             let mut at = start;
             loop {
-                while at != *head && self.is_consumed(at) {
+                while at != *head && self.is_consumed(at, slots) {
                     at = at.wrapping_add(1);
                 }
                 // MUTANT "head-not-renewed": what came after the head that was known stays.
@@ -144,6 +126,13 @@ pub struct Usage {
 
 /// The four rings of a graph, shared by its orchestrator and its completers.
 pub struct Rings {
+    /// The slots of all rings, ring after ring.
+    pub(crate) slots: Table<Slot>,
+    /// Where each task was submitted. Written by the orchestrator with the slot.
+    sites: Table<AtomicPtr<Location<'static>>>,
+    pub(crate) deps: Deps,
+    /// Where the slots of each ring are.
+    pub(crate) windows: [Window; RING_COUNT],
     pub(crate) rings: [Ring; RING_COUNT],
     /// A task of this run failed or was poisoned, or the run was ended. Set by completers and whoever ends the run,
     /// cleared by the orchestrator between runs.
@@ -178,8 +167,20 @@ impl Rings {
     /// As `new`.
     pub fn new_in(sizes: &RingSizes, pages: Pages<'_>) -> Result<(Arc<Self>, Allocator), SizeError> {
         sizes.validate()?;
+        let mut slots = 0;
+        let windows = core::array::from_fn(|ring| {
+            let window = Window::new(ring as u32, slots, sizes.window[ring]);
+            slots += sizes.window[ring];
+            window
+        });
         let rings = Arc::new(Self {
-            rings: core::array::from_fn(|ring| Ring::new(ring, sizes, pages)),
+            slots: Table::new(slots as usize, pages),
+            sites: Table::new(slots as usize, pages),
+            deps: Deps::new(sizes.deps, pages),
+            windows,
+            rings: core::array::from_fn(|ring| {
+                Ring::new(windows[ring], sizes.args_len(sizes.window[ring]), pages)
+            }),
             failed: AtomicBool::new(false),
             failures: AtomicU64::new(0),
             ended: AtomicBool::new(false),
@@ -192,22 +193,27 @@ impl Rings {
     #[must_use]
     #[inline]
     pub fn slot(&self, slot: SlotRef) -> &Slot {
-        &self.rings[slot.ring() & 3].slots[slot.index()]
+        self.slots.wrap(slot.place())
     }
 
     /// The slot that a task has, or had.
     #[must_use]
     #[inline]
     pub fn slot_of(&self, id: TaskId) -> SlotRef {
-        let ring = id.ring() as usize & 3;
-        SlotRef::new(ring as u32, id.local() & self.rings[ring].mask)
+        self.windows[id.ring() as usize & 3].slot(id.local())
+    }
+
+    /// Says where the task in `slot` was submitted.
+    #[inline]
+    pub(crate) fn set_site(&self, slot: SlotRef, site: &'static Location<'static>) {
+        self.sites.wrap(slot.place()).store(ptr::from_ref(site).cast_mut(), Ordering::Relaxed);
     }
 
     /// Where the task in `slot` was submitted.
     #[must_use]
     pub fn site(&self, slot: SlotRef) -> Option<&'static Location<'static>> {
-        let site = self.rings[slot.ring() & 3].sites[slot.index()].load(Ordering::Relaxed);
-        // SAFETY: the word is null or was stored by `Ring::set_site` from a `&'static Location`, and nothing else writes it;
+        let site = self.sites.wrap(slot.place()).load(Ordering::Relaxed);
+        // SAFETY: the word is null or was stored by `Rings::set_site` from a `&'static Location`, and nothing else writes it;
         // the location is immutable static data, so no ordering is needed to read it.
         unsafe { site.as_ref() }
     }
@@ -232,7 +238,7 @@ impl Rings {
     pub fn deps(&self, slot: SlotRef) -> impl Iterator<Item = &Dep> {
         let state = self.slot(slot);
         let count = state.dep_count.load(Ordering::Relaxed);
-        self.rings[slot.ring() & 3].deps.before(state.dep_mark.load(Ordering::Relaxed), count)
+        self.deps.before(slot.ring(), state.dep_mark.load(Ordering::Relaxed), count)
     }
 
     /// The local number of the oldest live task of `ring`: everything before it is retired.
@@ -244,7 +250,7 @@ impl Rings {
 
     /// Moves the watermark of `ring` over what is consumed.
     pub fn advance(&self, ring: usize) {
-        self.rings[ring].advance();
+        self.rings[ring].advance(&self.slots);
     }
 
     /// What `ring` holds.
@@ -253,7 +259,7 @@ impl Rings {
         let watermark = self.rings[ring].watermark();
         let live = self.rings[ring].head.load(Ordering::Relaxed).wrapping_sub(watermark);
         // Read while tasks come and go, the two may be of different times: a window holds so many and no more.
-        let live = live.min(self.rings[ring].mask);
+        let live = live.min(self.windows[ring].most());
         Usage { live, oldest: (live > 0).then(|| TaskId::new(ring as u32, watermark)) }
     }
 

@@ -10,14 +10,14 @@ use crate::cold::{Cold, Kind};
 use crate::fanout::Fanout;
 use crate::route::Class;
 
-/// Names a slot: the ring in the high two bits, the index in its window in the rest.
+/// Names a slot: the ring in the high two bits, the place among the slots of all rings in the rest.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SlotRef(u32);
 
 impl SlotRef {
     pub(crate) const INDEX_BITS: u32 = 30;
 
-    /// The slot at `index` of `ring`.
+    /// The slot at `index` of all, which is one of `ring`.
     pub(crate) const fn new(ring: u32, index: u32) -> Self {
         Self(ring << Self::INDEX_BITS | index)
     }
@@ -40,16 +40,49 @@ impl SlotRef {
         (self.0 >> Self::INDEX_BITS) as usize
     }
 
-    /// Which place of its window.
+    /// Which place among the slots of all rings.
     #[must_use]
     pub const fn index(self) -> usize {
         (self.0 & ((1 << Self::INDEX_BITS) - 1)) as usize
+    }
+
+    /// As [`index`](SlotRef::index), modulo the length of a table with a place for each slot: of these there are at most
+    /// 2^26, so that what says the ring goes.
+    #[inline]
+    pub(crate) const fn place(self) -> usize {
+        self.0 as usize
     }
 }
 
 impl fmt::Debug for SlotRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "slot {}/{}", self.ring(), self.index())
+    }
+}
+
+/// Where the slots of one ring are among all.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Window {
+    mask: u32,
+    /// The first of them.
+    first: SlotRef,
+}
+
+impl Window {
+    /// The `slots`, a power of two, of `ring` that begin at the place `base`.
+    pub(crate) const fn new(ring: u32, base: u32, slots: u32) -> Self {
+        Self { mask: slots - 1, first: SlotRef::new(ring, base) }
+    }
+
+    /// The slot that the task with this number has, or had.
+    #[inline]
+    pub(crate) const fn slot(self, local: u32) -> SlotRef {
+        SlotRef(self.first.0 + (local & self.mask))
+    }
+
+    /// The most tasks that are alive at a time.
+    pub(crate) const fn most(self) -> u32 {
+        self.mask
     }
 }
 
@@ -306,5 +339,13 @@ mod tests {
         let slot = SlotRef::new(3, 16383);
         assert_eq!(SlotRef::from_raw(slot.raw()), slot);
         assert_eq!((slot.ring(), slot.index()), (3, 16383));
+    }
+
+    #[test]
+    fn windows_lie_one_behind_the_other() {
+        let window = Window::new(2, 20, 8);
+        for (local, index) in [(0, 20), (7, 27), (8, 20), (u32::MAX, 27)] {
+            assert_eq!(window.slot(local), SlotRef::new(2, index));
+        }
     }
 }

@@ -64,13 +64,14 @@ mod words {
         Given(Words),
     }
 
-    /// `len` elements that were zero when the table was made, the first one at the start of a cache line.
+    /// A power of two of elements that were zero when the table was made, the first one at the start of a cache line.
     pub(crate) struct Table<T> {
         /// The memory: shared words, so that elements may change behind a shared reference.
         _memory: Memory,
         /// The first element.
         first: NonNull<AtomicU64>,
-        len: usize,
+        /// One less than there are.
+        mask: usize,
         of: PhantomData<T>,
     }
 
@@ -85,8 +86,10 @@ mod words {
             align_of::<T>() <= LINE && size_of::<T>().is_multiple_of(WORD) && !core::mem::needs_drop::<T>()
         );
 
+        /// As many elements as asked for, rounded up.
         pub(crate) fn new(len: usize, pages: Pages<'_>) -> Self {
             let () = Self::FITS;
+            let len = len.next_power_of_two();
             let wanted = len * size_of::<T>() / WORD + LINE / WORD;
             let given =
                 if wanted < LARGE { None } else { pages(wanted).filter(|words| words.len() >= wanted) };
@@ -105,18 +108,29 @@ mod words {
             let skipped = start.addr().get().wrapping_neg() % LINE / WORD;
             // SAFETY: `wanted` words are there from `start` on, which are a line more than at most this.
             let first = unsafe { start.add(skipped) };
-            Self { _memory: memory, first, len, of: PhantomData }
+            Self { _memory: memory, first, mask: len - 1, of: PhantomData }
         }
 
         pub(super) fn elements(&self) -> &[T] {
             let first = self.first.cast::<T>();
             // SAFETY:
-            // - the `len` elements from `first` on lie inside the memory: `new` asked for their bytes and a line more, of which at
+            // - the elements from `first` on, one more than `mask`, lie inside the memory: `new` asked for their bytes and a line more, of which at
             //   most one is skipped; its words stay where they are as long as `self` lives, moved or not;
             // - `first` is aligned: it is at the start of a line, and `FITS` bounds the alignment of `T`;
             // - zeros are a `T` (`Zeroable`), and only `T`s are written since, through this slice;
             // - the memory is made of atomics, so it may change behind a shared reference; nobody uses it as words.
-            unsafe { NonNull::slice_from_raw_parts(first, self.len).as_ref() }
+            unsafe { NonNull::slice_from_raw_parts(first, self.mask + 1).as_ref() }
+        }
+
+        /// The element at `index` modulo their number.
+        #[inline(always)]
+        pub(crate) fn wrap(&self, index: usize) -> &T {
+            let first = self.first.cast::<T>();
+            // SAFETY: `index & mask` is at most `mask`, and so many elements lie behind the first in the same memory, as
+            // `elements` says.
+            let element = unsafe { first.add(index & self.mask) };
+            // SAFETY: an element of a table, initialised and shared for as long as `self` is; see `elements`.
+            unsafe { element.as_ref() }
         }
     }
 }
@@ -132,16 +146,20 @@ mod boxed {
     pub(crate) trait Zeroed: Default {}
     impl<T: Default> Zeroed for T {}
 
-    /// `len` elements.
+    /// A power of two of elements.
     pub(crate) struct Table<T>(Box<[T]>);
 
     impl<T: Zeroed> Table<T> {
         pub(crate) fn new(len: usize, _: super::Pages<'_>) -> Self {
-            Self((0..len).map(|_| T::default()).collect())
+            Self((0..len.next_power_of_two()).map(|_| T::default()).collect())
         }
 
         pub(super) fn elements(&self) -> &[T] {
             &self.0
+        }
+
+        pub(crate) fn wrap(&self, index: usize) -> &T {
+            &self.0[index & (self.0.len() - 1)]
         }
     }
 }
@@ -185,7 +203,11 @@ mod tests {
         let sizes = [0, 1, 7, 4096, 40_000].into_iter();
         for (len, pages) in sizes.flat_map(|len| [(len, HEAP), (len, &given), (len, &too_few as Pages<'_>)]) {
             let table = Table::<crate::Slot>::new(len, pages);
-            assert_eq!(table.len(), len);
+            assert_eq!(table.len(), len.next_power_of_two());
+            for index in [0, len / 2, len.saturating_sub(1)] {
+                assert!(core::ptr::eq(table.wrap(index), &raw const table[index]));
+                assert!(core::ptr::eq(table.wrap(index + 3 * table.len()), &raw const table[index]));
+            }
             assert_eq!(table.as_ptr().addr() % 64, 0);
             let moved = core::hint::black_box(Box::new(table));
             assert!(moved.iter().all(|slot| slot.waits() == 0));

@@ -5,75 +5,62 @@ use prewire_sync::atomic::Ordering;
 use prewire_sync::mutant;
 
 use crate::allocator::{Allocator, Fate, Placed};
-use crate::deps::{Dep, DepRef};
+use crate::deps::Dep;
 use crate::fanout::Pushed;
-use crate::slot::SlotRef;
+use crate::slot::{Slot, SlotRef};
 
 impl Allocator {
     /// Wires the task just committed to `edges`, distinct producers of this run, and says whether it is ready now:
     /// then the caller routes it. Otherwise whoever completes its last producer does. As many edges as the need had
-    /// said, or fewer: dep entries that are left over carry nothing.
+    /// said, or fewer.
     ///
-    /// The wait that is linked last keeps the task from becoming ready before, so nothing else has to. Edges that do not
-    /// wait are there before the first that does; from the last link on the task may run, end, and be retired.
+    /// A producer that still has its slot says by its list how it stands: open, or closed and how. One that has not was
+    /// retired, as only this thread gives slots away, and is known here if it failed.
+    ///
+    /// Until it is linked, or known to be over, every edge counts, those that do not wait too: so the task cannot become
+    /// ready before the last of them is there. From then on it may run, end, and be retired.
     #[must_use]
     pub fn wire(&self, placed: &Placed, edges: &[(TaskId, EdgeKind)]) -> bool {
-        let shared = &self.rings.rings[placed.slot.ring() & 3];
-        let state = self.rings.slot(placed.slot);
-        let count = state.dep_count.load(Ordering::Relaxed);
-        let first = state.dep_mark.load(Ordering::Relaxed).wrapping_sub(count);
-        let entry = |at: usize| {
-            let entry = shared.deps.name(first.wrapping_add(at as u32));
-            (entry, shared.deps.at(entry))
-        };
-        for unused in edges.len()..count as usize {
-            entry(unused).1.fill(placed.slot, placed.slot, EdgeKind::NONE);
-        }
-        let mut left = edges.iter().filter(|(_, kind)| kind.waits()).count() as u32;
+        let (slots, deps) = (&self.rings.slots, &self.rings.deps);
+        let consumer = placed.slot;
+        let state = slots.wrap(consumer.place());
+        let pool = deps.pools[consumer.ring() & 3];
+        let mut left = edges.len() as u32;
+        let first = state.dep_mark.load(Ordering::Relaxed).wrapping_sub(left);
+        state.dep_count.store(left, Ordering::Relaxed);
+        // MUTANT "no-guard": an edge that is still to come does not count.
+        let guard = |left: u32| left.saturating_sub(u32::from(mutant::skips("no-guard")));
         // MUTANT "late-retain": a hold is taken after the task may have ended.
         let late_retain = mutant::skips("late-retain");
-        if left as usize != edges.len() && !late_retain {
-            self.wire_kept(placed, edges, entry);
-        }
-        // Waits on lists or still to come; and those that turned out to be over once others were on lists.
+        // The pushes publish this.
+        state.pending.store(guard(left), Ordering::Relaxed);
+        // Edges on lists; and those that were found not to get there when others were.
         let (mut linked, mut over) = (false, 0);
-        for (at, &(producer, kind)) in edges.iter().enumerate() {
-            if !kind.waits() {
-                continue;
-            }
-            let (entry, dep) = entry(at);
-            let slot = self.rings.slot_of(producer);
-            dep.fill(slot, placed.slot, kind);
-            let pushed = match self.fate(producer) {
-                Fate::Live => {
-                    if !linked {
-                        // The push publishes this. MUTANT "no-guard": a wait that is still to come does not count.
-                        let uncounted = u32::from(mutant::skips("no-guard"));
-                        state.pending.store(left - uncounted, Ordering::Relaxed);
-                    }
-                    self.rings.slot(slot).fanout.push(entry, dep, kind.retains())
+        let mut position = first;
+        for &(producer, kind) in edges {
+            let (entry, slot) = (pool.entry(position), self.slot_of(producer));
+            let (dep, waited) = (deps.at(entry), slots.wrap(slot.place()));
+            position = position.wrapping_add(1);
+            // MUTANT "producer-by-place": whoever has the producer's slot now is taken for it.
+            if kind.waits() && (waited.id() == producer || mutant::skips("producer-by-place")) {
+                dep.set(slot, kind);
+                if waited.fanout.push(entry, dep, consumer, kind) == Pushed::Linked {
+                    linked = true;
+                    continue;
                 }
-                Fate::Done => Pushed::ClosedOk,
-                Fate::Failed => Pushed::ClosedFailed,
-            };
-            if pushed == Pushed::Linked {
-                linked = true;
-                continue;
             }
-            let kept = if self.retain(producer, kind) { EdgeKind::BOTH } else { EdgeKind::WAIT };
-            dep.fill(slot, placed.slot, kept);
-            if pushed == Pushed::ClosedFailed {
-                state.poison();
+            if kind.waits() || !late_retain {
+                self.wire_over(state, dep, producer, kind);
             }
             if linked {
                 over += 1;
             } else {
                 left -= 1;
+                state.pending.store(guard(left), Ordering::Relaxed);
             }
         }
         let ready = if !linked {
             // Nobody else knows of it.
-            state.pending.store(0, Ordering::Relaxed);
             true
         } else if over == 0 {
             false
@@ -83,29 +70,32 @@ impl Allocator {
             state.pending.fetch_sub(over, mutant::order("pending-wire", Ordering::AcqRel)) == over
         };
         if late_retain {
-            self.wire_kept(placed, edges, entry);
+            for (at, &(producer, kind)) in edges.iter().enumerate().filter(|(_, edge)| !edge.1.waits()) {
+                let entry = pool.entry(first.wrapping_add(at as u32));
+                self.wire_over(state, deps.at(entry), producer, kind);
+            }
         }
         ready
     }
 
-    /// Wires the edges that do not wait.
-    fn wire_kept<'d>(
-        &self,
-        placed: &Placed,
-        edges: &[(TaskId, EdgeKind)],
-        entry: impl Fn(usize) -> (DepRef, &'d Dep),
-    ) {
-        for (at, &(producer, kind)) in edges.iter().enumerate().filter(|(_, edge)| !edge.1.waits()) {
-            let kept = if self.retain(producer, kind) { EdgeKind::RETAIN } else { EdgeKind::NONE };
-            entry(at).1.fill(self.rings.slot_of(producer), placed.slot, kept);
+    /// Wires an edge that is on no list, as it does not wait or its producer has ended: takes its hold, if it is to have
+    /// one and it can be had, and the poison.
+    #[inline(never)]
+    fn wire_over(&self, state: &Slot, dep: &Dep, producer: TaskId, kind: EdgeKind) {
+        let slot = self.slot_of(producer);
+        let held = kind.retains() && self.retain(slot, producer);
+        let wait = if kind.waits() { EdgeKind::WAIT } else { EdgeKind::NONE };
+        dep.set(slot, if held { wait | EdgeKind::RETAIN } else { wait });
+        if kind.waits() && self.rings.has_failed() && self.end(producer) == Fate::Failed {
+            state.poison();
         }
     }
 
-    /// Takes a hold on a producer, if the edge is to; false if it is consumed. A task that an open scope holds is not
-    /// consumed, whatever its word says: the watermark cannot pass it before this thread closes the scope.
-    fn retain(&self, producer: TaskId, kind: EdgeKind) -> bool {
-        let slot: SlotRef = self.rings.slot_of(producer);
+    /// Takes a hold on a producer; false if it is consumed. A task that an open scope holds is not consumed, whatever its
+    /// word says: the watermark cannot pass it before this thread closes the scope.
+    fn retain(&self, slot: SlotRef, producer: TaskId) -> bool {
+        let state = self.rings.slot(slot);
         let pinned = || self.rings.rings[slot.ring() & 3].is_pinned(producer.local());
-        kind.retains() && self.fate(producer) == Fate::Live && self.rings.slot(slot).fanout.retain(pinned())
+        state.id() == producer && state.fanout.retain(pinned())
     }
 }

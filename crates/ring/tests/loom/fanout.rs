@@ -127,7 +127,7 @@ fn the_last_wait_sees_the_poison() {
 /// A producer that fails while its consumer is wired poisons it, whether the consumer was linked or came too late, and
 /// whether the producer was retired by then or not.
 ///
-/// Catches `late-failure`, `watermark-load`, `watermark-store`, `push-on-closed`.
+/// Catches `late-failure`, `push-on-closed`.
 #[test]
 fn a_failure_during_wiring_poisons() {
     model(|| {
@@ -155,6 +155,41 @@ fn a_failure_during_wiring_poisons() {
         assert_eq!(graph.rings.slot(consumer.slot).verdict(), Verdict::Poisoned);
         graph.rings.advance(0);
         assert_eq!(graph.rings.watermark(0), 2);
+    });
+}
+
+/// A failed producer poisons although its slot has been given away since: the slot that it had says nothing about it.
+///
+/// Catches `producer-by-place`.
+#[test]
+fn a_failed_task_poisons_beyond_its_slot() {
+    model(|| {
+        let mut graph = Graph::new();
+        let producer = graph.root(0);
+        let failing = {
+            let rings = Arc::clone(&graph.rings);
+            thread::spawn(move || {
+                rings.slot(producer.slot).fail();
+                let _ = complete(&rings, producer.slot, |slot| panic!("{slot:?} was handed out to run"));
+                rings.advance(0);
+            })
+        };
+        // As long as there is room; the fourth of them gets the producer's slot.
+        let mut taken = 0;
+        while taken < 4 && graph.allocator.try_reserve(0, &Need::default()).is_ok() {
+            let filler = graph.root(0);
+            let _ = complete(&graph.rings, filler.slot, |_| ());
+            graph.rings.advance(0);
+            taken += 1;
+        }
+        failing.join().unwrap();
+        graph.rings.advance(0);
+        let (consumer, ready) = graph.consumer(&[(producer.id, EdgeKind::BOTH)]);
+        assert!(ready, "{taken} tasks on, it waits for a task that has ended");
+        assert_eq!(graph.rings.slot(consumer.slot).verdict(), Verdict::Poisoned, "{taken} tasks on");
+        let _ = complete(&graph.rings, consumer.slot, |_| ());
+        graph.rings.advance(0);
+        assert_eq!(graph.rings.watermark(0), 2 + taken);
     });
 }
 

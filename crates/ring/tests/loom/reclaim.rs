@@ -24,7 +24,7 @@ fn fill(graph: &Graph, task: &Placed, word: u64) {
 fn a_completer_reads_the_entries_of_its_own_task() {
     model(|| {
         let mut graph = Graph::new();
-        let producer = graph.root(1);
+        let (producer, other) = (graph.root(1), graph.root(1));
         let need = Need { deps: 4, args: WORDS, heap: 0 };
         let task = graph.place(0, need, 1);
         fill(&graph, &task, 7);
@@ -46,7 +46,7 @@ fn a_completer_reads_the_entries_of_its_own_task() {
         if early {
             let next = graph.place(0, need, 1);
             fill(&graph, &next, 9);
-            assert!(graph.allocator.wire(&next, &[]));
+            assert!(!graph.allocator.wire(&next, &[(other.id, EdgeKind::WAIT)]));
         }
         runner.join().unwrap();
         assert_eq!(graph.rings.watermark(0), 1);

@@ -64,6 +64,39 @@ fn it_stops_at_what_is_alive() {
     });
 }
 
+/// Room that another thread has made is given after what was there before: the orchestrator sees what the task did, and
+/// that it failed.
+///
+/// Catches `watermark-load`, `watermark-store`.
+#[test]
+fn room_that_others_made_comes_after_what_was_there() {
+    model(|| {
+        let mut graph = Graph::new();
+        let need = Need { heap: 1024, ..Need::default() };
+        let task = graph.place(0, need, 1);
+        graph.rings.publish_unwired(task.slot);
+        let marks = Outputs::new(2);
+        let runner = {
+            let (rings, marks) = (Arc::clone(&graph.rings), marks.clone());
+            thread::spawn(move || {
+                marks.write(0);
+                rings.slot(task.slot).fail();
+                let _ = complete(&rings, task.slot, |_| ());
+                rings.advance(0);
+                marks.write(1);
+            })
+        };
+        // Says nothing, and lets the model put all of the other thread before what follows.
+        marks.write(1);
+        if graph.allocator.try_reserve(0, &need).is_ok() {
+            assert!(marks.seen(0), "the bytes were given away under their user");
+        }
+        assert_ne!(graph.allocator.retired(task.id), Some(false), "a failed task passes for a sound one");
+        runner.join().unwrap();
+        assert_eq!(graph.allocator.retired(task.id), Some(true));
+    });
+}
+
 /// What a task wrote, and what it read, is over when its slot is given to another one: the orchestrator that gets room
 /// sees the marks of both, although a consumer in another thread gave the last hold back.
 ///
