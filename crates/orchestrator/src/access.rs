@@ -3,7 +3,7 @@
 use prewire_abi::{EdgeKind, TaskId, ValidTensor};
 use prewire_platform::{Awaited, Poll, Wait, WaitEnd};
 use prewire_ring::Allocator;
-use prewire_tensormap::{Access, Region};
+use prewire_tensormap::Access;
 
 use crate::error::SubmitError;
 use crate::infer::life;
@@ -61,7 +61,7 @@ impl Orchestrator {
         let (edges, allocator) = (&mut self.edges, &self.allocator);
         // Whatever hazards are inferred between tasks, the host waits for what is known to write.
         for access in [Access::Read, access] {
-            self.map.find(&Region::from(tensor.get()), access, &|id| life(allocator, id), &mut |id| {
+            self.map.find(tensor, access, &|id| life(allocator, id), &mut |id| {
                 edges.push((id, EdgeKind::WAIT));
             });
         }

@@ -63,8 +63,13 @@ impl Orchestrator {
             return Ok(());
         }
         if sums.scoped > 0 {
+            // Most are of the same one.
+            let mut open = ScopeKey::NONE;
             for (arg, existing) in args.tensors().iter().enumerate() {
-                self.check_open(arg, existing.tensor(), existing.scope())?;
+                if !existing.scope().is(&open) {
+                    self.check_open(arg, existing.tensor(), existing.scope())?;
+                    open = *existing.scope();
+                }
             }
         }
         for (tensor, scope) in args.reads() {

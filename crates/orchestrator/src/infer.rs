@@ -2,12 +2,11 @@
 
 use alloc::vec::Vec;
 
-use prewire_abi::{ChipTensor, EdgeKind, ScopeMode, TaskId, TensorArgType};
-use prewire_ring::{Allocator, Placed};
+use prewire_abi::{EdgeKind, ScopeMode, TaskId, TensorArgType, ValidTensor};
+use prewire_ring::{Allocator, Placed, RING_COUNT};
 use prewire_tensormap::{Access, Hazards, Life, Place};
 
 use crate::args::Args;
-use crate::error::SubmitError;
 use crate::orchestrator::{Orchestrator, is_submitted};
 
 /// From how many edges on they are sorted.
@@ -43,132 +42,127 @@ pub fn asks(tag: TensorArgType, hazards: Hazards) -> Option<Access> {
     if hazards == Hazards::Raw && tag == TensorArgType::InOut { Some(Access::Read) } else { tells(tag) }
 }
 
-/// An access of the task that is being submitted, which the tensor map is to remember.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Found {
-    /// Where the map came across what is accessed.
-    place: Place,
-    /// The number of the tensor; those that are read beside come after the arguments.
-    number: u32,
-    access: Access,
-    /// It is a write that waited for nothing: it is remembered beside those before it.
-    beside: bool,
-}
-
 impl Orchestrator {
-    /// Step 2: the distinct producers, with the kinds of their edges; and what the task accesses, for
-    /// [`record_accesses`](Orchestrator::record_accesses).
-    pub(crate) fn collect(&mut self, args: &Args) -> Result<(), SubmitError> {
-        if args.foreign && self.hazards == Hazards::RawWaw {
-            self.collect_foreign(args);
-            return Ok(());
+    /// Step 2: the distinct producers, with the kinds of their edges; and where the tensor map came across what the task
+    /// accesses, for [`record_accesses`](Orchestrator::record_accesses).
+    pub(crate) fn collect(&mut self, args: &Args) {
+        let count = args.tensors().len() + args.reads().len();
+        if self.places.len() < count {
+            self.places.resize(count, None);
         }
-        let (edges, allocator, map) = (&mut self.edges, &self.allocator, &mut self.map);
         for &(id, kind) in args.producers() {
-            add_live(edges, allocator, id, kind);
+            add_live(&mut self.edges, &self.allocator, &self.first, id, kind);
         }
-        let (infer, hazards, first) = (self.scopes.mode() == ScopeMode::Auto, self.hazards, &self.first);
-        let found = &mut self.found;
-        let mut look = |number: usize, tensor: &ChipTensor, asks: Option<Access>, tells: Option<Access>| {
-            let owner = tensor.owner_task_id();
-            // Memory may outlive the run of its creator: then there is nobody to wait for.
-            if owner.is_valid() && is_submitted(allocator, first, owner) {
-                add_live(edges, allocator, owner, EdgeKind::BOTH);
-            }
-            if let (Some(asks), Some(access)) = (asks, tells)
-                && infer
-                && !tensor.is_manual_dep()
-            {
-                let place = map.find(tensor, asks, &|id| life(allocator, id), &mut |id| {
-                    add(edges, id, EdgeKind::WAIT);
-                });
-                found.push(Found { place, number: number as u32, access, beside: false });
-            }
-        };
-        for (number, arg) in args.tensors().iter().enumerate() {
-            if !arg.creates() {
-                look(number, arg.tensor(), asks(arg.tag(), hazards), tells(arg.tag()));
-            }
+        if self.is_foreign(args) {
+            self.collect_foreign(args);
+        } else {
+            self.collect_accesses(args);
         }
-        for (number, (tensor, _)) in (args.tensors().len()..).zip(args.reads()) {
-            look(number, tensor, Some(Access::Read), Some(Access::Read));
-        }
-        make_distinct(edges);
-        Ok(())
+        make_distinct(&mut self.edges);
     }
 
-    /// As `collect`, by the rules of programs that answer for their memory themselves: what they say creates an edge to its
-    /// creator, what is read or read and written waits for writes, and what is only written is remembered and waits for
+    /// Whether the rules are those of programs that answer for their memory themselves.
+    #[inline]
+    fn is_foreign(&self, args: &Args) -> bool {
+        args.foreign && self.hazards == Hazards::RawWaw
+    }
+
+    #[inline]
+    fn collect_accesses(&mut self, args: &Args) {
+        let (infer, hazards) = (self.scopes.mode() == ScopeMode::Auto, self.hazards);
+        let tensors = args.tensors();
+        for (number, arg) in tensors.iter().enumerate() {
+            if arg.creates() {
+                self.places[number] = None;
+                continue;
+            }
+            let access = if infer { asks(arg.tag(), hazards) } else { None };
+            self.look(number, arg.tensor(), access);
+        }
+        for (number, (tensor, _)) in (tensors.len()..).zip(args.reads()) {
+            self.look(number, tensor, infer.then_some(Access::Read));
+        }
+    }
+
+    /// What the task waits for because of tensor `number`, and what it waits for to access it, if that is inferred.
+    #[inline(always)]
+    fn look(&mut self, number: usize, tensor: &ValidTensor, access: Option<Access>) {
+        let (edges, allocator) = (&mut self.edges, &self.allocator);
+        // Memory may outlive the run of its creator: then there is nobody to wait for.
+        add_live(edges, allocator, &self.first, tensor.owner_task_id(), EdgeKind::BOTH);
+        self.places[number] = match access {
+            Some(access) if !tensor.is_manual_dep() => {
+                self.accesses += 1;
+                let wait = &mut |id| add(edges, id, EdgeKind::WAIT);
+                Some(self.map.find(tensor, access, &|id| life(allocator, id), wait))
+            }
+            _ => None,
+        };
+    }
+
+    /// As `collect_accesses`, by the rules of programs that answer for their memory themselves: what they say creates an edge
+    /// to its creator, what is read or read and written waits for writes, and what is only written is remembered and waits for
     /// nothing. In a manual scope nothing is inferred at all.
     fn collect_foreign(&mut self, args: &Args) {
-        let (edges, allocator, map) = (&mut self.edges, &self.allocator, &mut self.map);
-        for &(id, kind) in args.producers() {
-            add_live(edges, allocator, id, kind);
-        }
-        if self.scopes.mode() == ScopeMode::Auto {
-            for (number, arg) in args.tensors().iter().enumerate() {
-                if arg.creates() {
-                    continue;
-                }
-                let tensor = arg.tensor();
-                let owner = tensor.owner_task_id();
-                if owner.is_valid() && is_submitted(allocator, &self.first, owner) {
-                    if allocator.retired(owner) == Some(false) {
-                        self.stale = Some((number, owner));
-                    } else {
-                        add(edges, owner, EdgeKind::BOTH);
-                    }
-                }
-                if tensor.is_manual_dep() {
-                    continue;
-                }
-                let number = number as u32;
-                let mut find = |access| {
-                    let known = tensor.get();
-                    map.find(known, access, &|id| life(allocator, id), &mut |id| {
-                        add(edges, id, EdgeKind::WAIT)
-                    })
-                };
-                match arg.tag() {
-                    TensorArgType::Input => drop(find(Access::Read)),
-                    TensorArgType::InOut => {
-                        let place = find(Access::Write);
-                        self.found.push(Found { place, number, access: Access::Write, beside: false });
-                    }
-                    TensorArgType::OutputExisting => {
-                        let place = Place::default();
-                        self.found.push(Found { place, number, access: Access::Write, beside: true });
-                    }
-                    TensorArgType::Output | TensorArgType::NoDep => {}
+        let (edges, allocator) = (&mut self.edges, &self.allocator);
+        let infer = self.scopes.mode() == ScopeMode::Auto;
+        // What is read beside is not theirs.
+        self.places.fill(None);
+        for (number, arg) in args.tensors().iter().enumerate() {
+            if arg.creates() || !infer {
+                continue;
+            }
+            let tensor = arg.tensor();
+            let owner = tensor.owner_task_id();
+            if owner.is_valid() && is_submitted(allocator, &self.first, owner) {
+                if allocator.retired(owner) == Some(false) {
+                    self.stale = Some((number, owner));
+                } else {
+                    add(edges, owner, EdgeKind::BOTH);
                 }
             }
+            if tensor.is_manual_dep() {
+                continue;
+            }
+            let mut find = |access| {
+                let wait = &mut |id| add(edges, id, EdgeKind::WAIT);
+                self.map.find(tensor, access, &|id| life(allocator, id), wait)
+            };
+            let place = match arg.tag() {
+                TensorArgType::Input => {
+                    // No read is remembered.
+                    find(Access::Read);
+                    continue;
+                }
+                TensorArgType::InOut => find(Access::Write),
+                TensorArgType::OutputExisting => Place::default(),
+                TensorArgType::Output | TensorArgType::NoDep => continue,
+            };
+            self.accesses += 1;
+            self.places[number] = Some(place);
         }
-        make_distinct(edges);
-    }
-
-    /// How many accesses the tensor map is to remember.
-    #[inline]
-    pub(crate) fn entries(&self) -> u32 {
-        self.found.len() as u32
     }
 
     /// What the task reads and writes, for those that come after it.
     #[inline]
     pub(crate) fn record_accesses(&mut self, placed: &Placed, args: &Args) {
-        let allocator = &self.allocator;
-        let (tensors, reads) = (args.tensors(), args.reads());
-        for &Found { place, number, access, beside } in &self.found {
-            let number = number as usize;
-            let tensor = match tensors.get(number) {
-                Some(arg) => arg.tensor(),
-                None => &reads[number - tensors.len()].0,
-            };
+        let tensors = args.tensors();
+        for (arg, place) in tensors.iter().zip(&self.places) {
+            let (Some(place), Some(access)) = (*place, tells(arg.tag())) else { continue };
+            let (tensor, allocator) = (arg.tensor(), &self.allocator);
             let life = &|id| life(allocator, id);
+            let beside = self.is_foreign(args) && matches!(arg.tag(), TensorArgType::OutputExisting);
             let recorded = if beside {
-                self.map.record_beside(tensor.get(), placed.id, life)
+                self.map.record_beside(tensor, placed.id, life)
             } else {
-                self.map.record_at(place, tensor.get(), access, placed.id, life)
+                self.map.record_at(place, tensor, access, placed.id, life)
             };
+            debug_assert!(recorded.is_ok(), "room was reserved");
+        }
+        for ((tensor, _), place) in args.reads().iter().zip(self.places.iter().skip(tensors.len())) {
+            let (Some(place), allocator) = (*place, &self.allocator) else { continue };
+            let life = &|id| life(allocator, id);
+            let recorded = self.map.record_at(place, tensor, Access::Read, placed.id, life);
             debug_assert!(recorded.is_ok(), "room was reserved");
         }
     }
@@ -190,22 +184,36 @@ fn make_distinct(edges: &mut Vec<(TaskId, EdgeKind)>) {
     });
 }
 
-/// As `add`, unless the producer is retired and so is done. One that failed still poisons, and so stays an edge.
-#[inline]
-fn add_live(edges: &mut Vec<(TaskId, EdgeKind)>, allocator: &Allocator, id: TaskId, kind: EdgeKind) {
-    if allocator.retired(id) != Some(false) {
+/// As `add`, unless the producer is of no task of this run, or is retired and so is done. One that failed still poisons, and
+/// so stays an edge.
+#[inline(always)]
+fn add_live(
+    edges: &mut Vec<(TaskId, EdgeKind)>,
+    allocator: &Allocator,
+    first: &[u32; RING_COUNT],
+    id: TaskId,
+    kind: EdgeKind,
+) {
+    if allocator.is_live(id) || (allocator.rings().has_failed() && has_failed(allocator, first, id)) {
         add(edges, id, kind);
     }
 }
 
+#[cold]
+fn has_failed(allocator: &Allocator, first: &[u32; RING_COUNT], id: TaskId) -> bool {
+    is_submitted(allocator, first, id) && allocator.retired(id) == Some(true)
+}
+
 /// Adds an edge. Few are compared in place; many are sorted at the end.
-#[inline]
+#[inline(always)]
 fn add(edges: &mut Vec<(TaskId, EdgeKind)>, id: TaskId, kind: EdgeKind) {
-    if edges.len() < FEW
-        && let Some(edge) = edges.iter_mut().find(|edge| edge.0 == id)
-    {
-        edge.1 |= kind;
-        return;
+    if edges.len() < FEW {
+        for edge in edges.iter_mut() {
+            if edge.0 == id {
+                edge.1 |= kind;
+                return;
+            }
+        }
     }
     edges.push((id, kind));
 }

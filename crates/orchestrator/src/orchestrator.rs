@@ -7,10 +7,9 @@ use core::panic::Location;
 use prewire_abi::{EdgeKind, ScopeMode, Shape, TaskId};
 use prewire_platform::{Awaited, Limits, Poll, Wait, WaitEnd};
 use prewire_ring::{Allocator, RING_COUNT, Ready, Rings, RunUsage};
-use prewire_tensormap::{Hazards, TensorMap};
+use prewire_tensormap::{Hazards, Place, TensorMap};
 
 use crate::error::SubmitError;
-use crate::infer::Found;
 use crate::recorded::Recorded;
 use crate::scope::{ScopeKey, Scopes};
 
@@ -86,8 +85,11 @@ pub struct Orchestrator {
     pub(crate) scopes: Scopes,
     /// Producers of the task being submitted.
     pub(crate) edges: Vec<(TaskId, EdgeKind)>,
-    /// What it accesses.
-    pub(crate) found: Vec<Found>,
+    /// Where the tensor map came across what it accesses: one for each argument, and for each tensor that is read beside. Behind
+    /// them is what is left of earlier tasks.
+    pub(crate) places: Vec<Option<Place>>,
+    /// How many accesses the tensor map is to remember.
+    pub(crate) accesses: u32,
     /// The first local number of this run, by ring.
     pub(crate) first: [u32; RING_COUNT],
     /// The last tensor of a submitter of its own rules whose creator was retired: which argument, and the creator.
@@ -115,7 +117,8 @@ impl Orchestrator {
             hazards,
             scopes: Scopes::default(),
             edges: Vec::new(),
-            found: Vec::new(),
+            places: Vec::new(),
+            accesses: 0,
             first: [0; RING_COUNT],
             stale: None,
             unordered: false,

@@ -24,6 +24,12 @@ impl ScopeKey {
         self.serial == 0
     }
 
+    /// Whether both name the same scope, or none.
+    #[inline]
+    pub(crate) const fn is(&self, other: &Self) -> bool {
+        self.serial == other.serial
+    }
+
     /// Where the scope was opened.
     #[must_use]
     pub const fn site(&self) -> Option<&'static Location<'static>> {

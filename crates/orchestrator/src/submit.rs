@@ -47,12 +47,12 @@ impl Orchestrator {
         cold.attrs =
             Attrs { unordered: self.unordered, predicated: args.condition().is_some(), ..cold.attrs };
         self.edges.clear();
-        self.found.clear();
+        self.accesses = 0;
         if args.depends() {
-            self.collect(args)?;
+            self.collect(args);
         }
         let ring = self.scopes.ring();
-        let (need, entries) = (self.need(args), self.entries());
+        let (need, entries) = (self.need(args), self.accesses);
         let holds = need.heap > 0 || args.foreign;
         let placed = match self.place_now(ring, &need, holds, entries, &cold, site) {
             Some(placed) => placed,
@@ -100,7 +100,7 @@ impl Orchestrator {
         }
         self.check(&cold, args, wait.can_fill())?;
         self.edges.clear();
-        self.found.clear();
+        self.accesses = 0;
         let ring = self.scopes.ring();
         let taken = self.reserve(wait, ring, args)?;
         let holds = taken.need.heap > 0 || args.foreign;

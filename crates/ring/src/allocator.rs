@@ -268,6 +268,17 @@ impl Allocator {
         if failed { Fate::Failed } else { Fate::Done }
     }
 
+    /// Whether `id`, of whatever run or of none, is a task of this run that is not known to be retired.
+    #[must_use]
+    #[inline]
+    pub fn is_live(&self, id: TaskId) -> bool {
+        let ring = id.ring() as usize;
+        ring < RING_COUNT && {
+            let (watermark, next) = (self.rings.rings[ring].watermark(), self.cursors[ring].next);
+            id.local().wrapping_sub(watermark) < next.wrapping_sub(watermark)
+        }
+    }
+
     /// Whether `id`, a task of this run, is retired; and if so, whether it failed.
     #[must_use]
     #[inline]

@@ -27,9 +27,9 @@ pub(crate) struct Buffer {
 const _: () = assert!(size_of::<Buffer>() == 64);
 
 impl Buffer {
-    fn new(addr: u64) -> Self {
-        Self { addr, end: 0, writer: TaskId::INVALID, readers: Readers::default(), grids: 0, next: 0 }
-    }
+    /// Nothing is remembered of it. What is free is so too, but for its address and what is next.
+    const EMPTY: Self =
+        Self { addr: 0, end: 0, writer: TaskId::INVALID, readers: Readers::NONE, grids: 0, next: 0 };
 }
 
 /// The buffers, in chains whose heads are a table that grows with them. Buffer 0 is none.
@@ -67,7 +67,7 @@ impl Buffers {
 
     pub(crate) fn new() -> Self {
         Self {
-            all: vec![Buffer::new(0)],
+            all: vec![Buffer::EMPTY],
             heads: vec![0; Self::FIRST_HEADS as usize],
             shift: 64 - Self::FIRST_HEADS.ilog2(),
             free: 0,
@@ -96,16 +96,17 @@ impl Buffers {
             self.spread();
         }
         let head = self.head(addr);
-        let new = Buffer { next: self.heads[head], ..Buffer::new(addr) };
         let at = self.free;
         let at = if at == 0 {
-            self.all.push(new);
+            self.all.push(Buffer::EMPTY);
             self.slots()
         } else {
             self.free = self.all[at as usize].next;
-            self.all[at as usize] = new;
             at
         };
+        let new = &mut self.all[at as usize];
+        new.addr = addr;
+        new.next = self.heads[head];
         self.heads[head] = at;
         self.live += 1;
         at

@@ -52,10 +52,12 @@ mod buffers;
 mod footprint;
 mod grid;
 mod map;
+mod place;
 mod plane;
 mod readers;
 mod reciprocal;
 mod region;
 
-pub use map::{Access, Full, Hazards, Life, Place, TensorMap};
+pub use map::{Access, Full, Hazards, Life, TensorMap};
+pub use place::Place;
 pub use region::{Memory, Overlap, Region};

@@ -2,6 +2,7 @@
 
 use crate::buffers::Buffer;
 use crate::footprint::Meet;
+use crate::place::{At, Place};
 use crate::plane::{Home, Plane, Verdict};
 use crate::readers::{ReaderPool, Readers};
 use crate::region::{Memory, Region};
@@ -63,70 +64,12 @@ impl fmt::Display for Full {
 
 impl core::error::Error for Full {}
 
-/// Where [`find`](TensorMap::find) came across the region that it was asked for. It is a hint: whatever was done to the
-/// map since, [`record_at`](TensorMap::record_at) of the same region does what [`record`](TensorMap::record) does, and
-/// is faster where the hint still holds.
-///
-/// Two whole words, so that it is made and kept in registers.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Place {
-    /// What it is below the number of its buffer or node.
-    at: u64,
-    /// What the stamp of the plane was.
-    stamp: u64,
-}
-
-/// What a place says.
-enum At {
-    Unknown,
-    /// It is the only region of this buffer, or was.
-    Buffer(u32),
-    /// It meets no region but its own, which is this node, while the plane has the stamp.
-    Node(u32),
-    /// It meets no region while the plane has the stamp.
-    Clear,
-}
-
-impl Place {
-    const UNKNOWN: Self = Self { at: 0, stamp: 0 };
-
-    #[inline]
-    fn buffer(buffer: u32) -> Self {
-        Self { at: u64::from(buffer) << 2 | 1, stamp: 0 }
-    }
-
-    #[inline]
-    fn node(node: u32, stamp: u64) -> Self {
-        Self { at: u64::from(node) << 2 | 2, stamp }
-    }
-
-    #[inline]
-    fn clear(stamp: u64) -> Self {
-        Self { at: 3, stamp }
-    }
-
-    #[inline]
-    fn read(self, stamp: u64) -> At {
-        let number = (self.at >> 2) as u32;
-        match self.at & 3 {
-            1 => At::Buffer(number),
-            2 if self.stamp == stamp => At::Node(number),
-            3 if self.stamp == stamp => At::Clear,
-            _ => At::Unknown,
-        }
-    }
-}
-
 /// Regions of memory to the tasks that last wrote and since read them. See the [crate documentation](crate).
 #[derive(Debug)]
 pub struct TensorMap {
     plane: Plane,
     readers: ReaderPool,
-    /// How many regions have a writer that counts.
-    writes: u32,
     hazards: Hazards,
-    capacity: u32,
-    high_water: u32,
 }
 
 impl TensorMap {
@@ -134,14 +77,7 @@ impl TensorMap {
     /// follows the entries in use, not the capacity.
     #[must_use]
     pub fn new(capacity: u32, hazards: Hazards) -> Self {
-        Self {
-            plane: Plane::new(capacity),
-            readers: ReaderPool::new(),
-            writes: 0,
-            hazards,
-            capacity,
-            high_water: 0,
-        }
+        Self { plane: Plane::new(capacity), readers: ReaderPool::new(capacity), hazards }
     }
 
     /// Calls `dep` with each task that an `access` of `region` must come after: one that conflicts with it and has
@@ -159,7 +95,6 @@ impl TensorMap {
         if writing && self.hazards == Hazards::Raw {
             return Place::UNKNOWN;
         }
-        let looks = writing || self.hazards == Hazards::RawWaw;
         let buffer = self.plane.buffers.find(region.buffer());
         if buffer == 0 {
             return Place::UNKNOWN;
@@ -168,18 +103,55 @@ impl TensorMap {
             return self.find_among(buffer, &region.region(), writing, life, dep);
         }
         let Buffer { writer, readers, .. } = &mut self.plane.buffers[buffer];
-        if writer.is_valid() {
+        let looks = writing || self.hazards == Hazards::RawWaw;
+        if looks && !readers.is_empty() {
+            self.find_readers(buffer, life, dep);
+        } else if writer.is_valid() {
             if life(*writer) != Life::Retired {
                 dep(*writer);
             } else if !readers.is_empty() {
-                *writer = TaskId::INVALID;
-                self.writes -= 1;
+                self.readers.drop_writer(writer);
             }
         }
-        if looks {
-            self.readers.look(readers, life, dep);
+        Place::new(At::Buffer(buffer), self.plane.stamp())
+    }
+
+    /// As `find`, where the region is the only one of its buffer and its readers count.
+    #[inline(never)]
+    fn find_readers(
+        &mut self,
+        buffer: u32,
+        life: &impl Fn(TaskId) -> Life,
+        dep: &mut impl FnMut(TaskId),
+    ) {
+        let Buffer { writer, readers, .. } = &mut self.plane.buffers[buffer];
+        Self::look(&mut self.readers, self.hazards, writer, readers, life, dep);
+    }
+
+    /// Reports the readers of a region, and its writer where they do not stand for it; drops those that retired. A reader
+    /// that lives has waited for the writer, and fails if that failed. What is beside a writer under other hazards has not.
+    #[inline]
+    fn look(
+        pool: &mut ReaderPool,
+        hazards: Hazards,
+        writer: &mut TaskId,
+        readers: &mut Readers,
+        life: &impl Fn(TaskId) -> Life,
+        dep: &mut impl FnMut(TaskId),
+    ) {
+        let mut counts = writer.is_valid();
+        if counts && life(*writer) == Life::Retired {
+            pool.drop_writer(writer);
+            counts = false;
         }
-        Place::buffer(buffer)
+        let stand_in = hazards == Hazards::All;
+        if counts && !stand_in {
+            dep(*writer);
+        }
+        let seen = pool.look(readers, life, dep);
+        if counts && stand_in && !seen.live {
+            dep(*writer);
+        }
     }
 
     /// As `find`, where there is more of the buffer, or something else.
@@ -199,31 +171,27 @@ impl TensorMap {
         let stays = writing || self.hazards == Hazards::All;
         // Without hazards of reads, those beside a writer are writers too, whom everybody waits for.
         let looks = writing || self.hazards == Hazards::RawWaw;
-        let (pool, writes) = (&mut self.readers, &mut self.writes);
+        let (pool, hazards) = (&mut self.readers, self.hazards);
         let mut judge = |writer: &mut TaskId, readers: &mut Readers, meet: Meet| {
-            if looks {
-                pool.look(readers, life, dep);
-            }
-            if writer.is_valid() {
+            let stays = stays && meet == Meet::Same;
+            if looks && !readers.is_empty() {
+                Self::look(pool, hazards, writer, readers, life, dep);
+            } else if writer.is_valid() {
                 if life(*writer) != Life::Retired {
                     dep(*writer);
-                    return Verdict::Keep;
+                } else if !(stays && readers.is_empty()) {
+                    pool.drop_writer(writer);
                 }
-                if readers.is_empty() && stays && meet == Meet::Same {
-                    return Verdict::Keep;
-                }
-                *writer = TaskId::INVALID;
-                *writes -= 1;
             }
-            let empty = readers.is_empty() && !(stays && meet == Meet::Same);
-            if empty { Verdict::Drop } else { Verdict::Keep }
+            let counts = writer.is_valid() || !readers.is_empty() || stays;
+            if counts { Verdict::Keep } else { Verdict::Drop }
         };
         match self.plane.sole(buffer, region, looks) {
-            Some(0) if writing => Place::clear(self.plane.stamp()),
+            Some(0) if writing => Place::new(At::Clear, self.plane.stamp()),
             Some(0) => Place::UNKNOWN,
             Some(node) if stays => {
                 self.plane.at(Home::Node(node), |writer, readers| judge(writer, readers, Meet::Same));
-                Place::node(node, self.plane.stamp())
+                Place::new(At::Node(node), self.plane.stamp())
             }
             _ => {
                 self.plane.visit(buffer, region, !looks, judge);
@@ -232,8 +200,9 @@ impl TensorMap {
         }
     }
 
-    /// Records that `task` accesses `region`; nothing, if it names no task. A write removes the entries that it covers:
-    /// `task` waits for theirs. Never fails if an entry was reserved.
+    /// Records that `task` accesses `region`; nothing, if it names no task. A read has waited for what a
+    /// [find](TensorMap::find) told of. A write removes the entries that it covers: `task` waits for theirs. Never fails if an
+    /// entry was reserved.
     ///
     /// # Errors
     ///
@@ -263,23 +232,56 @@ impl TensorMap {
         task: TaskId,
         life: &impl Fn(TaskId) -> Life,
     ) -> Result<(), Full> {
-        if !task.is_valid() {
-            return Ok(());
-        }
         let recorded = match place.read(self.plane.stamp()) {
-            At::Buffer(buffer)
-                if self.plane.still_holds_alone(buffer, region.buffer(), region.end_from_start()) =>
-            {
-                self.record_in(Home::Buffer(buffer), access, task, life)
-            }
+            _ if !task.is_valid() => true,
+            At::Buffer(buffer) => self.record_in(Home::Buffer(buffer), access, task, life),
             At::Node(node) => self.record_in(Home::Node(node), access, task, life),
-            at => self.record_among(matches!(at, At::Clear), &region.region(), access, task, life),
+            At::Clear => self.record_among(true, &region.region(), access, task, life),
+            At::Unknown => self.record_somewhere(region, access, task, life),
         };
-        self.high_water = self.high_water.max(self.len());
-        if recorded { Ok(()) } else { Err(Full { capacity: self.capacity }) }
+        if recorded { Ok(()) } else { Err(Full { capacity: self.capacity() }) }
     }
 
-    /// Records an access of what is remembered at `home` and meets no other.
+    /// As `record_at`, where no place is known.
+    #[inline(never)]
+    fn record_somewhere(
+        &mut self,
+        region: &impl Memory,
+        access: Access,
+        task: TaskId,
+        life: &impl Fn(TaskId) -> Life,
+    ) -> bool {
+        let (buffer, end) = (self.plane.buffers.find(region.buffer()), region.end_from_start());
+        if buffer == 0 && end != 0 {
+            return self.record_first(region.buffer(), end, access, task, life);
+        }
+        if buffer != 0 && self.plane.holds_alone(buffer, end) {
+            return self.record_in(Home::Buffer(buffer), access, task, life);
+        }
+        self.record_among(false, &region.region(), access, task, life)
+    }
+
+    /// Records the first access of a buffer that nothing is remembered of, from its start to `end`.
+    #[inline]
+    fn record_first(
+        &mut self,
+        addr: u64,
+        end: u64,
+        access: Access,
+        task: TaskId,
+        life: &impl Fn(TaskId) -> Life,
+    ) -> bool {
+        if access == Access::Read && self.hazards != Hazards::All {
+            return true;
+        }
+        self.collect(life);
+        if self.readers.left() == 0 {
+            return false;
+        }
+        let buffer = self.plane.add_whole(addr, end);
+        self.record_in(Home::Buffer(buffer), access, task, life)
+    }
+
     /// Remembers a write that waited for nothing: what was written before is remembered beside it, and later accesses wait
     /// for all of them, until a write that did wait covers them. Only under [`Hazards::RawWaw`]; under others it is a write
     /// as any other, which must have waited.
@@ -318,13 +320,11 @@ impl TensorMap {
         }
         let recorded = match self.plane.get(region) {
             Some(home) => {
-                let room = self.capacity.saturating_sub(self.writes);
-                self.readers.push(self.plane.readers(home), task, room, life)
+                self.readers.push(self.plane.readers(home), task, life)
             }
             None => self.insert(region, Access::Write, task, life),
         };
-        self.high_water = self.high_water.max(self.len());
-        if recorded { Ok(()) } else { Err(Full { capacity: self.capacity }) }
+        if recorded { Ok(()) } else { Err(Full { capacity: self.capacity() }) }
     }
 
     /// Puts an access on record where its region is already; whether there was room.
@@ -336,19 +336,17 @@ impl TensorMap {
         task: TaskId,
         life: &impl Fn(TaskId) -> Life,
     ) -> bool {
-        let (pool, writes, capacity) = (&mut self.readers, &mut self.writes, self.capacity);
+        let pool = &mut self.readers;
         if access == Access::Read {
-            return self.hazards != Hazards::All
-                || pool.push(self.plane.readers(home), task, capacity.saturating_sub(*writes), life);
+            return self.hazards != Hazards::All || pool.push(self.plane.readers(home), task, life);
         }
         self.plane.at(home, |writer, readers| {
             pool.drop_all(readers);
-            let room = writes.saturating_add(pool.len()) < capacity;
-            put(writer, task, writes, room)
+            pool.put(writer, task)
         })
     }
 
-    /// As `record_at`, where there is more of the buffer, or nothing yet; `clear`: nothing that it meets.
+    /// As `record_at`, where there is more of the buffer; `clear`: nothing that it meets.
     #[inline(never)]
     fn record_among(
         &mut self,
@@ -382,23 +380,27 @@ impl TensorMap {
         task: TaskId,
         life: &impl Fn(TaskId) -> Life,
     ) -> bool {
-        let (pool, writes) = (&mut self.readers, &mut self.writes);
-        self.plane.collect(|writer, readers| {
-            pool.look_at_some(readers, life);
-            is_over(writer, readers, writes, life)
-        });
-        if self.len() >= self.capacity {
+        self.collect(life);
+        if self.readers.left() == 0 {
             return false;
         }
-        let mut readers = Readers::default();
-        if access == Access::Read {
-            self.readers.push(&mut readers, task, u32::MAX, life);
-            self.plane.insert(region, TaskId::INVALID, readers);
-        } else {
-            self.writes += 1;
-            self.plane.insert(region, task, readers);
-        }
+        let (mut writer, mut readers) = (TaskId::INVALID, Readers::NONE);
+        match access {
+            Access::Read => self.readers.push(&mut readers, task, life),
+            Access::Write => self.readers.put(&mut writer, task),
+        };
+        self.plane.insert(region, writer, readers);
         true
+    }
+
+    /// Drops some of what is over, if much is remembered.
+    #[inline]
+    fn collect(&mut self, life: &impl Fn(TaskId) -> Life) {
+        let pool = &mut self.readers;
+        self.plane.collect(|writer, readers| {
+            pool.look_at_some(readers, life);
+            is_over(writer, readers, pool, life)
+        });
     }
 
     /// Drops what `region` covers, and says where the region itself is remembered.
@@ -412,14 +414,13 @@ impl TensorMap {
             Some(node) => return Some(Home::Node(node)),
             None => {}
         }
-        let (pool, writes) = (&mut self.readers, &mut self.writes);
+        let pool = &mut self.readers;
         self.plane.visit(buffer, region, false, |writer, readers, meet| {
             if meet != Meet::Covers {
                 return Verdict::Keep;
             }
             pool.drop_all(readers);
-            *writes -= u32::from(writer.is_valid());
-            *writer = TaskId::INVALID;
+            pool.drop_writer(writer);
             Verdict::Drop
         });
         self.plane.get(region)
@@ -434,17 +435,17 @@ impl TensorMap {
 
     #[inline]
     fn has_room(&self, n: u32) -> bool {
-        self.capacity.saturating_sub(self.len()) >= n
+        self.readers.left() >= n
     }
 
     fn make_room(&mut self, n: u32, life: &impl Fn(TaskId) -> Life) -> bool {
         const LOOKS: u32 = 64;
         let (mut buffers, mut nodes) = (self.plane.buffers.slots(), self.plane.slots());
         while !self.has_room(n) && (buffers > 0 || nodes > 0) {
-            let (pool, writes) = (&mut self.readers, &mut self.writes);
+            let pool = &mut self.readers;
             let dead = &mut |writer: &mut TaskId, readers: &mut Readers| {
                 pool.look(readers, life, &mut |_| ());
-                is_over(writer, readers, writes, life)
+                is_over(writer, readers, pool, life)
             };
             let looks = LOOKS.min(buffers);
             self.plane.sweep_buffers(looks, dead);
@@ -459,11 +460,10 @@ impl TensorMap {
     /// Drops what is recorded of the buffer at address `buffer`, of failed tasks too: the address is given to new
     /// memory, which has no past. The caller answers for it that whoever used the old memory has ended.
     pub fn forget(&mut self, buffer: u64) {
-        let (pool, writes) = (&mut self.readers, &mut self.writes);
+        let pool = &mut self.readers;
         self.plane.forget(buffer, |writer, readers| {
             pool.drop_all(readers);
-            *writes -= u32::from(writer.is_valid());
-            *writer = TaskId::INVALID;
+            pool.drop_writer(writer);
         });
     }
 
@@ -471,14 +471,13 @@ impl TensorMap {
     pub fn clear(&mut self) {
         self.plane.clear();
         self.readers.clear();
-        self.writes = 0;
     }
 
     /// How many entries are in use, those of retired tasks that were not yet met included.
     #[must_use]
     #[inline]
     pub fn len(&self) -> u32 {
-        self.writes + self.readers.len()
+        self.readers.used()
     }
 
     /// Whether no entry is in use.
@@ -491,13 +490,13 @@ impl TensorMap {
     #[must_use]
     #[inline]
     pub fn capacity(&self) -> u32 {
-        self.capacity
+        self.readers.capacity()
     }
 
     /// The most entries that were ever in use.
     #[must_use]
     pub fn high_water(&self) -> u32 {
-        self.high_water
+        self.readers.high_water()
     }
 
     /// How many bytes of memory it holds. Its table of 4 bytes an entry of capacity counts whole, though only what is
@@ -526,24 +525,15 @@ impl TensorMap {
     }
 }
 
-/// Makes `task` the writer of a region: in the place of another, or with a new entry if there is `room`.
-#[inline]
-fn put(writer: &mut TaskId, task: TaskId, writes: &mut u32, room: bool) -> bool {
-    if !writer.is_valid() {
-        if !room {
-            return false;
-        }
-        *writes += 1;
-    }
-    *writer = task;
-    true
-}
-
 /// Whether nothing of a region counts any more, once its writer is looked at.
-fn is_over(writer: &mut TaskId, readers: &Readers, writes: &mut u32, life: &impl Fn(TaskId) -> Life) -> bool {
+fn is_over(
+    writer: &mut TaskId,
+    readers: &Readers,
+    pool: &mut ReaderPool,
+    life: &impl Fn(TaskId) -> Life,
+) -> bool {
     if writer.is_valid() && life(*writer) == Life::Retired {
-        *writer = TaskId::INVALID;
-        *writes -= 1;
+        pool.drop_writer(writer);
     }
     !writer.is_valid() && readers.is_empty()
 }

@@ -44,7 +44,7 @@ pub(crate) struct Plane {
     cells: Vec<u32>,
     free_node: u32,
     free_grid: u32,
-    /// Counts the changes of which regions there are.
+    /// Counts the changes of which regions there are in a buffer.
     stamp: u64,
     node_hand: Hand,
     buffer_hand: Hand,
@@ -67,7 +67,7 @@ const _: () = assert!(size_of::<Node>() == 64);
 
 /// What a write needs beside: the readers; the neighbours among the nodes of the grid; and where the chain of the
 /// cell is.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 struct Side {
     readers: Readers,
     prev: u32,
@@ -87,7 +87,7 @@ impl Plane {
         Self {
             buffers: Buffers::new(),
             nodes: vec![Node { rect: Rect::UNIT, writer: TaskId::INVALID, grid: 0, next: 0 }],
-            sides: vec![Side::default()],
+            sides: vec![Side { readers: Readers::NONE, prev: 0, next: 0, slot: 0, straddles: false }],
             grids: vec![Grid::new(0, Layout::BYTES, &Rect::UNIT, |length| length)],
             cells: vec![0; heads],
             free_node: 0,
@@ -104,7 +104,7 @@ impl Plane {
         self.visited
     }
 
-    /// Changes whenever a region is added or dropped.
+    /// Changes whenever a region is dropped, or added to a buffer that something is remembered of.
     #[inline]
     pub(crate) fn stamp(&self) -> u64 {
         self.stamp
@@ -116,12 +116,6 @@ impl Plane {
     pub(crate) fn holds_alone(&self, buffer: u32, end: u64) -> bool {
         let Buffer { end: of, grids, .. } = &self.buffers[buffer];
         end != 0 && *of == end && *grids == 0
-    }
-
-    /// As `holds_alone`, where the buffer was at `addr` and may since have become another one.
-    #[inline]
-    pub(crate) fn still_holds_alone(&self, buffer: u32, addr: u64, end: u64) -> bool {
-        self.buffers[buffer].addr == addr && self.holds_alone(buffer, end)
     }
 
     /// The node of exactly this region if it meets that one alone, or 0 if it meets none; none if neither is easily
@@ -224,6 +218,15 @@ impl Plane {
                 answer
             }
         }
+    }
+
+    /// Adds the buffer at `addr`, of which nothing is remembered, with a region from its start to `end`. No place is
+    /// another one by that.
+    #[inline]
+    pub(crate) fn add_whole(&mut self, addr: u64, end: u64) -> u32 {
+        let buffer = self.buffers.add(addr);
+        self.buffers[buffer].end = end;
+        buffer
     }
 
     /// Adds a region that is not empty and not there yet.

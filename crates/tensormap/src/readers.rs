@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use prewire_abi::TaskId;
 
 /// How many readers a region keeps in place.
-const FEW: usize = 3;
+const FEW: usize = 6;
 /// How many readers a chunk has: with its link it is a cache line.
 const MANY: usize = 7;
 /// A chunk with no more readers than this takes new ones before there is another chunk.
@@ -15,57 +15,85 @@ const LOW: usize = 3;
 
 /// The readers of one region.
 ///
-/// Of the readers that failed one is kept: a writer that comes after any of them is poisoned, and after one as well.
+/// Of the readers that failed one is enough: a writer that comes after any of them is poisoned, and after one as well. Those
+/// that are looked at together keep one.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Readers {
-    /// The first `few` are readers. The last is the one that failed, if one did.
-    ids: [TaskId; FEW],
-    /// The chunk last added to; the ring goes on with the one that was looked at longest ago. 0: there is none.
+    /// The first `few` are the numbers of readers, all of them of `ring`.
+    ids: [u32; FEW],
+    /// The chunk last added to; the ring of chunks goes on with the one that was looked at longest ago. 0: there is none.
     chunk: u32,
-    few: u8,
-    failed: bool,
-}
-
-impl Default for Readers {
-    fn default() -> Self {
-        Self { ids: [TaskId::INVALID; FEW], chunk: 0, few: 0, failed: false }
-    }
+    few: u16,
+    ring: u16,
 }
 
 impl Readers {
+    /// None.
+    pub(crate) const NONE: Self = Self { ids: [0; FEW], chunk: 0, few: 0, ring: 0 };
+
     /// Whether there is no reader.
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
-        self.few == 0 && self.chunk == 0 && !self.failed
+        u32::from(self.few) | self.chunk == 0
     }
 
-    /// How many it has room for in place.
+    /// Adds `task` in place if there is a place for it; it is not there.
     #[inline]
-    fn places(&self) -> usize {
-        FEW - usize::from(self.failed)
-    }
-
-    /// What becomes of `task`, which is as `life` says: whether it stays among the readers that live.
-    #[inline]
-    fn stays(&mut self, task: TaskId, life: Life, dropped: &mut u32) -> bool {
-        match life {
-            Life::Live => return true,
-            Life::Failed if !self.failed => {
-                self.failed = true;
-                self.ids[FEW - 1] = task;
-            }
-            Life::Failed | Life::Retired => *dropped += 1,
+    fn add(&mut self, task: TaskId) -> bool {
+        if self.few == 0 {
+            // One of a ring beyond these is in no place.
+            self.ring = task.ring() as u16;
         }
-        false
+        match self.ids.get_mut(usize::from(self.few)) {
+            Some(place) if u32::from(self.ring) == task.ring() => {
+                *place = task.local();
+                self.few += 1;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// The last in place.
+    #[inline]
+    fn last(&self) -> Option<TaskId> {
+        let local = self.ids.get(usize::from(self.few).wrapping_sub(1))?;
+        Some(TaskId::new(self.ring.into(), *local))
     }
 }
 
-/// The chunks of all rings. Chunk 0 is none.
+/// What a look at readers has met.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Seen {
+    /// One that lives.
+    pub(crate) live: bool,
+    failed: bool,
+}
+
+impl Seen {
+    /// Whether a reader stays that is as `life` says.
+    #[inline]
+    fn stays(&mut self, life: Life) -> bool {
+        match life {
+            Life::Live => {
+                self.live = true;
+                true
+            }
+            Life::Retired => false,
+            Life::Failed => !core::mem::replace(&mut self.failed, true),
+        }
+    }
+}
+
+/// The chunks of all rings, and the count of the entries that the map has: the readers, and the writers that it is told of.
+/// Chunk 0 is none.
 #[derive(Debug)]
 pub(crate) struct ReaderPool {
     chunks: Vec<Chunk>,
     free: u32,
-    live: u32,
+    used: u32,
+    capacity: u32,
+    high_water: u32,
     visited: u64,
 }
 
@@ -92,11 +120,11 @@ impl Chunk {
     }
 
     #[inline]
-    fn add(&mut self, task: TaskId) {
-        if let Some(place) = self.ids.get_mut(self.count as usize) {
-            *place = task;
-            self.count += 1;
-        }
+    fn add(&mut self, task: TaskId) -> bool {
+        let Some(place) = self.ids.get_mut(self.count as usize) else { return false };
+        *place = task;
+        self.count += 1;
+        true
     }
 }
 
@@ -104,14 +132,31 @@ impl ReaderPool {
     /// The most that a reader takes beside its region.
     pub(crate) const BYTES_A_READER: u64 = size_of::<Chunk>() as u64;
 
-    pub(crate) fn new() -> Self {
-        Self { chunks: vec![Chunk::NONE], free: 0, live: 0, visited: 0 }
+    pub(crate) fn new(capacity: u32) -> Self {
+        Self { chunks: vec![Chunk::NONE], free: 0, used: 0, capacity, high_water: 0, visited: 0 }
     }
 
-    /// How many readers there are.
+    /// How many entries are in use.
     #[inline]
-    pub(crate) fn len(&self) -> u32 {
-        self.live
+    pub(crate) fn used(&self) -> u32 {
+        self.used
+    }
+
+    /// How many entries there are.
+    #[inline]
+    pub(crate) fn capacity(&self) -> u32 {
+        self.capacity
+    }
+
+    /// The most entries that were ever in use.
+    pub(crate) fn high_water(&self) -> u32 {
+        self.high_water
+    }
+
+    /// How many entries are free.
+    #[inline]
+    pub(crate) fn left(&self) -> u32 {
+        self.capacity - self.used
     }
 
     /// How many readers were looked at so far.
@@ -124,72 +169,81 @@ impl ReaderPool {
         self.chunks.capacity() * size_of::<Chunk>()
     }
 
-    /// Adds `task`, unless it is the last one added already; false if there are `capacity` readers even so.
+    /// One entry more; there is one.
+    #[inline]
+    fn count_entry(&mut self) {
+        self.used += 1;
+        self.high_water = self.high_water.max(self.used);
+    }
+
+    /// Makes `task` the writer of a region: in the place of another, or with a new entry; false if there is none.
+    #[inline]
+    pub(crate) fn put(&mut self, writer: &mut TaskId, task: TaskId) -> bool {
+        if !writer.is_valid() {
+            if self.left() == 0 {
+                return false;
+            }
+            self.count_entry();
+        }
+        *writer = task;
+        true
+    }
+
+    /// A region has no writer any more, if it had one.
+    #[inline]
+    pub(crate) fn drop_writer(&mut self, writer: &mut TaskId) {
+        self.used -= u32::from(writer.is_valid());
+        *writer = TaskId::INVALID;
+    }
+
+    /// Adds `task`, unless it is the last one added already; false if there is no entry.
     #[inline]
     pub(crate) fn push(
         &mut self,
         readers: &mut Readers,
         task: TaskId,
-        capacity: u32,
         life: &impl Fn(TaskId) -> Life,
     ) -> bool {
-        if self.live < capacity {
-            let few = usize::from(readers.few);
-            if few < readers.places() {
-                if few == 0 || readers.ids[few - 1] != task {
-                    readers.ids[few] = task;
-                    readers.few += 1;
-                    self.live += 1;
-                }
-                return true;
-            }
-            // Chunk 0 is always full.
-            let chunk = &mut self.chunks[readers.chunk as usize];
-            let count = chunk.count as usize;
-            if let Some(place) = chunk.ids.get_mut(count) {
-                *place = task;
-                let twice = count > 0 && chunk.ids[count - 1] == task;
-                chunk.count += u32::from(!twice);
-                self.live += u32::from(!twice);
-                return true;
-            }
+        if readers.last() == Some(task) {
+            return true;
         }
-        self.push_more(readers, task, capacity, life)
+        if self.left() > 0 && readers.add(task) {
+            self.count_entry();
+            return true;
+        }
+        self.push_more(readers, task, life)
     }
 
-    /// As `push`, where there is no room: it looks at what is in place, and at a chunk or two where the last
+    /// As `push`, where there is no room in place: it looks at what is there, and at a chunk or two where the last
     /// one is full, so that the ring holds at most about twice the readers that live.
     #[inline(never)]
     fn push_more(
         &mut self,
         readers: &mut Readers,
         task: TaskId,
-        capacity: u32,
         life: &impl Fn(TaskId) -> Life,
     ) -> bool {
-        let last = match readers.chunk {
-            0 => readers.ids.get(usize::from(readers.few).wrapping_sub(1)),
-            chunk => self.chunks[chunk as usize].tasks().last(),
-        };
-        if last == Some(&task) {
+        // Chunk 0 is always full.
+        let chunk = &mut self.chunks[readers.chunk as usize];
+        if readers.chunk != 0 && chunk.tasks().last() == Some(&task) {
             return true;
         }
-        self.tidy(readers, life, &mut |_| ());
-        self.step(readers, life);
-        if self.live >= capacity {
+        if self.used < self.capacity && chunk.add(task) {
+            self.count_entry();
+            return true;
+        }
+        self.look_at_some(readers, life);
+        if self.left() == 0 {
             return false;
         }
-        self.live += 1;
-        let few = usize::from(readers.few);
-        if few < readers.places() {
-            readers.ids[few] = task;
-            readers.few += 1;
+        self.count_entry();
+        if readers.add(task) {
             return true;
         }
-        if readers.chunk == 0 || self.chunks[readers.chunk as usize].count as usize == MANY {
+        if !self.chunks[readers.chunk as usize].add(task) {
             self.grow(readers);
+            self.chunks[readers.chunk as usize].add(task);
         }
-        self.chunks[readers.chunk as usize].add(task);
         true
     }
 
@@ -200,24 +254,27 @@ impl ReaderPool {
         readers: &mut Readers,
         life: &impl Fn(TaskId) -> Life,
         kept: &mut impl FnMut(TaskId),
-    ) {
-        if !readers.is_empty() {
-            self.look_at_all(readers, life, kept);
+    ) -> Seen {
+        let mut seen = Seen::default();
+        self.tidy(readers, &mut seen, life, kept);
+        if readers.chunk != 0 {
+            self.look_at_chunks(readers, &mut seen, life, kept);
         }
+        seen
     }
 
-    fn look_at_all(
+    #[inline(never)]
+    fn look_at_chunks(
         &mut self,
         readers: &mut Readers,
+        seen: &mut Seen,
         life: &impl Fn(TaskId) -> Life,
         kept: &mut impl FnMut(TaskId),
     ) {
-        self.tidy(readers, life, kept);
-        let failed = readers.failed;
         let (last, mut before) = (readers.chunk, readers.chunk);
         while before != 0 {
             let at = self.chunks[before as usize].next;
-            self.tidy_chunk(readers, at, life, kept);
+            self.tidy_chunk(at, seen, life, kept);
             if self.chunks[at as usize].count > 0 {
                 before = at;
             } else {
@@ -227,95 +284,78 @@ impl ReaderPool {
                 break;
             }
         }
-        if readers.failed && !failed {
-            kept(readers.ids[FEW - 1]);
-        }
     }
 
     /// Looks at a few readers, and drops those that retired.
     pub(crate) fn look_at_some(&mut self, readers: &mut Readers, life: &impl Fn(TaskId) -> Life) {
-        self.tidy(readers, life, &mut |_| ());
-        self.step(readers, life);
+        let mut seen = Seen::default();
+        self.tidy(readers, &mut seen, life, &mut |_| ());
+        if readers.chunk != 0 {
+            self.step(readers, &mut seen, life);
+        }
     }
 
     /// Looks at the readers in place.
-    fn tidy(&mut self, readers: &mut Readers, life: &impl Fn(TaskId) -> Life, kept: &mut impl FnMut(TaskId)) {
-        let mut dropped = 0;
-        if readers.failed {
-            self.visited += 1;
-            if life(readers.ids[FEW - 1]) == Life::Retired {
-                readers.failed = false;
-                dropped += 1;
-            } else {
-                kept(readers.ids[FEW - 1]);
-            }
-        }
-        let (ids, few, failed) = (readers.ids, readers.few, readers.failed);
-        readers.few = 0;
-        // The one that fails has made a place free before its own is taken.
-        for task in ids.into_iter().take(few.into()) {
-            self.visited += 1;
-            if readers.stays(task, life(task), &mut dropped) {
-                kept(task);
-                readers.ids[usize::from(readers.few)] = task;
-                readers.few += 1;
-            }
-        }
-        if readers.failed && !failed {
-            kept(readers.ids[FEW - 1]);
-        }
-        self.live -= dropped;
-    }
-
-    /// Looks at the readers of `chunk`. One that fails is put in place, for a reader that takes its place here.
-    fn tidy_chunk(
+    #[inline]
+    fn tidy(
         &mut self,
         readers: &mut Readers,
+        seen: &mut Seen,
+        life: &impl Fn(TaskId) -> Life,
+        kept: &mut impl FnMut(TaskId),
+    ) {
+        let count = FEW.min(readers.few.into());
+        let mut left = 0;
+        for number in 0..count {
+            let local = readers.ids[number];
+            let task = TaskId::new(readers.ring.into(), local);
+            if seen.stays(life(task)) {
+                kept(task);
+                readers.ids[left] = local;
+                left += 1;
+            }
+        }
+        readers.few = left as u16;
+        self.visited += count as u64;
+        self.used -= (count - left) as u32;
+    }
+
+    /// Looks at the readers of `chunk`.
+    fn tidy_chunk(
+        &mut self,
         chunk: u32,
+        seen: &mut Seen,
         life: &impl Fn(TaskId) -> Life,
         kept: &mut impl FnMut(TaskId),
     ) {
         let at = &mut self.chunks[chunk as usize];
         let count = at.tasks().len();
-        let (mut left, mut dropped) = (0, 0);
+        let mut left = 0;
         for number in 0..count {
             let task = at.ids[number];
-            let life = life(task);
-            if life == Life::Live {
+            if seen.stays(life(task)) {
                 kept(task);
                 at.ids[left] = task;
                 left += 1;
-                continue;
-            }
-            let full = usize::from(readers.few) == readers.places();
-            let (last, failed) = (readers.ids[FEW - 1], readers.failed);
-            readers.stays(task, life, &mut dropped);
-            if readers.failed && !failed && full {
-                at.ids[left] = last;
-                left += 1;
-                readers.few -= 1;
             }
         }
         at.count = left as u32;
         self.visited += count as u64;
-        self.live -= dropped;
+        self.used -= (count - left) as u32;
     }
 
     /// Looks at the chunk of the ring that was looked at longest ago, and at the one after it, and makes the first of
     /// them with few readers the one to add to. What is empty beside it is dropped.
-    fn step(&mut self, readers: &mut Readers, life: &impl Fn(TaskId) -> Life) {
+    fn step(&mut self, readers: &mut Readers, seen: &mut Seen, life: &impl Fn(TaskId) -> Life) {
         let last = readers.chunk;
-        if last == 0 {
-            return;
-        }
         let first = self.chunks[last as usize].next;
-        self.tidy_chunk(readers, first, life, &mut |_| ());
+        self.tidy_chunk(first, seen, life, &mut |_| ());
         let second = self.chunks[first as usize].next;
         if self.chunks[first as usize].count as usize <= LOW {
             readers.chunk = first;
         }
         if second != first {
-            self.tidy_chunk(readers, second, life, &mut |_| ());
+            self.tidy_chunk(second, seen, life, &mut |_| ());
             if self.chunks[second as usize].count == 0 {
                 self.unlink(readers, first, second);
             } else if readers.chunk == last && self.chunks[second as usize].count as usize <= LOW {
@@ -323,7 +363,7 @@ impl ReaderPool {
             }
         }
         // Between two that were looked at just now, so that the others keep their turn.
-        if readers.chunk == last && last != 0 && self.chunks[last as usize].count as usize == MANY {
+        if readers.chunk == last && self.chunks[last as usize].count as usize == MANY {
             readers.chunk = first;
             self.grow(readers);
         }
@@ -360,8 +400,8 @@ impl ReaderPool {
     /// Drops all readers.
     #[inline]
     pub(crate) fn drop_all(&mut self, readers: &mut Readers) {
-        self.live -= u32::from(readers.few) + u32::from(readers.failed);
-        (readers.few, readers.failed) = (0, false);
+        self.used -= u32::from(readers.few);
+        readers.few = 0;
         if readers.chunk != 0 {
             self.drop_ring(readers);
         }
@@ -371,7 +411,7 @@ impl ReaderPool {
         let mut at = readers.chunk;
         loop {
             let Chunk { next, count, .. } = self.chunks[at as usize];
-            self.live -= count;
+            self.used -= count;
             self.give(at);
             at = next;
             if at == readers.chunk {
@@ -381,11 +421,11 @@ impl ReaderPool {
         readers.chunk = 0;
     }
 
-    /// Forgets every ring at once.
+    /// Forgets every entry at once.
     pub(crate) fn clear(&mut self) {
         self.chunks.truncate(1);
         self.free = 0;
-        self.live = 0;
+        self.used = 0;
     }
 
     fn take(&mut self) -> u32 {

@@ -3,7 +3,7 @@
 use crate::footprint::{Footprint, Meet};
 use core::fmt;
 use core::ops::Range;
-use prewire_abi::ChipTensor;
+use prewire_abi::{ChipTensor, ValidTensor};
 
 /// The most dimensions that are compared exactly.
 pub(crate) const DIMS: usize = 5;
@@ -271,6 +271,23 @@ impl Memory for ChipTensor {
     #[inline]
     fn region(&self) -> Region {
         Region::from(self)
+    }
+}
+
+impl Memory for ValidTensor {
+    #[inline]
+    fn buffer(&self) -> u64 {
+        self.get().buffer()
+    }
+
+    #[inline]
+    fn end_from_start(&self) -> u64 {
+        self.get().end_from_start()
+    }
+
+    #[inline]
+    fn region(&self) -> Region {
+        Region::from(self.get())
     }
 }
 

@@ -169,7 +169,7 @@ impl Plane {
     /// Nothing is kept in place in `buffer` any more. It stays, empty or not.
     pub(super) fn vacate(&mut self, buffer: u32) {
         let at = &mut self.buffers[buffer];
-        (at.end, at.writer, at.readers) = (0, TaskId::INVALID, Readers::default());
+        (at.end, at.writer, at.readers) = (0, TaskId::INVALID, Readers::NONE);
         self.stamp += 1;
     }
 

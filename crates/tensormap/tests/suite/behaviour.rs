@@ -79,7 +79,7 @@ fn a_read_waits_for_the_write_and_a_write_for_both() {
     assert_eq!(bench.submit(&chunk(0, 8), Write, 0), []);
     assert_eq!(bench.submit(&chunk(0, 8), Read, 1), [0]);
     assert_eq!(bench.submit(&chunk(0, 8), Read, 2), [0], "readers do not wait for readers");
-    assert_eq!(bench.submit(&chunk(0, 8), Write, 3), [0, 1, 2]);
+    assert_eq!(bench.submit(&chunk(0, 8), Write, 3), [1, 2], "the readers have waited for the writer");
     assert_eq!(bench.submit(&chunk(0, 8), Write, 4), [3], "what a write covers is ordered through it");
     assert_eq!(bench.map.len(), 1);
 }
@@ -143,7 +143,7 @@ fn one_of_many_failed_readers_is_kept() {
     for task in 0..1000 {
         assert_eq!(bench.submit(&chunk(0, 8), Read, task), []);
         bench.end([task], Life::Failed);
-        assert!(bench.map.len() <= 4);
+        assert!(bench.map.len() <= 6, "as many as have a place with the region");
     }
     let found = bench.find(&chunk(4, 8), Write);
     assert_eq!(found.len(), 1, "one is enough to poison: {found:?}");
