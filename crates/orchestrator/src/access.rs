@@ -25,7 +25,7 @@ impl Orchestrator {
         access: Access,
     ) -> Result<(), SubmitError> {
         self.check_running()?;
-        self.check_open(0, tensor, &scope)?;
+        self.scopes.check(0, tensor, &scope)?;
         self.wait_for_edges(wait, tensor, access, false)
     }
 

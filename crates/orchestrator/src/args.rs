@@ -134,10 +134,10 @@ pub(crate) struct Sums {
 }
 
 impl Sums {
-    /// Whether nothing about the tensors has to be checked: none was made in a scope, and none that exists is written.
+    /// Whether nothing about the tensors has to be checked: none that exists is written, and none is to be filled.
     #[inline]
     pub(crate) const fn is_plain(&self) -> bool {
-        self.scoped | self.writes | self.initial | self.reads == 0
+        self.writes | self.initial == 0
     }
 }
 

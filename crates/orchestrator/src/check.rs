@@ -1,13 +1,12 @@
 //! The checks of a submit: the arguments make sense on their own. Nothing is taken for a task that fails one.
 
-use prewire_abi::{ChipTensor, Shape};
+use prewire_abi::Shape;
 use prewire_ring::Cold;
 use prewire_tensormap::{Overlap, Region};
 
 use crate::args::{Arg, Args};
 use crate::error::SubmitError;
-use crate::orchestrator::{Orchestrator, is_submitted};
-use crate::scope::ScopeKey;
+use crate::orchestrator::Orchestrator;
 
 impl Orchestrator {
     /// Step 1: the arguments make sense on their own.
@@ -25,10 +24,7 @@ impl Orchestrator {
         if !args.sums().is_plain() {
             self.check_tensors(args, can_fill)?;
         }
-        match args.producers().iter().find(|(id, _)| !is_submitted(&self.allocator, &self.first, *id)) {
-            Some(&(id, _)) => Err(SubmitError::UnknownProducer { id }),
-            None => Ok(()),
-        }
+        Ok(())
     }
 
     /// It is no larger than a task may be, and there are lanes for it.
@@ -50,7 +46,8 @@ impl Orchestrator {
         if u32::from(cold.blocks) > allowed { self.check_width(cold, allowed) } else { Ok(()) }
     }
 
-    /// What tensors are used as is legal: those of scopes are not stale, and none is written that is another one too.
+    /// What tensors are used as is legal: none is written that is another one too. Whether they are stale is told where their
+    /// producers are [collected](Orchestrator::collect).
     fn check_tensors(&self, args: &Args, can_fill: bool) -> Result<(), SubmitError> {
         let sums = args.sums();
         if sums.initial > 0
@@ -62,34 +59,7 @@ impl Orchestrator {
         if args.foreign {
             return Ok(());
         }
-        if sums.scoped > 0 {
-            // Most are of the same one.
-            let mut open = ScopeKey::NONE;
-            for (arg, existing) in args.tensors().iter().enumerate() {
-                if !existing.scope().is(&open) {
-                    self.check_open(arg, existing.tensor(), existing.scope())?;
-                    open = *existing.scope();
-                }
-            }
-        }
-        for (tensor, scope) in args.reads() {
-            self.check_open(args.tensors().len(), tensor, scope)?;
-        }
         if sums.writes > 0 { check_overlaps(args.tensors()) } else { Ok(()) }
-    }
-
-    /// The scope that a tensor was made in is open.
-    #[inline]
-    pub(crate) fn check_open(
-        &self,
-        arg: usize,
-        tensor: &ChipTensor,
-        scope: &ScopeKey,
-    ) -> Result<(), SubmitError> {
-        if self.scopes.is_open(scope) {
-            return Ok(());
-        }
-        Err(SubmitError::StaleTensor { arg, owner: tensor.owner_task_id(), scope: scope.site() })
     }
 
     /// More blocks than lanes: those that start together never would.

@@ -41,16 +41,16 @@ impl Orchestrator {
     ) -> Result<Submitted, SubmitError> {
         self.check_running()?;
         self.check(&cold, args, wait.can_fill())?;
+        self.edges.clear();
+        self.accesses = 0;
+        if args.depends() {
+            self.collect(args)?;
+        }
         if args.sums().unordered > 0 {
             self.give_up_order(wait)?;
         }
         cold.attrs =
             Attrs { unordered: self.unordered, predicated: args.condition().is_some(), ..cold.attrs };
-        self.edges.clear();
-        self.accesses = 0;
-        if args.depends() {
-            self.collect(args);
-        }
         let ring = self.scopes.ring();
         let (need, entries) = (self.need(args), self.accesses);
         let holds = need.heap > 0 || args.foreign;
@@ -99,6 +99,10 @@ impl Orchestrator {
             return Err(SubmitError::AllocOfExisting { arg });
         }
         self.check(&cold, args, wait.can_fill())?;
+        if args.depends() {
+            self.collect(args)?;
+        }
+        // It waits for nobody, and is complete from birth.
         self.edges.clear();
         self.accesses = 0;
         let ring = self.scopes.ring();

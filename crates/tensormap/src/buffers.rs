@@ -60,7 +60,7 @@ impl IndexMut<u32> for Buffers {
 }
 
 impl Buffers {
-    const FIRST_HEADS: u32 = 256;
+    const FIRST_HEADS: u32 = 1024;
 
     /// What a buffer takes: itself, and up to four heads.
     pub(crate) const BYTES_A_BUFFER: u64 = (size_of::<Buffer>() + 4 * size_of::<u32>()) as u64;

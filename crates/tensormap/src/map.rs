@@ -118,12 +118,7 @@ impl TensorMap {
 
     /// As `find`, where the region is the only one of its buffer and its readers count.
     #[inline(never)]
-    fn find_readers(
-        &mut self,
-        buffer: u32,
-        life: &impl Fn(TaskId) -> Life,
-        dep: &mut impl FnMut(TaskId),
-    ) {
+    fn find_readers(&mut self, buffer: u32, life: &impl Fn(TaskId) -> Life, dep: &mut impl FnMut(TaskId)) {
         let Buffer { writer, readers, .. } = &mut self.plane.buffers[buffer];
         Self::look(&mut self.readers, self.hazards, writer, readers, life, dep);
     }
@@ -274,7 +269,8 @@ impl TensorMap {
         if access == Access::Read && self.hazards != Hazards::All {
             return true;
         }
-        self.collect(life);
+        let pool = &mut self.readers;
+        self.plane.collect_buffers(|writer, readers| is_over_now(writer, readers, pool, life));
         if self.readers.left() == 0 {
             return false;
         }
@@ -319,9 +315,7 @@ impl TensorMap {
             return Ok(());
         }
         let recorded = match self.plane.get(region) {
-            Some(home) => {
-                self.readers.push(self.plane.readers(home), task, life)
-            }
+            Some(home) => self.readers.push(self.plane.readers(home), task, life),
             None => self.insert(region, Access::Write, task, life),
         };
         if recorded { Ok(()) } else { Err(Full { capacity: self.capacity() }) }
@@ -380,7 +374,9 @@ impl TensorMap {
         task: TaskId,
         life: &impl Fn(TaskId) -> Life,
     ) -> bool {
-        self.collect(life);
+        let pool = &mut self.readers;
+        self.plane.collect_buffers(|writer, readers| is_over_now(writer, readers, pool, life));
+        self.plane.collect_nodes(|writer, readers| is_over_now(writer, readers, pool, life));
         if self.readers.left() == 0 {
             return false;
         }
@@ -391,16 +387,6 @@ impl TensorMap {
         };
         self.plane.insert(region, writer, readers);
         true
-    }
-
-    /// Drops some of what is over, if much is remembered.
-    #[inline]
-    fn collect(&mut self, life: &impl Fn(TaskId) -> Life) {
-        let pool = &mut self.readers;
-        self.plane.collect(|writer, readers| {
-            pool.look_at_some(readers, life);
-            is_over(writer, readers, pool, life)
-        });
     }
 
     /// Drops what `region` covers, and says where the region itself is remembered.
@@ -536,4 +522,15 @@ fn is_over(
         pool.drop_writer(writer);
     }
     !writer.is_valid() && readers.is_empty()
+}
+
+/// As `is_over`, once some of its readers are looked at.
+fn is_over_now(
+    writer: &mut TaskId,
+    readers: &mut Readers,
+    pool: &mut ReaderPool,
+    life: &impl Fn(TaskId) -> Life,
+) -> bool {
+    pool.look_at_some(readers, life);
+    is_over(writer, readers, pool, life)
 }

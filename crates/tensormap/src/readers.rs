@@ -37,29 +37,39 @@ impl Readers {
         u32::from(self.few) | self.chunk == 0
     }
 
-    /// Adds `task` in place if there is a place for it; it is not there.
+    /// Whether `task` was the last to be put in place.
     #[inline]
-    fn add(&mut self, task: TaskId) -> bool {
-        if self.few == 0 {
-            // One of a ring beyond these is in no place.
-            self.ring = task.ring() as u16;
-        }
-        match self.ids.get_mut(usize::from(self.few)) {
-            Some(place) if u32::from(self.ring) == task.ring() => {
-                *place = task.local();
-                self.few += 1;
-                true
-            }
-            _ => false,
-        }
+    fn is_last(&self, task: TaskId) -> bool {
+        let last = self.ids.get(usize::from(self.few).wrapping_sub(1));
+        last == Some(&task.local()) && u32::from(self.ring) == task.ring()
     }
 
-    /// The last in place.
+    /// Adds `task` in place, if it is not the last one there already, and if there is a place for it.
     #[inline]
-    fn last(&self) -> Option<TaskId> {
-        let local = self.ids.get(usize::from(self.few).wrapping_sub(1))?;
-        Some(TaskId::new(self.ring.into(), *local))
+    fn add(&mut self, task: TaskId) -> Added {
+        let (few, ring) = (usize::from(self.few), task.ring() as u16);
+        if few == 0 {
+            self.ring = ring;
+        }
+        // One of a ring beyond these is in no place.
+        if u32::from(self.ring) != task.ring() || few >= FEW {
+            return Added::No;
+        }
+        if self.is_last(task) {
+            return Added::Before;
+        }
+        self.ids[few] = task.local();
+        self.few += 1;
+        Added::Now
     }
+}
+
+/// Whether a reader was added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Added {
+    Now,
+    Before,
+    No,
 }
 
 /// What a look at readers has met.
@@ -93,6 +103,7 @@ pub(crate) struct ReaderPool {
     free: u32,
     used: u32,
     capacity: u32,
+    /// The most that were in use when one was dropped.
     high_water: u32,
     visited: u64,
 }
@@ -149,8 +160,9 @@ impl ReaderPool {
     }
 
     /// The most entries that were ever in use.
+    #[inline]
     pub(crate) fn high_water(&self) -> u32 {
-        self.high_water
+        self.high_water.max(self.used)
     }
 
     /// How many entries are free.
@@ -169,11 +181,13 @@ impl ReaderPool {
         self.chunks.capacity() * size_of::<Chunk>()
     }
 
-    /// One entry more; there is one.
+    /// So many entries fewer.
     #[inline]
-    fn count_entry(&mut self) {
-        self.used += 1;
-        self.high_water = self.high_water.max(self.used);
+    fn drop_entries(&mut self, count: u32) {
+        if count > 0 {
+            self.high_water = self.high_water();
+            self.used -= count;
+        }
     }
 
     /// Makes `task` the writer of a region: in the place of another, or with a new entry; false if there is none.
@@ -183,7 +197,7 @@ impl ReaderPool {
             if self.left() == 0 {
                 return false;
             }
-            self.count_entry();
+            self.used += 1;
         }
         *writer = task;
         true
@@ -192,7 +206,7 @@ impl ReaderPool {
     /// A region has no writer any more, if it had one.
     #[inline]
     pub(crate) fn drop_writer(&mut self, writer: &mut TaskId) {
-        self.used -= u32::from(writer.is_valid());
+        self.drop_entries(writer.is_valid().into());
         *writer = TaskId::INVALID;
     }
 
@@ -204,12 +218,15 @@ impl ReaderPool {
         task: TaskId,
         life: &impl Fn(TaskId) -> Life,
     ) -> bool {
-        if readers.last() == Some(task) {
-            return true;
-        }
-        if self.left() > 0 && readers.add(task) {
-            self.count_entry();
-            return true;
+        if self.left() > 0 {
+            match readers.add(task) {
+                Added::Now => {
+                    self.used += 1;
+                    return true;
+                }
+                Added::Before => return true,
+                Added::No => {}
+            }
         }
         self.push_more(readers, task, life)
     }
@@ -217,33 +234,30 @@ impl ReaderPool {
     /// As `push`, where there is no room in place: it looks at what is there, and at a chunk or two where the last
     /// one is full, so that the ring holds at most about twice the readers that live.
     #[inline(never)]
-    fn push_more(
-        &mut self,
-        readers: &mut Readers,
-        task: TaskId,
-        life: &impl Fn(TaskId) -> Life,
-    ) -> bool {
+    fn push_more(&mut self, readers: &mut Readers, task: TaskId, life: &impl Fn(TaskId) -> Life) -> bool {
         // Chunk 0 is always full.
         let chunk = &mut self.chunks[readers.chunk as usize];
         if readers.chunk != 0 && chunk.tasks().last() == Some(&task) {
             return true;
         }
         if self.used < self.capacity && chunk.add(task) {
-            self.count_entry();
+            self.used += 1;
             return true;
         }
         self.look_at_some(readers, life);
         if self.left() == 0 {
-            return false;
+            return readers.is_last(task);
         }
-        self.count_entry();
-        if readers.add(task) {
-            return true;
+        match readers.add(task) {
+            Added::Now => {}
+            Added::Before => return true,
+            Added::No if self.chunks[readers.chunk as usize].add(task) => {}
+            Added::No => {
+                self.grow(readers);
+                self.chunks[readers.chunk as usize].add(task);
+            }
         }
-        if !self.chunks[readers.chunk as usize].add(task) {
-            self.grow(readers);
-            self.chunks[readers.chunk as usize].add(task);
-        }
+        self.used += 1;
         true
     }
 
@@ -317,7 +331,7 @@ impl ReaderPool {
         }
         readers.few = left as u16;
         self.visited += count as u64;
-        self.used -= (count - left) as u32;
+        self.drop_entries((count - left) as u32);
     }
 
     /// Looks at the readers of `chunk`.
@@ -341,7 +355,7 @@ impl ReaderPool {
         }
         at.count = left as u32;
         self.visited += count as u64;
-        self.used -= (count - left) as u32;
+        self.drop_entries((count - left) as u32);
     }
 
     /// Looks at the chunk of the ring that was looked at longest ago, and at the one after it, and makes the first of
@@ -400,7 +414,7 @@ impl ReaderPool {
     /// Drops all readers.
     #[inline]
     pub(crate) fn drop_all(&mut self, readers: &mut Readers) {
-        self.used -= u32::from(readers.few);
+        self.drop_entries(readers.few.into());
         readers.few = 0;
         if readers.chunk != 0 {
             self.drop_ring(readers);
@@ -411,7 +425,7 @@ impl ReaderPool {
         let mut at = readers.chunk;
         loop {
             let Chunk { next, count, .. } = self.chunks[at as usize];
-            self.used -= count;
+            self.drop_entries(count);
             self.give(at);
             at = next;
             if at == readers.chunk {
@@ -425,7 +439,7 @@ impl ReaderPool {
     pub(crate) fn clear(&mut self) {
         self.chunks.truncate(1);
         self.free = 0;
-        self.used = 0;
+        self.drop_entries(self.used);
     }
 
     fn take(&mut self) -> u32 {

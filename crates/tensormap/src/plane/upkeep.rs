@@ -52,12 +52,17 @@ impl Plane {
     /// How many are looked at for each one added.
     const LOOKS: u32 = 4;
 
-    /// Looks at a few regions if there is no free place for one and many are in use. `dead` says which to drop.
+    /// Looks at a few buffers if there is no free one and many are in use. `dead` says which to drop.
     #[inline]
-    pub(crate) fn collect(&mut self, mut dead: impl FnMut(&mut TaskId, &mut Readers) -> bool) {
+    pub(crate) fn collect_buffers(&mut self, mut dead: impl FnMut(&mut TaskId, &mut Readers) -> bool) {
         if self.buffers.is_full() && self.buffers.slots() > self.buffer_hand.soft {
             self.sweep_buffers(Self::LOOKS, &mut dead);
         }
+    }
+
+    /// Likewise at nodes.
+    #[inline]
+    pub(crate) fn collect_nodes(&mut self, mut dead: impl FnMut(&mut TaskId, &mut Readers) -> bool) {
         if self.free_node == 0 && self.weight() > self.node_hand.soft {
             self.sweep_nodes(Self::LOOKS, &mut dead);
         }
