@@ -6,7 +6,7 @@ use prewire_ring::Allocator;
 use prewire_tensormap::Access;
 
 use crate::error::SubmitError;
-use crate::infer::life;
+use crate::infer::{life, stale};
 use crate::orchestrator::Orchestrator;
 use crate::scope::ScopeKey;
 
@@ -25,7 +25,9 @@ impl Orchestrator {
         access: Access,
     ) -> Result<(), SubmitError> {
         self.check_running()?;
-        self.scopes.check(0, tensor, &scope)?;
+        if !self.scopes.is_open(&scope) {
+            return Err(stale(0, tensor, &scope));
+        }
         self.wait_for_edges(wait, tensor, access, false)
     }
 
@@ -56,16 +58,14 @@ impl Orchestrator {
         self.edges.clear();
         let owner = tensor.owner_task_id();
         if owner.is_valid() && self.is_of_this_run(owner) {
-            self.edges.push((owner, EdgeKind::WAIT));
+            self.edges.add(owner, EdgeKind::WAIT);
         }
         let (edges, allocator) = (&mut self.edges, &self.allocator);
         // Whatever hazards are inferred between tasks, the host waits for what is known to write.
         for access in [Access::Read, access] {
-            self.map.find(tensor, access, &|id| life(allocator, id), &mut |id| {
-                edges.push((id, EdgeKind::WAIT));
-            });
+            self.map.find(tensor, access, |id| life(allocator, id), |id| edges.add(id, EdgeKind::WAIT));
         }
-        let mut rest = self.edges.as_slice();
+        let mut rest = &*self.edges;
         let Some(&(task, _)) = rest.first() else { return Ok(()) };
         let mut failed = None;
         let end = wait.wait(Awaited::Element { task }, &mut || {

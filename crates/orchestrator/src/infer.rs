@@ -1,18 +1,13 @@
 //! Inference: from what a task accesses to the tasks that it waits for, and to what later ones wait for.
 
-use alloc::vec::Vec;
-
 use prewire_abi::{EdgeKind, ScopeMode, TaskId, TensorArgType, ValidTensor};
 use prewire_ring::{Allocator, Placed, RING_COUNT};
-use prewire_tensormap::{Access, Hazards, Life, Place, TensorMap};
+use prewire_tensormap::{Access, Hazards, Life, Place};
 
-use crate::args::Args;
+use crate::args::{Arg, Args};
 use crate::error::SubmitError;
 use crate::orchestrator::{Orchestrator, is_submitted};
-use crate::scope::ScopeKey;
-
-/// From how many edges on they are sorted.
-const FEW: usize = 16;
+use crate::scope::{ScopeKey, Scopes};
 
 /// What the tensor map wants to know of a task.
 #[inline]
@@ -28,12 +23,10 @@ pub(crate) fn life(allocator: &Allocator, id: TaskId) -> Life {
 #[must_use]
 #[inline]
 pub const fn tells(tag: TensorArgType) -> Option<Access> {
-    if matches!(tag, TensorArgType::Input) {
-        Some(Access::Read)
-    } else if tag.writes() {
-        Some(Access::Write)
-    } else {
-        None
+    match tag {
+        TensorArgType::NoDep => None,
+        tag if tag.writes() => Some(Access::Write),
+        _ => Some(Access::Read),
     }
 }
 
@@ -41,144 +34,140 @@ pub const fn tells(tag: TensorArgType) -> Option<Access> {
 #[must_use]
 #[inline]
 pub const fn asks(tag: TensorArgType, hazards: Hazards) -> Option<Access> {
-    if matches!(tag, TensorArgType::InOut) && matches!(hazards, Hazards::Raw) {
+    if matches!(hazards, Hazards::Raw) && matches!(tag, TensorArgType::InOut) {
         Some(Access::Read)
     } else {
         tells(tag)
     }
 }
 
-/// What finds the producers of a task.
-struct Look<'a> {
-    edges: &'a mut Vec<(TaskId, EdgeKind)>,
-    /// The numbers of the edges below 64, as bits: where one is not set its edge is a new one.
-    seen: u64,
-    map: &'a mut TensorMap,
-    allocator: &'a Allocator,
-    first: &'a [u32; RING_COUNT],
-}
-
-impl Look<'_> {
-    /// What the task names itself.
-    #[inline]
-    fn at_producers(&mut self, args: &Args) -> Result<(), SubmitError> {
-        for &(id, kind) in args.producers() {
-            if self.allocator.is_live(id) {
-                self.add(id, kind);
-            } else if !is_submitted(self.allocator, self.first, id) {
-                return Err(SubmitError::UnknownProducer { id });
-            } else if self.is_failed(id) {
-                self.add(id, kind);
-            }
-        }
-        Ok(())
-    }
-
-    /// What the task waits for because of who made `tensor`; whether there is such a task. Memory may outlive the run of its
-    /// creator: then there is nobody to wait for.
-    #[inline(always)]
-    fn at_owner(&mut self, tensor: &ValidTensor) -> bool {
-        let owner = tensor.owner_task_id();
-        let counts = self.allocator.is_live(owner) || self.is_failed(owner);
-        if counts {
-            self.add(owner, EdgeKind::BOTH);
-        }
-        counts
-    }
-
-    #[inline(always)]
-    fn find(&mut self, tensor: &ValidTensor, access: Access) -> Place {
-        let Self { edges, seen, map, allocator, .. } = self;
-        map.find(tensor, access, &|id| life(allocator, id), &mut |id| add(edges, seen, id, EdgeKind::WAIT))
-    }
-
-    #[inline(always)]
-    fn add(&mut self, id: TaskId, kind: EdgeKind) {
-        add(self.edges, &mut self.seen, id, kind);
-    }
-
-    /// Whether `id`, of whatever run or of none, is a task of this run that is retired and failed: it still poisons.
-    #[inline(always)]
-    fn is_failed(&self, id: TaskId) -> bool {
-        #[cold]
-        fn among_failed(allocator: &Allocator, first: &[u32; RING_COUNT], id: TaskId) -> bool {
-            is_submitted(allocator, first, id) && allocator.retired(id) == Some(true)
-        }
-        self.allocator.rings().has_failed() && among_failed(self.allocator, self.first, id)
-    }
-}
-
 impl Orchestrator {
     /// Step 2: the distinct producers, with the kinds of their edges; and where the tensor map came across what the task
-    /// accesses, for [`record_accesses`](Orchestrator::record_accesses).
+    /// accesses, for [`record_accesses`](Orchestrator::record_accesses). Reads are recorded at once if they can be.
     ///
     /// # Errors
     ///
     /// A producer is no task of this run, or the scope of a tensor is closed. Nothing was taken.
     pub(crate) fn collect(&mut self, args: &Args) -> Result<(), SubmitError> {
         self.edges.clear();
+        (self.accesses, self.late, self.early) = (0, 0, None);
+        for &(id, kind) in args.producers() {
+            if self.allocator.is_live(id) || self.is_failed_producer(id)? {
+                self.edges.add(id, kind);
+            }
+        }
+        let tensors = args.tensors();
+        if self.places.len() < tensors.len() + args.reads().len() {
+            self.places.resize(tensors.len() + args.reads().len(), None);
+        }
+        let infer = self.scopes.mode() == ScopeMode::Auto;
+        let collected = if self.is_foreign(args) {
+            self.collect_foreign(args, infer);
+            Ok(())
+        } else {
+            self.collect_accesses(args, infer)
+        };
+        if collected.is_err() {
+            self.take_back(args);
+        }
+        self.edges.make_distinct();
+        collected
+    }
+
+    #[inline]
+    fn collect_accesses(&mut self, args: &Args, infer: bool) -> Result<(), SubmitError> {
+        let own = self.next_id();
+        let Self { edges, map, allocator, first, scopes, places, hazards, accesses, late, .. } = self;
         let count = args.tensors().len() + args.reads().len();
-        if self.places.len() < count {
-            self.places.resize(count, None);
-        }
-        let (infer, foreign) = (self.scopes.mode() == ScopeMode::Auto, self.is_foreign(args));
-        let Self { edges, map, allocator, first, scopes, places, hazards, .. } = self;
-        let mut look = Look { edges, seen: 0, map, allocator, first };
-        look.at_producers(args)?;
-        if foreign {
-            let seen = look.seen;
-            self.collect_foreign(args, infer, seen);
-            return Ok(());
-        }
-        let mut accesses = 0;
+        let early = infer && map.prepare(count as u32, |id| life(allocator, id));
+        self.early = early.then_some(own);
         // Most are of one scope.
         let mut open = ScopeKey::NONE;
-        for ((number, arg), place) in args.tensors().iter().enumerate().zip(places.iter_mut()) {
+        let mut places = places.iter_mut();
+        for arg in args.tensors() {
+            let Some(place) = places.next() else { break };
             *place = None;
-            let tensor = arg.tensor();
+            let (tensor, tag) = (arg.tensor(), arg.tag());
             if arg.creates() {
                 continue;
             }
             if !arg.scope().is(&open) {
                 open = *arg.scope();
-                if !args.foreign {
-                    scopes.check(number, tensor, &open)?;
+                if !scopes.is_open(&open) {
+                    check_open(scopes, args)?;
                 }
             }
-            look.at_owner(tensor);
-            let Some(access) = asks(arg.tag(), *hazards) else { continue };
-            if infer && !tensor.is_manual_dep() {
-                accesses += 1;
-                *place = Some(look.find(tensor, access));
+            let owner = tensor.owner_task_id();
+            if allocator.is_live(owner) || is_failed(allocator, first, owner) {
+                edges.add(owner, EdgeKind::BOTH);
+            }
+            if !infer || tensor.is_manual_dep() {
+                continue;
+            }
+            if early && matches!(tag, TensorArgType::Input) {
+                *accesses += 1;
+                *place = map.read(tensor, own, |id| life(allocator, id), |id| edges.add(id, EdgeKind::WAIT));
+                if place.is_none() {
+                    continue;
+                }
+            } else if let Some(access) = asks(tag, *hazards) {
+                *accesses += 1;
+                // What the task itself reads is on record already.
+                let life = |id| if id == own { Life::Live } else { life(allocator, id) };
+                let wait = |id| {
+                    if id != own {
+                        edges.add(id, EdgeKind::WAIT);
+                    }
+                };
+                *place = Some(map.find(tensor, access, life, wait));
+            } else {
+                continue;
+            }
+            *late += 1;
+        }
+        if args.reads().is_empty() { Ok(()) } else { self.collect_reads(args, infer) }
+    }
+
+    /// The id that the task will have.
+    #[inline]
+    fn next_id(&self) -> TaskId {
+        let ring = self.scopes.ring();
+        TaskId::new(ring as u32, self.allocator.next(ring))
+    }
+
+    /// Takes back what is on record of a task that is not there yet: it is recorded once it is. Others would be told of it,
+    /// or find that no such task lives.
+    #[cold]
+    pub(crate) fn take_back(&mut self, args: &Args) {
+        let Some(own) = self.early.take() else { return };
+        for (arg, place) in args.tensors().iter().zip(&mut self.places) {
+            if matches!(arg.tag(), TensorArgType::Input) && self.map.unread(arg.tensor(), own) {
+                *place = Some(Place::default());
+                self.late += 1;
             }
         }
-        self.accesses = accesses;
-        if args.reads().is_empty() {
-            make_distinct(edges);
-            return Ok(());
+    }
+
+    /// Whether `id`, a producer that the task names and that does not live, has failed.
+    fn is_failed_producer(&self, id: TaskId) -> Result<bool, SubmitError> {
+        if !self.is_of_this_run(id) {
+            return Err(SubmitError::UnknownProducer { id });
         }
-        let seen = look.seen;
-        self.collect_reads(args, infer, seen)
+        Ok(self.allocator.retired(id) == Some(true))
     }
 
     /// As `collect`, for what is read beside the arguments.
     #[inline(never)]
-    fn collect_reads(&mut self, args: &Args, infer: bool, seen: u64) -> Result<(), SubmitError> {
-        let Self { edges, map, allocator, first, scopes, places, accesses, .. } = self;
-        let mut look = Look { edges, seen, map, allocator, first };
+    fn collect_reads(&mut self, args: &Args, infer: bool) -> Result<(), SubmitError> {
         let number = args.tensors().len();
-        for ((tensor, scope), place) in args.reads().iter().zip(&mut places[number..]) {
-            if !args.foreign {
-                scopes.check(number, tensor, scope)?;
+        for ((tensor, scope), place) in args.reads().iter().zip(number..) {
+            if !self.scopes.is_open(scope) && !args.foreign {
+                return Err(stale(number, tensor, scope));
             }
-            look.at_owner(tensor);
-            *place = None;
-            if infer && !tensor.is_manual_dep() {
-                *accesses += 1;
-                *place = Some(look.find(tensor, Access::Read));
-            }
+            self.wait_for_owner(tensor);
+            let infer = infer && !tensor.is_manual_dep();
+            self.places[place] = infer.then(|| self.find(tensor, Access::Read));
         }
-        make_distinct(edges);
         Ok(())
     }
 
@@ -187,38 +176,55 @@ impl Orchestrator {
     /// says creates an edge to its creator; of one that is retired the memory may be another one's. In a manual scope nothing
     /// is inferred at all.
     #[inline(never)]
-    fn collect_foreign(&mut self, args: &Args, infer: bool, seen: u64) {
-        let Self { edges, map, allocator, first, places, .. } = self;
-        let mut look = Look { edges, seen, map, allocator, first };
+    fn collect_foreign(&mut self, args: &Args, infer: bool) {
         // What is read beside is not theirs.
-        places.fill(None);
-        let mut accesses = 0;
-        for ((number, arg), place) in args.tensors().iter().enumerate().zip(places) {
+        self.places.fill(None);
+        for (number, arg) in args.tensors().iter().enumerate() {
             if !infer || arg.creates() {
                 continue;
             }
             let tensor = arg.tensor();
             let owner = tensor.owner_task_id();
-            if !look.at_owner(tensor) && owner.is_valid() && is_submitted(allocator, first, owner) {
+            if !self.wait_for_owner(tensor) && owner.is_valid() && self.is_of_this_run(owner) {
                 self.stale = Some((number, owner));
             }
             if tensor.is_manual_dep() {
                 continue;
             }
-            let found = match arg.tag() {
+            self.places[number] = match arg.tag() {
                 TensorArgType::Input => {
-                    look.find(tensor, Access::Read);
-                    continue;
+                    self.find(tensor, Access::Read);
+                    (self.accesses, self.late) = (self.accesses - 1, self.late - 1);
+                    None
                 }
-                TensorArgType::InOut => look.find(tensor, Access::Write),
-                TensorArgType::OutputExisting => Place::default(),
-                TensorArgType::Output | TensorArgType::NoDep => continue,
+                TensorArgType::InOut => Some(self.find(tensor, Access::Write)),
+                TensorArgType::OutputExisting => {
+                    (self.accesses, self.late) = (self.accesses + 1, self.late + 1);
+                    Some(Place::default())
+                }
+                TensorArgType::Output | TensorArgType::NoDep => None,
             };
-            accesses += 1;
-            *place = Some(found);
         }
-        self.accesses = accesses;
-        make_distinct(edges);
+    }
+
+    /// Waits for who made `tensor`; whether there is such a task. Memory may outlive the run of its creator: then there is
+    /// nobody to wait for.
+    fn wait_for_owner(&mut self, tensor: &ValidTensor) -> bool {
+        let owner = tensor.owner_task_id();
+        let counts = self.allocator.is_live(owner) || is_failed(&self.allocator, &self.first, owner);
+        if counts {
+            self.edges.add(owner, EdgeKind::BOTH);
+        }
+        counts
+    }
+
+    /// Waits for those that an access of `tensor` must come after, and counts it.
+    #[inline(never)]
+    fn find(&mut self, tensor: &ValidTensor, access: Access) -> Place {
+        let Self { edges, map, allocator, accesses, late, .. } = self;
+        *accesses += 1;
+        *late += 1;
+        map.find(tensor, access, |id| life(allocator, id), |id| edges.add(id, EdgeKind::WAIT))
     }
 
     /// Whether the rules are those of programs that answer for their memory themselves.
@@ -230,11 +236,16 @@ impl Orchestrator {
     /// What the task reads and writes, for those that come after it.
     #[inline]
     pub(crate) fn record_accesses(&mut self, placed: &Placed, args: &Args) {
+        debug_assert_eq!(
+            self.early.unwrap_or(placed.id),
+            placed.id,
+            "what is on record early is this task's"
+        );
         if self.is_foreign(args) {
             return self.record_foreign(placed, args);
         }
         let Self { map, allocator, places, .. } = self;
-        let life = &|id| life(allocator, id);
+        let life = |id| life(allocator, id);
         for (arg, place) in args.tensors().iter().zip(places.iter()) {
             let Some(place) = *place else { continue };
             let reads = matches!(arg.tag(), TensorArgType::Input);
@@ -253,7 +264,7 @@ impl Orchestrator {
         let Self { map, allocator, places, .. } = self;
         for ((tensor, _), place) in args.reads().iter().zip(places.iter().skip(args.tensors().len())) {
             let Some(place) = *place else { continue };
-            let recorded = map.record_at(place, tensor, Access::Read, placed.id, &|id| life(allocator, id));
+            let recorded = map.record_at(place, tensor, Access::Read, placed.id, |id| life(allocator, id));
             debug_assert!(recorded.is_ok(), "room was reserved");
         }
     }
@@ -262,7 +273,7 @@ impl Orchestrator {
     #[inline(never)]
     fn record_foreign(&mut self, placed: &Placed, args: &Args) {
         let Self { map, allocator, places, .. } = self;
-        let life = &|id| life(allocator, id);
+        let life = |id| life(allocator, id);
         for (arg, place) in args.tensors().iter().zip(places.iter()) {
             let Some(place) = *place else { continue };
             let recorded = if matches!(arg.tag(), TensorArgType::OutputExisting) {
@@ -275,42 +286,30 @@ impl Orchestrator {
     }
 }
 
-/// Makes many edges distinct; few are from the start.
-#[inline]
-fn make_distinct(edges: &mut Vec<(TaskId, EdgeKind)>) {
-    if edges.len() < FEW {
-        return;
-    }
-    edges.sort_unstable_by_key(|edge| edge.0.raw());
-    edges.dedup_by(|later, kept| {
-        let same = later.0 == kept.0;
-        if same {
-            kept.1 |= later.1;
+/// The first tensor whose scope is closed is an error, unless whoever submits answers for it.
+#[cold]
+fn check_open(scopes: &Scopes, args: &Args) -> Result<(), SubmitError> {
+    let closed = |arg: &Arg| !arg.creates() && !scopes.is_open(arg.scope());
+    match args.tensors().iter().position(closed) {
+        Some(arg) if !args.foreign => {
+            let tensor = &args.tensors()[arg];
+            Err(stale(arg, tensor.tensor(), tensor.scope()))
         }
-        same
-    });
+        _ => Ok(()),
+    }
 }
 
-/// Adds an edge. Few are compared in place, where their bit says that they may be there; many are sorted at the end.
+/// Argument `arg` is a tensor of a scope that is closed.
+pub(crate) fn stale(arg: usize, tensor: &ValidTensor, scope: &ScopeKey) -> SubmitError {
+    SubmitError::StaleTensor { arg, owner: tensor.owner_task_id(), scope: scope.site() }
+}
+
+/// Whether `id`, of whatever run or of none, is a task of this run that is retired and failed: it still poisons.
 #[inline(always)]
-fn add(edges: &mut Vec<(TaskId, EdgeKind)>, seen: &mut u64, id: TaskId, kind: EdgeKind) {
-    let bit = 1 << (id.local() & 63);
-    if *seen & bit != 0 && add_again(edges, id, kind) {
-        return;
+fn is_failed(allocator: &Allocator, first: &[u32; RING_COUNT], id: TaskId) -> bool {
+    #[cold]
+    fn among_failed(allocator: &Allocator, first: &[u32; RING_COUNT], id: TaskId) -> bool {
+        is_submitted(allocator, first, id) && allocator.retired(id) == Some(true)
     }
-    *seen |= bit;
-    edges.push((id, kind));
-}
-
-/// Adds to an edge that is there already, unless there are many.
-fn add_again(edges: &mut [(TaskId, EdgeKind)], id: TaskId, kind: EdgeKind) -> bool {
-    if edges.len() >= FEW {
-        return false;
-    }
-    let before = edges.iter_mut().find(|edge| edge.0 == id);
-    if let Some(edge) = before {
-        edge.1 |= kind;
-        return true;
-    }
-    false
+    allocator.rings().has_failed() && among_failed(allocator, first, id)
 }

@@ -4,11 +4,12 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::panic::Location;
 
-use prewire_abi::{EdgeKind, ScopeMode, Shape, TaskId};
+use prewire_abi::{ScopeMode, Shape, TaskId};
 use prewire_platform::{Awaited, Limits, Poll, Wait, WaitEnd};
 use prewire_ring::{Allocator, RING_COUNT, Ready, Rings, RunUsage};
 use prewire_tensormap::{Hazards, Place, TensorMap};
 
+use crate::edges::Edges;
 use crate::error::SubmitError;
 use crate::recorded::Recorded;
 use crate::scope::{ScopeKey, Scopes};
@@ -84,12 +85,15 @@ pub struct Orchestrator {
     pub(crate) hazards: Hazards,
     pub(crate) scopes: Scopes,
     /// Producers of the task being submitted.
-    pub(crate) edges: Vec<(TaskId, EdgeKind)>,
+    pub(crate) edges: Edges,
     /// Where the tensor map came across what it accesses: one for each argument, and for each tensor that is read beside. Behind
     /// them is what is left of earlier tasks.
     pub(crate) places: Vec<Option<Place>>,
-    /// How many accesses the tensor map is to remember.
+    /// How many accesses the tensor map is to remember, and how many of them it does not yet.
     pub(crate) accesses: u32,
+    pub(crate) late: u32,
+    /// The id under which reads are on record, though no such task was submitted yet.
+    pub(crate) early: Option<TaskId>,
     /// The first local number of this run, by ring.
     pub(crate) first: [u32; RING_COUNT],
     /// The last tensor of a submitter of its own rules whose creator was retired: which argument, and the creator.
@@ -116,9 +120,11 @@ impl Orchestrator {
             lanes: core::array::from_fn(|shape| capacity.of(Shape::ALL[shape])),
             hazards,
             scopes: Scopes::default(),
-            edges: Vec::new(),
+            edges: Edges::default(),
             places: Vec::new(),
             accesses: 0,
+            late: 0,
+            early: None,
             first: [0; RING_COUNT],
             stale: None,
             unordered: false,

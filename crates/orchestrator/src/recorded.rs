@@ -20,11 +20,11 @@ pub(crate) struct Recorded {
 }
 
 impl Recorded {
-    /// A task of `ring` is about to record `entries`, while the map holds `len`.
+    /// A task of `ring` records `entries`, with which the map holds up to `len`.
     #[inline]
     pub(crate) fn note(&mut self, ring: usize, entries: u32, len: u32) {
         if entries > 0 {
-            self.high = self.high.max(len + entries);
+            self.high = self.high.max(len);
             self.own = self.own.max(entries);
             self.all[ring] += u64::from(entries);
         }
@@ -60,15 +60,15 @@ mod tests {
     #[test]
     fn what_scopes_hold_and_one_task_more_is_needed() {
         let mut recorded = Recorded::default();
-        recorded.note(0, 7, 90);
+        recorded.note(0, 7, 97);
         recorded.set_floor(0, true);
-        recorded.note(0, 3, 20);
+        recorded.note(0, 3, 23);
         recorded.set_floor(1, true);
-        recorded.note(1, 5, 10);
+        recorded.note(1, 5, 15);
         recorded.set_floor(1, false);
-        recorded.note(1, 1, 10);
+        recorded.note(1, 1, 11);
         recorded.set_floor(1, true);
-        recorded.note(1, 2, 10);
+        recorded.note(1, 2, 12);
         recorded.set_floor(1, false);
         recorded.set_floor(0, false);
         let mark = recorded.mark(100);
@@ -80,7 +80,7 @@ mod tests {
         let mut recorded = Recorded::default();
         recorded.set_floor(0, true);
         for _ in 0..1000 {
-            recorded.note(0, 1, 4);
+            recorded.note(0, 1, 5);
         }
         recorded.set_floor(0, false);
         assert_eq!(recorded.mark(64).needed, 5);

@@ -2,10 +2,8 @@
 
 use core::panic::Location;
 
-use prewire_abi::{ScopeMode, ValidTensor};
+use prewire_abi::ScopeMode;
 use prewire_ring::RING_COUNT;
-
-use crate::error::SubmitError;
 
 /// Names the scope that a tensor was made in. A tensor is good for as long as its scope is open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,15 +99,6 @@ impl Scopes {
 
     pub(crate) fn pop(&mut self) -> Option<Scope> {
         self.open.pop()
-    }
-
-    /// Whether `tensor`, argument `arg` of a task, is still good: the scope that it was made in, `key`, is open.
-    #[inline]
-    pub(crate) fn check(&self, arg: usize, tensor: &ValidTensor, key: &ScopeKey) -> Result<(), SubmitError> {
-        if self.is_open(key) {
-            return Ok(());
-        }
-        Err(SubmitError::StaleTensor { arg, owner: tensor.owner_task_id(), scope: key.site() })
     }
 
     /// Whether what was made under `key` is still good.

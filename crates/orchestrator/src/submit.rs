@@ -41,28 +41,33 @@ impl Orchestrator {
     ) -> Result<Submitted, SubmitError> {
         self.check_running()?;
         self.check(&cold, args, wait.can_fill())?;
-        self.edges.clear();
-        self.accesses = 0;
         if args.depends() {
             self.collect(args)?;
+        } else {
+            self.edges.clear();
+            (self.accesses, self.late) = (0, 0);
         }
-        if args.sums().unordered > 0 {
-            self.give_up_order(wait)?;
+        if args.sums().unordered > 0
+            && let Err(ended) = self.give_up_order(wait)
+        {
+            self.take_back(args);
+            return Err(ended);
         }
         cold.attrs =
             Attrs { unordered: self.unordered, predicated: args.condition().is_some(), ..cold.attrs };
         let ring = self.scopes.ring();
-        let (need, entries) = (self.need(args), self.accesses);
+        let need = self.need(args);
         let holds = need.heap > 0 || args.foreign;
-        let placed = match self.place_now(ring, &need, holds, entries, &cold, site) {
+        let placed = match self.place_now(ring, &need, holds, &cold, site) {
             Some(placed) => placed,
             None => {
+                self.take_back(args);
                 let taken = self.reserve(wait, ring, args)?;
                 self.place(ring, &taken, holds, &cold, site)
             }
         };
         self.count_task();
-        if entries > 0 {
+        if self.late > 0 {
             self.record_accesses(&placed, args);
         }
         if need.args > 0 {
@@ -104,7 +109,7 @@ impl Orchestrator {
         }
         // It waits for nobody, and is complete from birth.
         self.edges.clear();
-        self.accesses = 0;
+        (self.accesses, self.late) = (0, 0);
         let ring = self.scopes.ring();
         let taken = self.reserve(wait, ring, args)?;
         let holds = taken.need.heap > 0 || args.foreign;
@@ -121,21 +126,19 @@ impl Orchestrator {
         ring: usize,
         need: &Need,
         holds: bool,
-        entries: u32,
         cold: &Cold,
         site: &'static Location<'static>,
     ) -> Option<Placed> {
         if holds && self.scopes.current().is_some_and(|scope| scope.pin.is_none()) {
             return None;
         }
-        if entries > 0 {
-            let allocator = &self.allocator;
-            if entries > self.map.capacity() || !self.map.reserve(entries, &|id| life(allocator, id)) {
-                return None;
-            }
+        // Where there was none for all of it, nothing of it is on record, so entries may be looked for.
+        let allocator = &self.allocator;
+        if self.late > 0 && !self.map.reserve(self.late, &|id| life(allocator, id)) {
+            return None;
         }
         let placed = self.allocator.take(ring, need, cold, site)?;
-        self.recorded.note(ring, entries, self.map.len());
+        self.recorded.note(ring, self.accesses, self.map.len() + self.late);
         Some(placed)
     }
 
@@ -162,7 +165,7 @@ impl Orchestrator {
             }
         }
         self.allocator.note(ring, need, in_use);
-        self.recorded.note(ring, *entries, self.map.len());
+        self.recorded.note(ring, *entries, self.map.len() + *entries);
         self.allocator.commit_at(ring, need, cold, site)
     }
 

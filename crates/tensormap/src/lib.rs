@@ -12,7 +12,9 @@
 //! | fresh memory | | [`forget`](TensorMap::forget), where the address has had a life before |
 //!
 //! All finds of a task come before its first record, or it would be told to wait for itself. A task's records need
-//! as many free entries as it has arguments at most: [`reserve`](TensorMap::reserve) them first.
+//! as many free entries as it has arguments at most: [`reserve`](TensorMap::reserve) them first. Under
+//! [`Hazards::All`] reads may be [found and recorded in one](TensorMap::read); then the task is live to its own finds,
+//! and leaves out itself.
 //!
 //! The invariant: after `record(Write)` of a region, every task that an access of that region must come after is
 //! either in the map, or an ancestor of a task in the map. That is why a write may remove the entries that it
@@ -39,7 +41,7 @@
 //! map.record(&right, Access::Write, TaskId::new(0, 2), &alive)?;
 //!
 //! let mut waits = Vec::new();
-//! map.find(&right, Access::Read, &alive, &mut |task| waits.push(task));
+//! map.find(&right, Access::Read, &alive, |task| waits.push(task));
 //! assert_eq!(waits, [TaskId::new(0, 2)]);
 //! # Ok::<(), prewire_tensormap::Full>(())
 //! ```

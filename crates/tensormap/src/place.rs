@@ -50,6 +50,12 @@ impl Place {
         Self { at: NonZeroU64::MIN | u64::from(number) << 3 | what << 1, stamp }
     }
 
+    /// The buffer of which it is the only region, in a plane that has `stamp` now.
+    #[inline]
+    pub(crate) fn buffer(self, stamp: u64) -> Option<u32> {
+        (self.stamp == stamp && self.at.get() & 7 == 3).then_some((self.at.get() >> 3) as u32)
+    }
+
     /// What it says of a plane that has `stamp` now.
     #[inline]
     pub(crate) fn read(self, stamp: u64) -> At {
@@ -75,6 +81,7 @@ mod tests {
         for at in [At::Unknown, At::Buffer(7), At::Node(u32::MAX), At::Clear] {
             let place = Place::new(at, 5);
             assert_eq!((place.read(5), place.read(6)), (at, At::Unknown));
+            assert_eq!((place.buffer(5), place.buffer(6)), (matches!(at, At::Buffer(_)).then_some(7), None));
         }
         assert_eq!(Place::default().read(0), At::Unknown);
     }

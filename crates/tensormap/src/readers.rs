@@ -47,20 +47,25 @@ impl Readers {
     /// Adds `task` in place, if it is not the last one there already, and if there is a place for it.
     #[inline]
     fn add(&mut self, task: TaskId) -> Added {
-        let (few, ring) = (usize::from(self.few), task.ring() as u16);
-        if few == 0 {
-            self.ring = ring;
+        let ring = task.ring();
+        match usize::from(self.few) {
+            // One of a ring beyond these is in no place.
+            0 if ring <= u32::from(u16::MAX) => {
+                self.ring = ring as u16;
+                self.ids[0] = task.local();
+                self.few = 1;
+                Added::Now
+            }
+            few @ 1..FEW if u32::from(self.ring) == ring => {
+                if self.ids[few - 1] == task.local() {
+                    return Added::Before;
+                }
+                self.ids[few] = task.local();
+                self.few = few as u16 + 1;
+                Added::Now
+            }
+            _ => Added::No,
         }
-        // One of a ring beyond these is in no place.
-        if u32::from(self.ring) != task.ring() || few >= FEW {
-            return Added::No;
-        }
-        if self.is_last(task) {
-            return Added::Before;
-        }
-        self.ids[few] = task.local();
-        self.few += 1;
-        Added::Now
     }
 }
 
@@ -231,10 +236,31 @@ impl ReaderPool {
         self.push_more(readers, task, life)
     }
 
+    /// Adds `task` in place, unless it is the last there already; false if there is no place. There is an entry for it.
+    #[inline]
+    pub(crate) fn push_in_place(&mut self, readers: &mut Readers, task: TaskId) -> bool {
+        let added = readers.add(task);
+        self.used += u32::from(added == Added::Now);
+        added != Added::No
+    }
+
+    /// Drops `task` if it is the last in place; whether it was.
+    pub(crate) fn pop_in_place(&mut self, readers: &mut Readers, task: TaskId) -> bool {
+        let last = readers.is_last(task);
+        if last {
+            readers.few -= 1;
+            self.drop_entries(1);
+        }
+        last
+    }
+
     /// As `push`, where there is no room in place: it looks at what is there, and at a chunk or two where the last
     /// one is full, so that the ring holds at most about twice the readers that live.
     #[inline(never)]
     fn push_more(&mut self, readers: &mut Readers, task: TaskId, life: &impl Fn(TaskId) -> Life) -> bool {
+        if !task.is_valid() {
+            return true;
+        }
         // Chunk 0 is always full.
         let chunk = &mut self.chunks[readers.chunk as usize];
         if readers.chunk != 0 && chunk.tasks().last() == Some(&task) {

@@ -1,8 +1,8 @@
 //! From tags to edges.
 
 use prewire_abi::TensorArgType::{InOut, Input, NoDep, OutputExisting};
-use prewire_abi::{EdgeKind, ScopeMode, TensorArgType};
-use prewire_orchestrator::{ScopeKey, SubmitError};
+use prewire_abi::{DataType, EdgeKind, ScopeMode, TensorArgType};
+use prewire_orchestrator::{Arg, ScopeKey, SubmitError};
 use prewire_ring::RingSizes;
 
 use crate::rig::{Rig, after, existing, memory, nothing, outputs, tensors};
@@ -188,4 +188,56 @@ fn kinds_are_merged_among_more_producers_than_are_compared_as_they_come() {
         assert_eq!(rig.runner.run_all(), many + 5);
         assert_eq!(rig.runner.rings.usage(0).live, 0);
     }
+}
+
+#[test]
+fn a_task_that_is_refused_has_read_nothing() {
+    let mut rig = Rig::new(&RingSizes::default().with_window(4));
+    let readers = || [existing(memory(0), Input), existing(memory(1), Input), existing(memory(0), Input)];
+    rig.open();
+    let held: Vec<_> = (0..3).map(|_| rig.submit(&mut outputs(&[4]))).collect();
+    let error = rig.try_submit(&mut tensors(&readers())).unwrap_err();
+    assert!(matches!(error, SubmitError::ScopeDeadlock { .. }), "{error:?}");
+    rig.close();
+    // A later argument is refused.
+    let mut stale = readers().to_vec();
+    stale.push(held[0].output(Input));
+    let error = rig.try_submit(&mut tensors(&stale)).unwrap_err();
+    assert!(matches!(error, SubmitError::StaleTensor { arg: 3, .. }), "{error:?}");
+    rig.runner.run_all();
+    // The number that it would have had is that of a task that does not read.
+    for n in 0..2 {
+        let writer = rig.submit(&mut tensors(&[existing(memory(n), InOut)]));
+        assert_eq!(rig.edges(writer.id), [], "memory {n}");
+    }
+}
+
+#[test]
+fn a_task_that_waits_for_room_has_read_what_it_reads() {
+    let mut rig = Rig::new(&RingSizes::default().with_heap(4096));
+    for n in 0..8 {
+        rig.open();
+        let output = Arg::output(&[2048], DataType::U8).unwrap();
+        let args = [existing(memory(n), Input), output, existing(memory(n + 100), Input)];
+        let reader = rig.submit(&mut tensors(&args));
+        rig.close();
+        for read in [n, n + 100] {
+            let writer = rig.submit(&mut tensors(&[existing(memory(read), InOut)]));
+            assert_eq!(rig.edges(writer.id), [(reader.id, EdgeKind::WAIT)], "memory {read}");
+        }
+    }
+    assert!(rig.runner.waits > 0);
+}
+
+#[test]
+fn a_task_waits_for_those_that_it_reads_and_writes_after_and_not_for_itself() {
+    let mut rig = Rig::new(&RingSizes::default());
+    let earlier = rig.submit(&mut tensors(&[existing(memory(0), Input)]));
+    let mut args = tensors(&[existing(memory(0), Input), existing(memory(0), InOut)]);
+    args.foreign();
+    let both = rig.submit(&mut args);
+    assert_eq!(rig.edges(both.id), [(earlier.id, EdgeKind::WAIT)]);
+    let later = rig.submit(&mut tensors(&[existing(memory(0), InOut)]));
+    assert_eq!(rig.edges(later.id), [(both.id, EdgeKind::WAIT)]);
+    assert_eq!(rig.runner.run_all(), 3);
 }

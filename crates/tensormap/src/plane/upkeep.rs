@@ -52,15 +52,22 @@ impl Plane {
     /// How many are looked at for each one added.
     const LOOKS: u32 = 4;
 
-    /// Looks at a few buffers if there is no free one and many are in use. `dead` says which to drop.
+    /// Whether there is no free buffer and many are in use.
     #[inline]
-    pub(crate) fn collect_buffers(&mut self, mut dead: impl FnMut(&mut TaskId, &mut Readers) -> bool) {
-        if self.buffers.is_full() && self.buffers.slots() > self.buffer_hand.soft {
-            self.sweep_buffers(Self::LOOKS, &mut dead);
-        }
+    pub(crate) fn is_large(&self) -> bool {
+        self.buffers.is_full() && self.buffers.slots() > self.buffer_hand.soft
     }
 
-    /// Likewise at nodes.
+    /// Looks at a few buffers for each of `adds`. `dead` says which to drop.
+    pub(crate) fn collect_buffers(
+        &mut self,
+        adds: u32,
+        mut dead: impl FnMut(&mut TaskId, &mut Readers) -> bool,
+    ) {
+        self.sweep_buffers(Self::LOOKS.saturating_mul(adds), &mut dead);
+    }
+
+    /// Looks at a few nodes if there is no free one and many are in use.
     #[inline]
     pub(crate) fn collect_nodes(&mut self, mut dead: impl FnMut(&mut TaskId, &mut Readers) -> bool) {
         if self.free_node == 0 && self.weight() > self.node_hand.soft {

@@ -24,14 +24,14 @@ impl Bench {
     /// The numbers of the tasks that the access waits for, in order and once.
     fn find(&mut self, region: &Region, access: Access) -> Vec<u32> {
         let mut found = Vec::new();
-        self.map.find(region, access, &Self::life(&self.ended), &mut |task| found.push(task.local()));
+        self.map.find(region, access, Self::life(&self.ended), |task| found.push(task.local()));
         found.sort_unstable();
         found.dedup();
         found
     }
 
     fn record(&mut self, region: &Region, access: Access, task: u32) -> Result<(), Full> {
-        self.map.record(region, access, TaskId::new(2, task), &Self::life(&self.ended))
+        self.map.record(region, access, TaskId::new(2, task), Self::life(&self.ended))
     }
 
     /// Submits a task that writes and waits for nobody.
@@ -185,17 +185,17 @@ fn a_place_that_is_no_longer_so_is_looked_for_again() {
         bench.submit(&chunk(64 + task * 8, 8), Write, task);
     }
     // Nothing is in the way of either, until the other is recorded.
-    let places = [(); 2].map(|()| bench.map.find(&chunk(8, 8), Write, &alive, &mut |_| ()));
+    let places = [(); 2].map(|()| bench.map.find(&chunk(8, 8), Write, alive, |_| ()));
     for place in places {
-        bench.map.record_at(place, &chunk(8, 8), Write, TaskId::new(2, 2), &alive).expect("there is room");
+        bench.map.record_at(place, &chunk(8, 8), Write, TaskId::new(2, 2), alive).expect("there is room");
     }
     assert_eq!((bench.map.len(), bench.find(&chunk(0, 100), Read)), (3, vec![0, 1, 2]));
     // The only region of its buffer, until it is forgotten and another buffer has taken its line.
     bench.submit(&buffer(1), Write, 3);
-    let place = bench.map.find(&buffer(1), Write, &alive, &mut |_| ());
+    let place = bench.map.find(&buffer(1), Write, alive, |_| ());
     bench.map.forget(buffer(1).buffer());
     bench.submit(&buffer(2), Write, 4);
-    bench.map.record_at(place, &buffer(1), Write, TaskId::new(2, 5), &alive).expect("there is room");
+    bench.map.record_at(place, &buffer(1), Write, TaskId::new(2, 5), alive).expect("there is room");
     assert_eq!((bench.find(&buffer(1), Read), bench.find(&buffer(2), Read)), (vec![5], vec![4]));
 }
 

@@ -26,7 +26,7 @@ impl Flow {
         let (life, before) = (window(self.now, self.live), self.map.visited());
         assert!(self.map.reserve(1, &life), "{} entries, {} live tasks", self.map.len(), self.live);
         let mut found = 0;
-        self.map.find(region, access, &life, &mut |_| found += 1);
+        self.map.find(region, access, &life, |_| found += 1);
         self.map.record(region, access, TaskId::new(0, self.now), &life).expect("an entry is reserved");
         (found, self.map.visited() - before)
     }
@@ -165,7 +165,7 @@ fn readers_that_end_in_any_order_are_dropped() {
         }
     };
     for now in 1..10_000 {
-        map.record(&weights, Access::Read, TaskId::new(0, now), &life(now)).expect("there is room");
+        map.record(&weights, Access::Read, TaskId::new(0, now), life(now)).expect("there is room");
         assert!(map.len() <= 2 * (now / 100 + 20) + 4, "{} entries of {now} readers", map.len());
     }
 }
@@ -199,7 +199,7 @@ fn a_full_map_looks_at_each_entry_once_before_it_says_so() {
     for task in 0..1000 {
         let region = Region::new(0x1000 + u64::from(task) * 64, 1, 0, &[64], &[1]);
         let access = if task % 2 == 0 { Access::Read } else { Access::Write };
-        map.record(&region, access, TaskId::new(0, task), &|_| Life::Live).expect("there is room");
+        map.record(&region, access, TaskId::new(0, task), |_| Life::Live).expect("there is room");
     }
     let before = map.visited();
     assert!(!map.reserve(1, &|_| Life::Live));

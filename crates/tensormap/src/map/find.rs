@@ -1,0 +1,157 @@
+//! What an access must wait for.
+
+use super::{Access, Hazards, Life, TensorMap};
+use crate::buffers::Buffer;
+use crate::footprint::Meet;
+use crate::place::{At, Place};
+use crate::plane::{Home, Verdict};
+use crate::readers::{ReaderPool, Readers};
+use crate::region::{Memory, Region};
+use prewire_abi::TaskId;
+
+impl TensorMap {
+    /// Calls `dep` with each task that an `access` of `region` must come after: one that conflicts with it and has
+    /// not retired. A task may be reported more than once; one that is ordered before a reported task may not be
+    /// reported at all.
+    #[inline(always)]
+    pub fn find(
+        &mut self,
+        region: &impl Memory,
+        access: Access,
+        life: impl Fn(TaskId) -> Life,
+        mut dep: impl FnMut(TaskId),
+    ) -> Place {
+        let buffer = self.plane.buffers.find(region.buffer());
+        if buffer == 0 {
+            return Place::UNKNOWN;
+        }
+        if self.hazards != Hazards::All {
+            return self.find_by_rule(buffer, region, access, life, dep);
+        }
+        if !self.plane.holds_alone(buffer, region.end_from_start()) {
+            return self.find_among(buffer, &region.region(), access, life, dep);
+        }
+        let Buffer { writer, readers, .. } = &mut self.plane.buffers[buffer];
+        if access == Access::Write && !readers.is_empty() {
+            self.find_readers(buffer, life, dep);
+        } else if writer.is_valid() {
+            if life(*writer) != Life::Retired {
+                dep(*writer);
+            } else if !readers.is_empty() {
+                self.readers.drop_writer(writer);
+            }
+        }
+        Place::new(At::Buffer(buffer), self.plane.stamp())
+    }
+
+    /// As `find`, under any hazards.
+    #[inline(never)]
+    fn find_by_rule(
+        &mut self,
+        buffer: u32,
+        region: &impl Memory,
+        access: Access,
+        life: impl Fn(TaskId) -> Life,
+        mut dep: impl FnMut(TaskId),
+    ) -> Place {
+        let writing = access == Access::Write;
+        if writing && self.hazards == Hazards::Raw {
+            return Place::UNKNOWN;
+        }
+        if !self.plane.holds_alone(buffer, region.end_from_start()) {
+            return self.find_among(buffer, &region.region(), access, life, dep);
+        }
+        let Buffer { writer, readers, .. } = &mut self.plane.buffers[buffer];
+        let looks = writing || self.hazards == Hazards::RawWaw;
+        if looks && !readers.is_empty() {
+            self.find_readers(buffer, life, dep);
+        } else if writer.is_valid() {
+            if life(*writer) != Life::Retired {
+                dep(*writer);
+            } else if !readers.is_empty() {
+                self.readers.drop_writer(writer);
+            }
+        }
+        Place::new(At::Buffer(buffer), self.plane.stamp())
+    }
+
+    /// As `find`, where the region is the only one of its buffer and its readers count.
+    #[inline(never)]
+    fn find_readers(&mut self, buffer: u32, life: impl Fn(TaskId) -> Life, mut dep: impl FnMut(TaskId)) {
+        let Buffer { writer, readers, .. } = &mut self.plane.buffers[buffer];
+        Self::look(&mut self.readers, self.hazards, writer, readers, &life, &mut dep);
+    }
+
+    /// Reports the readers of a region, and its writer where they do not stand for it; drops those that retired. A reader
+    /// that lives has waited for the writer, and fails if that failed. What is beside a writer under other hazards has not.
+    #[inline]
+    fn look(
+        pool: &mut ReaderPool,
+        hazards: Hazards,
+        writer: &mut TaskId,
+        readers: &mut Readers,
+        life: &impl Fn(TaskId) -> Life,
+        dep: &mut impl FnMut(TaskId),
+    ) {
+        let mut counts = writer.is_valid();
+        if counts && life(*writer) == Life::Retired {
+            pool.drop_writer(writer);
+            counts = false;
+        }
+        let stand_in = hazards == Hazards::All;
+        if counts && !stand_in {
+            dep(*writer);
+        }
+        let seen = pool.look(readers, life, dep);
+        if counts && stand_in && !seen.live {
+            dep(*writer);
+        }
+    }
+
+    /// As `find`, where there is more of the buffer, or something else.
+    #[inline(never)]
+    pub(super) fn find_among(
+        &mut self,
+        buffer: u32,
+        region: &Region,
+        access: Access,
+        life: impl Fn(TaskId) -> Life,
+        mut dep: impl FnMut(TaskId),
+    ) -> Place {
+        let (life, dep, writing) = (&life, &mut dep, access == Access::Write);
+        if region.is_empty() {
+            return Place::UNKNOWN;
+        }
+        // What is about to be recorded finds its place again.
+        let stays = writing || self.hazards == Hazards::All;
+        // Without hazards of reads, those beside a writer are writers too, whom everybody waits for.
+        let looks = writing || self.hazards == Hazards::RawWaw;
+        let (pool, hazards) = (&mut self.readers, self.hazards);
+        let mut judge = |writer: &mut TaskId, readers: &mut Readers, meet: Meet| {
+            let stays = stays && meet == Meet::Same;
+            if looks && !readers.is_empty() {
+                Self::look(pool, hazards, writer, readers, life, dep);
+            } else if writer.is_valid() {
+                if life(*writer) != Life::Retired {
+                    dep(*writer);
+                } else if !(stays && readers.is_empty()) {
+                    pool.drop_writer(writer);
+                }
+            }
+            let counts = writer.is_valid() || !readers.is_empty() || stays;
+            if counts { Verdict::Keep } else { Verdict::Drop }
+        };
+        match self.plane.sole(buffer, region, looks) {
+            Some(0) if writing => Place::new(At::Clear, self.plane.stamp()),
+            Some(0) => Place::UNKNOWN,
+            Some(node) if stays => {
+                self.plane.at(Home::Node(node), |writer, readers| judge(writer, readers, Meet::Same));
+                Place::new(At::Node(node), self.plane.stamp())
+            }
+            _ => {
+                self.plane.visit(buffer, region, !looks, judge);
+                Place::UNKNOWN
+            }
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! Reads found and recorded in one, for a task that is not submitted yet: what is recorded can be taken back.
+
+use super::{Access, Hazards, Life, TensorMap};
+use crate::buffers::Buffer;
+use crate::place::{At, Place};
+use crate::region::Memory;
+use prewire_abi::TaskId;
+
+impl TensorMap {
+    /// Makes ready for up to `n` [reads](TensorMap::read); false if there is no room for them, or hazards are not such that
+    /// a read is remembered.
+    #[inline]
+    pub fn prepare(&mut self, n: u32, life: impl Fn(TaskId) -> Life) -> bool {
+        if self.hazards != Hazards::All || !self.has_room(n) {
+            return false;
+        }
+        if self.plane.is_large() {
+            self.collect(n, &life);
+        }
+        true
+    }
+
+    /// [Finds](TensorMap::find) and [records](TensorMap::record) a read in one, if all of its buffer is read and nothing
+    /// else of that is remembered; else it is recorded at the place that is given back. For a task that is not submitted
+    /// yet: until it is, nothing may be looked for that asks whether it lives. For as many reads as the map was
+    /// [prepared](TensorMap::prepare) for.
+    #[inline(always)]
+    pub fn read(
+        &mut self,
+        region: &impl Memory,
+        task: TaskId,
+        life: impl Fn(TaskId) -> Life,
+        mut dep: impl FnMut(TaskId),
+    ) -> Option<Place> {
+        let buffer = self.plane.buffers.find(region.buffer());
+        let end = region.end_from_start();
+        if buffer == 0 {
+            return self.read_first(region.buffer(), end, task);
+        }
+        if !self.plane.holds_alone(buffer, end) {
+            return Some(self.find_among(buffer, &region.region(), Access::Read, life, dep));
+        }
+        let Buffer { writer, readers, .. } = &mut self.plane.buffers[buffer];
+        if writer.is_valid() {
+            if life(*writer) != Life::Retired {
+                dep(*writer);
+            } else if !readers.is_empty() {
+                self.readers.drop_writer(writer);
+            }
+        }
+        if self.readers.push_in_place(readers, task) {
+            return None;
+        }
+        Some(Place::new(At::Buffer(buffer), self.plane.stamp()))
+    }
+
+    /// As `read`, of a buffer that nothing is remembered of.
+    #[inline(never)]
+    fn read_first(&mut self, addr: u64, end: u64, task: TaskId) -> Option<Place> {
+        if end == 0 {
+            return Some(Place::UNKNOWN);
+        }
+        let buffer = self.plane.add_whole(addr, end);
+        let added = self.readers.push_in_place(&mut self.plane.buffers[buffer].readers, task);
+        if added { None } else { Some(Place::UNKNOWN) }
+    }
+
+    /// Takes back what a [read](TensorMap::read) recorded last; whether it had.
+    pub fn unread(&mut self, region: &impl Memory, task: TaskId) -> bool {
+        let buffer = self.plane.buffers.find(region.buffer());
+        buffer != 0
+            && self.plane.holds_alone(buffer, region.end_from_start())
+            && self.readers.pop_in_place(&mut self.plane.buffers[buffer].readers, task)
+    }
+}
