@@ -3,7 +3,7 @@
 use core::panic::Location;
 use std::sync::Arc;
 
-use prewire_abi::{LaneMask, ScopeMode, Shape, TaskId, ValidTensor};
+use prewire_abi::{LaneMask, ScopeMode, Shape, TaskId};
 use prewire_orchestrator::{Args, Capacity, Orchestrator, ScopeKey, Setup};
 use prewire_os::process;
 use prewire_platform::{
@@ -193,19 +193,18 @@ impl Engine {
         self.orchestrator.close_scope().expect("a scope is open");
     }
 
-    /// Submits a vector task with `self.args`: its id and its first output, if it has one.
+    /// Submits a vector task with `self.args`, in which its outputs are from then on.
     ///
     /// # Panics
     ///
     /// If it is refused.
     #[inline]
-    pub fn submit(&mut self) -> (TaskId, Option<ValidTensor>) {
+    pub fn submit(&mut self) -> TaskId {
         let mut poller = Poller { scheduler: &self.scheduler, alone: self.alone };
-        let submitted = self
-            .orchestrator
+        self.orchestrator
             .submit(&mut poller, vector_task(), &mut self.args, Location::caller())
-            .expect("the task is legal");
-        (submitted.id, self.args.outputs().next().copied())
+            .expect("the task is legal")
+            .id
     }
 
     /// Polls the scheduler once.

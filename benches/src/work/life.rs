@@ -33,7 +33,7 @@ pub(super) fn chain(engine: &mut Engine) {
     for _ in 0..TASKS {
         engine.args.clear();
         last.iter().for_each(|&id| engine.args.after(id, EdgeKind::WAIT));
-        last = Some(engine.submit().0);
+        last = Some(engine.submit());
     }
 }
 
@@ -43,7 +43,7 @@ pub(super) fn four(engine: &mut Engine) {
     for _ in 0..TASKS {
         engine.args.clear();
         last.iter().rev().take(4).for_each(|&id| engine.args.after(id, EdgeKind::WAIT));
-        let (id, _) = engine.submit();
+        let id = engine.submit();
         last.push(id);
     }
 }

@@ -1,8 +1,7 @@
 //! Submit alone: nothing is polled while the clock runs, so no task completes. What was submitted is drained between two
 //! rounds.
 
-use prewire_abi::{EdgeKind, TaskId, TensorArgType};
-use prewire_orchestrator::Arg;
+use prewire_abi::{EdgeKind, TaskId, TensorArgType, ValidTensor};
 use prewire_ring::RingSizes;
 use prewire_tensormap::Hazards;
 
@@ -41,13 +40,13 @@ fn explicit(edges: usize, window: u32) -> Case {
             // The first producers.
             for _ in 0..16 {
                 engine.args.clear();
-                ids.push(engine.submit().0);
+                ids.push(engine.submit());
             }
             batch(&mut engine, clock, tasks, |engine, _| {
                 for &id in ids[ids.len() - edges..].iter().rev() {
                     engine.args.after(id, EdgeKind::WAIT);
                 }
-                ids.push(engine.submit().0);
+                ids.push(engine.submit());
             });
         }
     })
@@ -61,18 +60,19 @@ fn inferred(name: &str, inputs: usize, window: u32, hazards: Hazards) -> Case {
         let (mut engine, _) = engine(window, hazards);
         engine.start();
         let output = output();
-        let mut made: Vec<Arg> = Vec::with_capacity(window as usize);
+        let mut made: Vec<ValidTensor> = Vec::with_capacity(window as usize);
         move |clock| {
             made.clear();
             engine.open();
             let scope = engine.scope();
             let mut submit = |engine: &mut Engine| {
                 for input in 0..inputs.min(made.len() / 7) {
-                    engine.args.push(&made[made.len() - 1 - input * 7]);
+                    let tensor = &made[made.len() - 1 - input * 7];
+                    engine.args.existing(tensor, TensorArgType::Input, scope);
                 }
                 engine.args.push(&output);
-                let tensor = engine.submit().1.expect("it has an output");
-                made.push(Arg::existing(tensor, TensorArgType::Input, scope));
+                engine.submit();
+                made.push(*engine.args.only_output().expect("it has an output"));
             };
             for _ in 0..32 {
                 engine.args.clear();

@@ -34,7 +34,7 @@ fn buffers(count: u32) -> Vec<Region> {
 fn written(regions: &[Region]) -> TensorMap {
     let mut map = TensorMap::new(1 << 17, Hazards::All);
     for (task, region) in regions.iter().enumerate() {
-        map.record(region, Access::Write, TaskId::new(0, task as u32), &live).expect("there is room");
+        map.record(region, Access::Write, TaskId::new(0, task as u32), live).expect("there is room");
     }
     map
 }
@@ -51,10 +51,10 @@ fn access(name: String, regions: impl Fn() -> Vec<Region> + 'static, access: Acc
             clock.time(|| {
                 for _ in 0..ACCESSES {
                     let region = &regions[next * 7 % regions.len()];
-                    let place = map.find(region, access, &live, &mut |_| found += 1);
+                    let place = map.find(region, access, live, &mut |_| found += 1);
                     if recorded {
                         let task = TaskId::new(0, next as u32);
-                        map.record_at(place, region, access, task, &live).expect("there is room");
+                        map.record_at(place, region, access, task, live).expect("there is room");
                     }
                     next = next.wrapping_add(1);
                 }
@@ -74,7 +74,7 @@ fn insert(name: String, regions: impl Fn() -> Vec<Region> + 'static, count: u32)
             clock.time(|| {
                 for (task, region) in regions.iter().enumerate() {
                     let task = TaskId::new(0, task as u32);
-                    map.record(region, Access::Write, task, &live).expect("there is room");
+                    map.record(region, Access::Write, task, live).expect("there is room");
                 }
             });
         }

@@ -4,6 +4,7 @@ mod fmt;
 mod view;
 
 use crate::geometry::{self, Measure};
+use crate::valid;
 use crate::{AddressSpace, DataType, MAX_TENSOR_DIMS, TaskId, TensorError};
 use core::mem::{align_of, offset_of, size_of};
 use core::ops::Range;
@@ -50,7 +51,10 @@ pub struct ChipTensor {
     shapes: [u32; MAX_TENSOR_DIMS],
     extent: u64,
     strides: [u32; MAX_TENSOR_DIMS],
-    pad: [u32; 9],
+    /// Padding, in which a [`ValidTensor`](crate::ValidTensor) keeps what follows from the rest: its own, and nothing in any
+    /// other record.
+    known: u32,
+    pad: [u32; 8],
 }
 
 const _: () = assert!(size_of::<ChipTensor>() == 128 && align_of::<ChipTensor>() == 64);
@@ -67,7 +71,8 @@ const _: () = assert!(offset_of!(ChipTensor, address_space) == 43);
 const _: () = assert!(offset_of!(ChipTensor, shapes) == 44);
 const _: () = assert!(offset_of!(ChipTensor, extent) == 64);
 const _: () = assert!(offset_of!(ChipTensor, strides) == 72);
-const _: () = assert!(offset_of!(ChipTensor, pad) == 92);
+const _: () = assert!(offset_of!(ChipTensor, known) == 92);
+const _: () = assert!(offset_of!(ChipTensor, pad) == 96);
 
 /// What the last of the words has of the record: a stride, and then there is padding.
 const LAST_WORD: u64 = if cfg!(target_endian = "little") { 0xFFFF_FFFF } else { 0xFFFF_FFFF << 32 };
@@ -170,7 +175,8 @@ impl ChipTensor {
             shapes,
             extent,
             strides,
-            pad: [0; 9],
+            known: 0,
+            pad: [0; 8],
         })
     }
 
@@ -416,8 +422,27 @@ impl ChipTensor {
         self.check_bounds(dtype, extent)
     }
 
-    pub(crate) const fn type_code(&self) -> u8 {
-        self.dtype
+    /// What follows from the rest, of a valid tensor: see [`ValidTensor::kind`](crate::ValidTensor::kind).
+    #[inline]
+    pub(crate) const fn known(&self) -> u32 {
+        self.known
+    }
+
+    /// Keeps what follows from the rest, which is valid.
+    #[inline]
+    pub(crate) fn note(&mut self) {
+        // No overflow: the bytes that a valid tensor reaches are within its buffer.
+        let dtype = self.dtype().unwrap_or(DataType::U8);
+        let bytes = self.extent.wrapping_mul(u64::from(dtype.size()));
+        let whole = self.is_contiguous() && self.start_offset == 0 && bytes == self.buffer_size;
+        self.known = valid::kind(dtype, self.ndims(), self.is_contiguous(), whole);
+    }
+
+    #[inline]
+    pub(crate) fn copy_from(&mut self, other: &Self) {
+        let from: &[u64; 16] = bytemuck::cast_ref(other);
+        let to: &mut [u64; 16] = bytemuck::cast_mut(self);
+        to[..Self::WORDS].copy_from_slice(&from[..Self::WORDS]);
     }
 
     #[inline]
@@ -465,7 +490,7 @@ impl ChipTensor {
     }
 
     /// Makes it what [`contiguous`](ChipTensor::contiguous) at address 0 returns, or leaves it as it is. Each field is
-    /// stored once, where it is to be: a copy of what was just stored in pieces would wait for them.
+    /// stored once, where it is to be: a copy of what was just stored in pieces would wait for them. Notes what follows.
     #[inline]
     pub(crate) fn set_contiguous(&mut self, shape: &[u32], dtype: DataType) -> Result<(), TensorError> {
         let ndims = shape.len();
@@ -487,6 +512,7 @@ impl ChipTensor {
         if too_large || over {
             // It says what is wrong.
             *self = Self::contiguous(0, shape, dtype)?;
+            self.note();
             return Ok(());
         }
         self.buffer_addr = 0;
@@ -502,7 +528,7 @@ impl ChipTensor {
         self.shapes = shapes;
         self.extent = numel;
         self.strides = strides;
-        self.pad = [0; 9];
+        self.known = valid::kind(dtype, ndims, true, true);
         Ok(())
     }
 

@@ -24,7 +24,30 @@ use crate::{ChipTensor, DataType, TaskId, TensorError, ViewError};
 #[repr(transparent)]
 pub struct ValidTensor(ChipTensor);
 
+/// Of a kind: the tensor is all of its buffer.
+const WHOLE: u32 = 1 << 25;
+/// Where a kind has the bytes of an element.
+const SIZE_SHIFT: u32 = 28;
+
+/// What [`ValidTensor::kind`] returns.
+#[inline]
+pub(crate) const fn kind(dtype: DataType, ndims: usize, contiguous: bool, whole: bool) -> u32 {
+    let strided = if contiguous { 0 } else { ValidTensor::STRIDED };
+    let whole = if whole { WHOLE } else { 0 };
+    dtype.code() as u32 | (ndims as u32) << 8 | strided | whole | dtype.size() << SIZE_SHIFT
+}
+
 impl ValidTensor {
+    /// Of a [kind](ValidTensor::kind): the elements do not lie row after row, so strides say where they are.
+    pub const STRIDED: u32 = 1 << 24;
+
+    /// `tensor`, which is valid.
+    #[inline]
+    fn noted(mut tensor: ChipTensor) -> Self {
+        tensor.note();
+        Self(tensor)
+    }
+
     /// `tensor`, once it is checked.
     ///
     /// # Errors
@@ -33,7 +56,7 @@ impl ValidTensor {
     #[inline]
     pub fn new(tensor: ChipTensor) -> Result<Self, TensorError> {
         tensor.validate()?;
-        Ok(Self(tensor.without_rest()))
+        Ok(Self::noted(tensor.without_rest()))
     }
 
     /// A tensor over the whole of a buffer at `addr`, its elements row after row.
@@ -43,7 +66,7 @@ impl ValidTensor {
     /// As [`ChipTensor::contiguous`].
     #[inline]
     pub fn contiguous(addr: u64, shape: &[u32], dtype: DataType) -> Result<Self, TensorError> {
-        ChipTensor::contiguous(addr, shape, dtype).map(Self)
+        ChipTensor::contiguous(addr, shape, dtype).map(Self::noted)
     }
 
     /// Checks `tensor`; one of which only the first line was filled in, and whose elements lie row after row, is first
@@ -69,8 +92,9 @@ impl ValidTensor {
     #[inline]
     pub fn set(&mut self, tensor: &ChipTensor) -> Result<(), TensorError> {
         tensor.validate()?;
-        self.0 = *tensor;
+        self.0.copy_from(tensor);
         self.0.clear_rest();
+        self.0.note();
         Ok(())
     }
 
@@ -82,6 +106,12 @@ impl ValidTensor {
     #[inline]
     pub fn set_contiguous(&mut self, shape: &[u32], dtype: DataType) -> Result<(), TensorError> {
         self.0.set_contiguous(shape, dtype)
+    }
+
+    /// Makes it what `other` is, as an assignment does, without the padding.
+    #[inline]
+    pub fn copy_from(&mut self, other: &Self) {
+        self.0.copy_from(&other.0);
     }
 
     /// The record.
@@ -122,11 +152,45 @@ impl ValidTensor {
         self.0.dtype().unwrap_or(DataType::U8)
     }
 
-    /// The number of the element type.
+    /// What it is, in a word, known since it was made: the number of the element type in the lowest byte, the number of
+    /// dimensions in the next; and [`STRIDED`](ValidTensor::STRIDED). Byte 2 is 0. What the upper byte says besides is
+    /// not told.
+    ///
+    /// ```
+    /// use prewire_abi::{DataType, ValidTensor};
+    ///
+    /// let matrix = ValidTensor::contiguous(0x1000, &[4, 8], DataType::F16)?;
+    /// let column = matrix.slice(1, 2, 3, 1).expect("it is inside");
+    /// assert_eq!(matrix.kind() & (ValidTensor::STRIDED | 0xFF_FFFF), 2 << 8 | 1);
+    /// assert_eq!(column.kind() & ValidTensor::STRIDED, ValidTensor::STRIDED);
+    /// # Ok::<(), prewire_abi::TensorError>(())
+    /// ```
     #[must_use]
     #[inline]
-    pub const fn type_code(&self) -> u8 {
-        self.0.type_code()
+    pub const fn kind(&self) -> u32 {
+        self.0.known()
+    }
+
+    /// Bytes of one element.
+    #[must_use]
+    #[inline]
+    pub const fn element_size(&self) -> u32 {
+        self.0.known() >> SIZE_SHIFT
+    }
+
+    /// As [`ChipTensor::start_addr`].
+    #[must_use]
+    #[inline]
+    pub fn start_addr(&self) -> u64 {
+        let bytes = self.0.start_offset().wrapping_mul(self.element_size().into());
+        self.0.buffer_addr().wrapping_add(bytes)
+    }
+
+    /// The bytes of its buffer if it is known to be all of that, as [`ChipTensor::is_whole`] says, and else 0.
+    #[must_use]
+    #[inline]
+    pub fn whole_bytes(&self) -> u64 {
+        if self.0.known() & WHOLE == 0 { 0 } else { self.0.buffer_size() }
     }
 
     /// The same, owned by `task`.
@@ -163,7 +227,7 @@ impl ValidTensor {
     ///
     /// As there.
     pub fn view(&self, shapes: &[u32], offsets: &[u32]) -> Result<Self, ViewError> {
-        self.0.view(shapes, offsets).map(Self)
+        self.0.view(shapes, offsets).map(Self::noted)
     }
 
     /// As [`ChipTensor::slice`].
@@ -172,7 +236,7 @@ impl ValidTensor {
     ///
     /// As there.
     pub fn slice(&self, dim: usize, start: u32, stop: u32, step: u32) -> Result<Self, ViewError> {
-        self.0.slice(dim, start, stop, step).map(Self)
+        self.0.slice(dim, start, stop, step).map(Self::noted)
     }
 
     /// As [`ChipTensor::transpose`].
@@ -181,7 +245,7 @@ impl ValidTensor {
     ///
     /// As there.
     pub fn transpose(&self, d0: usize, d1: usize) -> Result<Self, ViewError> {
-        self.0.transpose(d0, d1).map(Self)
+        self.0.transpose(d0, d1).map(Self::noted)
     }
 
     /// As [`ChipTensor::permute`].
@@ -190,7 +254,7 @@ impl ValidTensor {
     ///
     /// As there.
     pub fn permute(&self, order: &[usize]) -> Result<Self, ViewError> {
-        self.0.permute(order).map(Self)
+        self.0.permute(order).map(Self::noted)
     }
 
     /// As [`ChipTensor::reshape`].
@@ -199,7 +263,7 @@ impl ValidTensor {
     ///
     /// As there.
     pub fn reshape(&self, shape: &[u32]) -> Result<Self, ViewError> {
-        self.0.reshape(shape).map(Self)
+        self.0.reshape(shape).map(Self::noted)
     }
 }
 
@@ -241,7 +305,15 @@ mod tests {
     fn check(tensor: &ValidTensor) {
         tensor.validate().unwrap();
         assert_eq!(tensor.dtype().unwrap(), tensor.element_type());
-        assert_eq!(tensor.type_code(), tensor.element_type().code());
+        let strided = if tensor.is_contiguous() { 0 } else { ValidTensor::STRIDED };
+        let kind = u32::from(tensor.element_type().code()) | (tensor.ndims() as u32) << 8 | strided;
+        assert_eq!(tensor.kind() & (ValidTensor::STRIDED | 0xFF_FFFF), kind);
+        assert_eq!(tensor.element_size(), tensor.get().element_size());
+        assert_eq!(tensor.start_addr(), tensor.get().start_addr());
+        assert_eq!(tensor.whole_bytes(), if tensor.is_whole() { tensor.buffer_size() } else { 0 });
+        let mut copy = ValidTensor::contiguous(1, &[7; 5], DataType::I8).unwrap();
+        copy.copy_from(tensor);
+        assert_eq!((copy.get(), copy.kind()), (tensor.get(), tensor.kind()));
         let [a, b, c, d, e] = geometry::padded(tensor.shape()).map(u64::from);
         assert_eq!(tensor.shape_words(7), [7 | a << 32, b | c << 32, d | e << 32]);
         let [a, b, c, d, e] = geometry::padded(tensor.strides()).map(u64::from);

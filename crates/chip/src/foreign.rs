@@ -180,7 +180,7 @@ impl Foreign<'_, '_> {
     #[inline]
     pub fn tensor(&mut self, tensor: &ChipTensor, tag: TensorArgType) -> Result<()> {
         self.orch.args.checked(tensor, tag).map_err(|error| {
-            let arg = self.orch.args.tensors().len();
+            let arg = self.orch.args.count();
             self.refused("a task", Refusal::Tensor { arg, error })
         })
     }
@@ -193,7 +193,7 @@ impl Foreign<'_, '_> {
     #[inline]
     pub fn create(&mut self, info: &TensorCreateInfo) -> Result<()> {
         self.orch.args.create(info).map_err(|error| {
-            let arg = self.orch.args.tensors().len();
+            let arg = self.orch.args.count();
             self.refused("a task", Refusal::Tensor { arg, error })
         })
     }

@@ -4,7 +4,7 @@ use std::panic::Location;
 use std::time::Duration;
 
 use prewire_abi::{DataType, ScopeMode};
-use prewire_orchestrator::{Arg, Args, Orchestrator, SubmitError};
+use prewire_orchestrator::{Arg, Args, Orchestrator, ScopeKey, SubmitError};
 use prewire_platform::DeviceMemory;
 use prewire_runs::Runner;
 use prewire_tensormap::Access;
@@ -17,7 +17,7 @@ use crate::kernel::Kernel;
 use crate::lease::Holder;
 use crate::span::Span;
 use crate::store::Store;
-use crate::submit::Submit;
+use crate::submit::{Draft, Submit};
 use crate::tensor::{AsTensor, Origin, Tensor};
 use crate::trace::What;
 use crate::waiter::Waiter;
@@ -34,6 +34,8 @@ pub struct Orch<'r> {
     pub(crate) store: &'r Store,
     /// Kept between submits, so that none allocates.
     pub(crate) args: &'r mut Args,
+    /// The task in the making.
+    pub(crate) draft: Draft,
     /// Where the outputs of foreign submits are described.
     pub(crate) described: &'r mut Described,
     /// Buffers that were seen alive in this run, by index: their generation.
@@ -170,7 +172,7 @@ impl<'r> Orch<'r> {
         let write = access == Access::Write;
         let refused = |why: Refusal| refused(if write { "a host write" } else { "a host read" }, site, why);
         let tensor = *tensor.as_tensor(0).map_err(refused)?;
-        self.check(0, &tensor).map_err(refused)?;
+        let scope = self.check(0, &tensor).map_err(refused)?;
         if write && tensor.is_read_only() {
             return Err(refused(Refusal::ReadOnly { arg: 0 }));
         }
@@ -182,7 +184,6 @@ impl<'r> Orch<'r> {
         let addr = tensor.element(index).map_err(refused)?;
         let ones = [1; prewire_abi::MAX_TENSOR_DIMS];
         let element = tensor.inner.view(&ones[..index.len()], index).map_err(Error::View)?;
-        let scope = tensor.scope();
         self.waiter.about(site);
         let span = Span::dense(addr, size_of::<T>() as u64, 1);
         let waited = self.orchestrator.wait_for(&mut self.waiter, &element, scope, access);
@@ -235,20 +236,29 @@ impl<'r> Orch<'r> {
         self.orchestrator.tasks()
     }
 
-    /// A tensor is this chip's, and its memory is there.
+    /// The scope that a tensor lives in, if it is this chip's and its memory is known to be there.
     #[inline]
-    pub(crate) fn check(&mut self, arg: usize, tensor: &Tensor) -> Result<(), Refusal> {
-        if tensor.chip != self.chip {
-            return Err(Refusal::OtherChip { arg });
+    pub(crate) fn known(&self, tensor: &Tensor) -> Option<ScopeKey> {
+        let (known, scope) = match tensor.origin {
+            Origin::Buffer { index, generation, .. } => {
+                (self.seen.get(index as usize) == Some(&generation), ScopeKey::NONE)
+            }
+            Origin::Scope { run, scope } => (run == self.run, scope),
+            Origin::Passed { run, .. } => (run == self.run, ScopeKey::NONE),
+        };
+        (known && tensor.chip == self.chip).then_some(scope)
+    }
+
+    /// A tensor is this chip's, and its memory is there: the scope that it lives in.
+    pub(crate) fn check(&mut self, arg: usize, tensor: &Tensor) -> Result<ScopeKey, Refusal> {
+        if let Some(scope) = self.known(tensor) {
+            return Ok(scope);
         }
         match tensor.origin {
-            Origin::Scope { run, .. } | Origin::Passed { run, .. } if run != self.run => {
-                Err(Refusal::OtherRun { arg })
-            }
-            Origin::Scope { .. } | Origin::Passed { .. } => Ok(()),
+            _ if tensor.chip != self.chip => Err(Refusal::OtherChip { arg }),
+            Origin::Scope { .. } | Origin::Passed { .. } => Err(Refusal::OtherRun { arg }),
             Origin::Buffer { index, generation, .. } => {
-                let at = index as usize;
-                if self.seen.get(at) == Some(&generation) { Ok(()) } else { self.see(arg, index, generation) }
+                self.see(arg, index, generation).map(|()| ScopeKey::NONE)
             }
         }
     }

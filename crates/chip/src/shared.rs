@@ -22,6 +22,7 @@ use crate::orch::Orch;
 use crate::run::Launched;
 use crate::stall::{StallReason, StallReport};
 use crate::store::Store;
+use crate::submit::Draft;
 use crate::tight::Tight;
 use crate::waiter::{Guest, Waiter};
 
@@ -202,6 +203,7 @@ impl Shared {
             store: &self.store,
             args,
             described,
+            draft: Draft::new(site),
             seen: Vec::new(),
             chip: self.store.id(),
             run: RUNS.fetch_add(1, Ordering::Relaxed),

@@ -1,13 +1,14 @@
 //! One submit, as the program writes it.
 
 use std::panic::Location;
+use std::sync::Arc;
 
-use prewire_abi::{DataType, EdgeKind, LaneMask, PredicateOp, Shape, TensorArgType};
-use prewire_orchestrator::{Args, Predicate, SubmitError};
+use prewire_abi::{DataType, EdgeKind, LaneMask, PredicateOp, Shape, TaskId, TensorArgType};
+use prewire_orchestrator::{Args, Predicate, ScopeKey, SubmitError, Submitted};
 use prewire_ring::{Attrs, Cold};
 
 use crate::element::Scalar;
-use crate::error::{Refusal, Result};
+use crate::error::{Error, Refusal, Result};
 use crate::kernel::{Kernel, Param};
 use crate::orch::{Orch, refused};
 use crate::races::Submission;
@@ -16,16 +17,30 @@ use crate::tensor::{AsTensor, Origin, Tensor};
 
 /// A task in the making. Arguments are added in the order in which the kernel counts them: tensors from 0, scalars from
 /// 0 on their own. A mistake is kept and told by [`go`](Submit::go); nothing exists before that.
+///
+/// Two words, which are handed from call to call: all else of the task is in the orchestration.
 #[derive(Debug)]
 #[must_use = "a task is submitted by go()"]
 pub struct Submit<'o, 'r> {
     orch: &'o mut Orch<'r>,
     kernel: Option<&'o Kernel>,
+}
+
+/// What is known of the task in the making, beside its arguments.
+#[derive(Debug)]
+pub(crate) struct Draft {
     site: &'static Location<'static>,
     blocks: u32,
     sync_start: bool,
-    /// In a box: a task in the making is handed from call to call.
     mistake: Option<Box<Refusal>>,
+}
+
+impl Draft {
+    /// Of a task that was begun at `site`.
+    #[inline]
+    pub(crate) const fn new(site: &'static Location<'static>) -> Self {
+        Self { site, blocks: 1, sync_start: false, mistake: None }
+    }
 }
 
 impl<'o, 'r> Submit<'o, 'r> {
@@ -36,44 +51,31 @@ impl<'o, 'r> Submit<'o, 'r> {
         site: &'static Location<'static>,
     ) -> Self {
         orch.args.clear();
-        if kernel.is_some_and(|kernel| kernel.library) {
-            orch.args.keep_whole();
+        orch.draft.site = site;
+        orch.draft.blocks = 1;
+        orch.draft.sync_start = false;
+        if orch.draft.mistake.is_some() {
+            orch.forget_mistake();
         }
-        let mistake = match kernel {
-            Some(kernel) if kernel.chip != orch.chip => Some(Box::new(Refusal::OtherChipKernel)),
-            _ => None,
-        };
-        Self { orch, kernel, site, blocks: 1, sync_start: false, mistake }
-    }
-
-    #[inline]
-    fn try_to(mut self, add: impl FnOnce(&mut Self) -> Result<(), Refusal>) -> Self {
-        if self.mistake.is_none()
-            && let Err(mistake) = add(&mut self)
-        {
-            self.mistaken(mistake);
+        if let Some(kernel) = kernel {
+            if kernel.library {
+                orch.args.keep_whole();
+            }
+            if kernel.chip != orch.chip {
+                orch.mistake(Refusal::OtherChipKernel);
+            }
         }
-        self
-    }
-
-    #[cold]
-    fn mistaken(&mut self, mistake: Refusal) {
-        self.mistake = Some(Box::new(mistake));
+        Self { orch, kernel }
     }
 
     #[inline]
     fn existing(self, tensor: &impl AsTensor, tag: TensorArgType) -> Self {
-        self.try_to(|this| {
-            let arg = this.orch.args.tensors().len();
-            let tensor = tensor.as_tensor(arg)?;
-            this.orch.check(arg, tensor)?;
-            if tensor.is_read_only() && tag != TensorArgType::Input {
-                return Err(Refusal::ReadOnly { arg });
-            }
-            let scope = tensor.scope();
-            this.orch.args.existing(&tensor.inner, tag, scope);
-            Ok(())
-        })
+        let arg = self.orch.args.count();
+        match tensor.as_tensor(arg) {
+            Ok(tensor) => self.orch.add(tensor, tag),
+            Err(mistake) => self.orch.mistake(mistake),
+        }
+        self
     }
 
     /// A tensor that the task reads. It waits for what writes it.
@@ -104,10 +106,11 @@ impl<'o, 'r> Submit<'o, 'r> {
     /// A tensor that the task is given memory for, good until the scope closes; see [`Task::tensor`].
     #[inline]
     pub fn output(self, shape: &[u32], dtype: DataType) -> Self {
-        self.try_to(|this| {
-            let arg = this.orch.args.tensors().len();
-            this.orch.args.output(shape, dtype).map_err(|error| Refusal::Tensor { arg, error })
-        })
+        if let Err(error) = self.orch.args.output(shape, dtype) {
+            let arg = self.orch.args.count();
+            self.orch.mistake(Refusal::Tensor { arg, error });
+        }
+        self
     }
 
     /// A scalar.
@@ -126,46 +129,47 @@ impl<'o, 'r> Submit<'o, 'r> {
     /// As [`after`](Submit::after), with an edge that only waits or only keeps alive.
     #[inline]
     pub fn after_kind(self, task: &Task, kind: EdgeKind) -> Self {
-        self.try_to(|this| {
-            if task.run() != this.orch.run {
-                return Err(Refusal::OtherRunTask { task: task.id() });
-            }
-            this.orch.args.after(task.id(), kind);
-            Ok(())
-        })
+        if task.run() == self.orch.run {
+            self.orch.args.after(task.id(), kind);
+        } else {
+            self.orch.mistake(Refusal::OtherRunTask { task: task.id() });
+        }
+        self
     }
 
     /// How many blocks the task has: the kernel runs once for each. 1 unless said.
     #[inline]
-    pub fn blocks(mut self, blocks: u32) -> Self {
-        self.blocks = blocks;
+    pub fn blocks(self, blocks: u32) -> Self {
+        self.orch.draft.blocks = blocks;
         self
     }
 
     /// All blocks start together, or none does yet.
     #[inline]
-    pub fn sync_start(mut self) -> Self {
-        self.sync_start = true;
+    pub fn sync_start(self) -> Self {
+        self.orch.draft.sync_start = true;
         self
     }
 
     /// Looks, when the task is ready, whether the integer element at `index` compares so with `target`; if not, the task
     /// completes without running. The task waits for what writes the tensor.
     pub fn predicate(self, tensor: &impl AsTensor, index: &[u32], op: PredicateOp, target: i64) -> Self {
-        self.try_to(|this| {
-            let arg = this.orch.args.tensors().len();
-            let tensor: &Tensor = tensor.as_tensor(arg)?;
-            this.orch.check(arg, tensor)?;
+        let arg = self.orch.args.count();
+        let added = tensor.as_tensor(arg).and_then(|tensor| {
+            let scope = self.orch.check(arg, tensor)?;
             let dtype = tensor.dtype();
             let addr = tensor.element(index)?;
             if !is_integer(dtype) {
                 return Err(tensor.bad_element(index, "a predicate compares integers"));
             }
-            let scope = tensor.scope();
-            this.orch.args.predicate(Predicate { addr, dtype, op, target });
-            this.orch.args.read(&tensor.inner, scope);
+            self.orch.args.predicate(Predicate { addr, dtype, op, target });
+            self.orch.args.read(&tensor.inner, scope);
             Ok(())
-        })
+        });
+        if let Err(mistake) = added {
+            self.orch.mistake(mistake);
+        }
+        self
     }
 
     /// Submits the task. When this returns, it is queued, or linked to every task that it waits for.
@@ -175,25 +179,72 @@ impl<'o, 'r> Submit<'o, 'r> {
     /// A mistake in what was added; too many tensors or scalars; more blocks than there may be, or start together; a
     /// tensor that is not good any more; a scope that outgrows its ring; or a request larger than the ring. Nothing of
     /// the task exists then.
+    #[inline]
     pub fn go(self) -> Result<Task> {
-        let Self { orch, kernel, site, blocks, sync_start, mistake } = self;
-        let what = || kernel.map_or_else(|| "a dummy task".into(), |k| format!("kernel {:?}", k.name));
-        if let Some(mistake) = mistake {
-            return Err(refused(what(), site, *mistake));
+        self.orch.submit_draft(self.kernel)
+    }
+}
+
+impl Orch<'_> {
+    /// The first thing that is wrong with the task in the making.
+    #[cold]
+    fn mistake(&mut self, mistake: Refusal) {
+        self.draft.mistake.get_or_insert(Box::new(mistake));
+    }
+
+    #[cold]
+    fn forget_mistake(&mut self) {
+        self.draft.mistake = None;
+    }
+
+    /// Adds a tensor to the task in the making.
+    #[inline]
+    fn add(&mut self, tensor: &Tensor, tag: TensorArgType) {
+        match self.known(tensor) {
+            Some(scope) if tag == TensorArgType::Input || !tensor.is_read_only() => {
+                self.args.existing(&tensor.inner, tag, scope);
+            }
+            _ => self.add_checked(tensor, tag),
         }
-        let signature = kernel.and_then(|kernel| kernel.signature.as_ref());
-        if let Some((params, scalars)) = signature
-            && let Err(why) = matches_signature(orch.args, params, *scalars)
-        {
-            return Err(refused(what(), site, why));
+    }
+
+    /// Adds a tensor that was not seen in this run, or cannot be used so.
+    #[cold]
+    fn add_checked(&mut self, tensor: &Tensor, tag: TensorArgType) {
+        let arg = self.args.count();
+        match self.check(arg, tensor) {
+            Ok(_) if tensor.is_read_only() && tag != TensorArgType::Input => {
+                self.mistake(Refusal::ReadOnly { arg });
+            }
+            Ok(scope) => self.args.existing(&tensor.inner, tag, scope),
+            Err(mistake) => self.mistake(mistake),
+        }
+    }
+
+    /// Tells a mistake that was made; or an argument that is not one that the kernel said it takes.
+    #[inline(never)]
+    fn check_draft(&mut self, kernel: Option<&Kernel>) -> Result<()> {
+        let why = match (self.draft.mistake.take(), kernel.and_then(|kernel| kernel.signature.as_ref())) {
+            (Some(mistake), _) => Err(*mistake),
+            (None, Some((params, scalars))) => matches_signature(self.args, params, *scalars),
+            (None, None) => Ok(()),
+        };
+        why.map_err(|why| refused_task(kernel, self.draft.site, why))
+    }
+
+    /// Submits the task in the making.
+    fn submit_draft(&mut self, kernel: Option<&Kernel>) -> Result<Task> {
+        let Draft { site, blocks, sync_start, .. } = self.draft;
+        if self.draft.mistake.is_some() || kernel.is_some_and(|kernel| kernel.signature.is_some()) {
+            self.check_draft(kernel)?;
         }
         if kernel.is_none() && (blocks != 1 || sync_start) {
-            return Err(refused(what(), site, Refusal::DummyBlocks));
+            return Err(refused_task(kernel, site, Refusal::DummyBlocks));
         }
         let Ok(blocks) = u16::try_from(blocks) else {
-            let allowed = u32::from(orch.engine.spec().limits.blocks);
+            let allowed = u32::from(self.engine.spec().limits.blocks);
             let error = SubmitError::Blocks { observed: blocks, allowed };
-            return Err(refused(what(), site, error.into()));
+            return Err(refused_task(kernel, site, error.into()));
         };
         let lanes = kernel.map_or(LaneMask::NONE, |kernel| kernel.lanes);
         let cold = Cold {
@@ -203,22 +254,40 @@ impl<'o, 'r> Submit<'o, 'r> {
             attrs: Attrs { sync_start, ..Attrs::default() },
             callable: kernel.map_or(u32::MAX, |kernel| kernel.id),
         };
-        let (chip, run, mode) = (orch.chip, orch.run, orch.orchestrator.mode());
-        orch.waiter.about(site);
-        let submitted = orch
-            .orchestrator
-            .submit(&mut orch.waiter, cold, orch.args, site)
-            .map_err(|error| refused(what(), site, error.into()))?;
-        if let Some(races) = orch.engine.races() {
-            let kernel = kernel.map(|kernel| std::sync::Arc::clone(&kernel.name));
-            let task = Submission { id: submitted.id, kernel, site, mode };
-            races.submitted(task, orch.args);
-            orch.waiter.go_on();
+        self.waiter.about(site);
+        let Submitted { id, scope } = match self.orchestrator.submit(&mut self.waiter, cold, self.args, site)
+        {
+            Ok(submitted) => submitted,
+            Err(error) => return Err(refused_task(kernel, site, error.into())),
+        };
+        if let Some(races) = self.engine.races() {
+            let (kernel, mode) = (kernel.map(|kernel| Arc::clone(&kernel.name)), self.orchestrator.mode());
+            races.submitted(Submission { id, kernel, site, mode }, self.args);
+            self.waiter.go_on();
         }
-        let origin = Origin::Scope { run, scope: submitted.scope };
-        let outputs = orch.args.outputs().map(|&inner| Tensor { inner, chip, origin });
-        Ok(Task::new(submitted.id, run, outputs))
+        if self.args.outputs().len() == 0 { Ok(Task::bare(id, self.run)) } else { Ok(self.task(id, scope)) }
     }
+
+    /// The task that was submitted, with its outputs.
+    #[inline(never)]
+    fn task(&self, id: TaskId, scope: ScopeKey) -> Task {
+        match self.args.only_output() {
+            Some(inner) => Task::with_output(id, self.run, inner, self.chip, scope),
+            None => self.task_of_many(id, scope),
+        }
+    }
+
+    #[cold]
+    fn task_of_many(&self, id: TaskId, scope: ScopeKey) -> Task {
+        let (chip, origin) = (self.chip, Origin::Scope { run: self.run, scope });
+        Task::new(id, self.run, self.args.outputs().map(|&inner| Tensor { inner, chip, origin }))
+    }
+}
+
+#[cold]
+fn refused_task(kernel: Option<&Kernel>, site: &'static Location<'static>, why: Refusal) -> Error {
+    let what = kernel.map_or_else(|| "a dummy task".into(), |k| format!("kernel {:?}", k.name));
+    refused(what, site, why)
 }
 
 /// Whether the arguments are those that the kernel said it takes.

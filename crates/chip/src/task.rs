@@ -1,9 +1,10 @@
 //! A submitted task, as its submitter holds it.
 
-use prewire_abi::TaskId;
+use prewire_abi::{TaskId, ValidTensor};
+use prewire_orchestrator::ScopeKey;
 
 use crate::error::{Error, Refusal, Refused, Result};
-use crate::tensor::Tensor;
+use crate::tensor::{Origin, Tensor};
 
 /// The outputs of a task: most have none or one, which takes no memory.
 #[derive(Clone, Debug)]
@@ -34,6 +35,26 @@ impl Task {
             _ => Outputs::Many(outputs.collect()),
         };
         Self { id, run, outputs }
+    }
+
+    /// As `new`, without any.
+    #[inline]
+    pub(crate) const fn bare(id: TaskId, run: u64) -> Self {
+        Self { id, run, outputs: Outputs::None }
+    }
+
+    /// As `new`, with one: `inner`, of `chip`, from a scope. Each word is stored where it is to be, and none on the way
+    /// there: what is copied right after it was stored in pieces waits for them.
+    #[inline]
+    pub(crate) const fn with_output(
+        id: TaskId,
+        run: u64,
+        inner: &ValidTensor,
+        chip: u64,
+        scope: ScopeKey,
+    ) -> Self {
+        let output = Tensor { inner: *inner, chip, origin: Origin::Scope { run, scope } };
+        Self { id, run, outputs: Outputs::One(output) }
     }
 
     /// Its id.

@@ -126,6 +126,7 @@ impl<'e> Waiter<'e> {
 
     /// The program has made a call at `site`. Ends the run if its deadline has passed: a program that never waits has one
     /// too.
+    #[inline]
     pub(crate) fn about(&mut self, site: &'static Location<'static>) {
         self.site = Some(site);
         self.check_deadline();
@@ -146,11 +147,16 @@ impl<'e> Waiter<'e> {
         self.limit.take_if(|limit| now >= *limit).is_some()
     }
 
+    #[inline]
     fn check_deadline(&self) {
-        if let Some(deadline) = self.control.deadline()
-            && clock::monotonic() >= deadline
-            && self.control.give_up().is_none()
-        {
+        if let Some(deadline) = self.control.deadline() {
+            self.heed(deadline);
+        }
+    }
+
+    #[cold]
+    fn heed(&self, deadline: Duration) {
+        if clock::monotonic() >= deadline && self.control.give_up().is_none() {
             self.end_run(StallReason::Deadline(self.control.allowed()));
         }
     }

@@ -10,8 +10,8 @@ use prewire_abi::{
     ValidTensor,
 };
 
-use crate::record;
 use crate::scope::ScopeKey;
+use crate::sums::{FOREIGN, INITIAL, PREDICATE, READS, Sums, WHOLE};
 
 /// One tensor argument.
 #[derive(Clone, Copy, Debug)]
@@ -86,12 +86,6 @@ impl Arg {
     pub(crate) const fn has_initial_value(&self) -> bool {
         self.initial
     }
-
-    /// Gives it its memory.
-    #[inline]
-    pub(crate) fn place(&mut self, addr: u64, task: TaskId) {
-        self.tensor.place(addr, task);
-    }
 }
 
 /// What can be done with memory that exists.
@@ -113,34 +107,6 @@ pub struct Predicate {
     pub target: i64,
 }
 
-/// What the tensors of a task come to.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Sums {
-    /// Argument words.
-    pub(crate) words: u32,
-    /// Those that exist and that the task writes.
-    pub(crate) writes: u32,
-    /// Those that a scope made.
-    pub(crate) scoped: u32,
-    /// Those that make no edges.
-    pub(crate) unordered: u32,
-    /// Those that are to be created, and how many of them filled.
-    pub(crate) outputs: u32,
-    pub(crate) initial: u32,
-    /// What is read beside them.
-    pub(crate) reads: u32,
-    /// Bytes of the heap.
-    pub(crate) heap: u64,
-}
-
-impl Sums {
-    /// Whether nothing about the tensors has to be checked: none that exists is written, and none is to be filled.
-    #[inline]
-    pub(crate) const fn is_plain(&self) -> bool {
-        self.writes | self.initial == 0
-    }
-}
-
 /// The arguments of one task. Kept by the submitter and filled anew for each task, so that no submit allocates.
 ///
 /// ```
@@ -157,57 +123,70 @@ impl Sums {
 /// ```
 #[derive(Debug, Default)]
 pub struct Args {
+    sums: Sums,
     /// Those of this task, and behind them what is left of earlier ones.
     tensors: Vec<Arg>,
-    count: usize,
-    sums: Sums,
     scalars: Vec<u64>,
     after: Vec<(TaskId, EdgeKind)>,
+    /// These three are empty where no flag says otherwise.
     predicate: Option<Predicate>,
     reads: Vec<(ValidTensor, ScopeKey)>,
-    whole: bool,
     /// What outputs are to hold before the task runs: which argument, and the bits of each element.
     pub(crate) fills: Vec<(u32, u64)>,
-    /// They come from a submitter that answers for its memory itself.
-    pub(crate) foreign: bool,
 }
 
 impl Args {
     /// Makes them empty again.
     #[inline]
     pub fn clear(&mut self) {
-        self.whole = false;
-        self.count = 0;
+        if self.sums.has(PREDICATE | READS | INITIAL) {
+            self.clear_rare();
+        }
         self.sums = Sums::default();
         self.scalars.clear();
         self.after.clear();
+    }
+
+    #[cold]
+    fn clear_rare(&mut self) {
         self.predicate = None;
         self.reads.clear();
         self.fills.clear();
-        self.foreign = false;
     }
 
     /// The task's kernel is to see its tensors as they are here, with their buffers and flags and not only their elements:
     /// the record keeps all of them, which takes 12 words a tensor. Until they are cleared.
     #[inline]
     pub fn keep_whole(&mut self) {
-        self.whole = true;
-    }
-
-    #[inline]
-    pub(crate) const fn is_whole(&self) -> bool {
-        self.whole
+        self.sums.set(WHOLE);
     }
 
     /// Adds a tensor in memory that exists: as [`push`](Args::push) of [`Arg::existing`].
     #[inline]
     pub fn existing(&mut self, tensor: &ValidTensor, tag: TensorArgType, scope: ScopeKey) {
+        // In place: a tensor is copied once.
+        let Some(arg) = self.tensors.get_mut(self.sums.count()) else {
+            return self.grow_existing(tensor, tag, scope);
+        };
         let tag = existing(tag);
-        self.sums.words += record::tensor_words(tensor);
-        self.sums.writes += u32::from(tag.writes());
-        self.sums.scoped += u32::from(!scope.is_none());
-        self.sums.unordered += u32::from(matches!(tag, TensorArgType::NoDep));
-        self.add(tensor, tag, scope, false);
+        arg.tensor.copy_from(tensor);
+        arg.scope = scope;
+        arg.tag = tag;
+        arg.initial = false;
+        self.sums.add(tensor.kind(), tag);
+    }
+
+    /// Adds a tensor in memory that exists, where no earlier task had as many.
+    #[cold]
+    fn grow_existing(&mut self, tensor: &ValidTensor, tag: TensorArgType, scope: ScopeKey) {
+        self.grow(&Arg::existing(*tensor, tag, scope));
+    }
+
+    /// Adds a tensor, where no earlier task had as many.
+    #[cold]
+    fn grow(&mut self, arg: &Arg) {
+        self.tensors.push(*arg);
+        self.push(arg);
     }
 
     /// Adds a tensor. They are numbered as kernels number them, from 0 on.
@@ -216,9 +195,13 @@ impl Args {
         if !arg.creates() {
             return self.existing(&arg.tensor, arg.tag, arg.scope);
         }
-        self.sums.initial += u32::from(arg.initial);
-        self.count_output(arg.tensor.buffer_size());
-        self.add(&arg.tensor, arg.tag, arg.scope, arg.initial);
+        let Some(place) = self.tensors.get_mut(self.sums.count()) else { return self.grow(arg) };
+        place.tensor.copy_from(&arg.tensor);
+        place.scope = arg.scope;
+        place.tag = arg.tag;
+        place.initial = arg.initial;
+        self.sums.set(if arg.initial { INITIAL } else { 0 });
+        self.sums.add_output(arg.tensor.buffer_size());
     }
 
     /// Adds memory that the task is to get: as [`push`](Args::push) of [`Arg::output`].
@@ -228,14 +211,15 @@ impl Args {
     /// As there; nothing is added then.
     #[inline]
     pub fn output(&mut self, shape: &[u32], dtype: DataType) -> Result<(), TensorError> {
-        let Some(arg) = self.tensors.get_mut(self.count) else { return self.grow_output(shape, dtype) };
+        let Some(arg) = self.tensors.get_mut(self.sums.count()) else {
+            return self.grow_output(shape, dtype);
+        };
         arg.tensor.set_contiguous(shape, dtype)?;
         arg.scope = ScopeKey::NONE;
         arg.tag = TensorArgType::Output;
         arg.initial = false;
         let bytes = arg.tensor.buffer_size();
-        self.count_output(bytes);
-        self.count += 1;
+        self.sums.add_output(bytes);
         Ok(())
     }
 
@@ -246,14 +230,6 @@ impl Args {
         Ok(())
     }
 
-    /// Counts an output, whose elements lie row after row.
-    #[inline]
-    fn count_output(&mut self, bytes: u64) {
-        self.sums.words += record::PACKED_WORDS;
-        self.sums.outputs += 1;
-        self.sums.heap = self.sums.heap.saturating_add(slab(bytes));
-    }
-
     /// Adds memory that the task is to get, as an orchestration of another runtime describes it; with an initial value, it
     /// is filled before the task runs, if the one who waits can fill.
     ///
@@ -262,7 +238,7 @@ impl Args {
     /// As [`TensorCreateInfo::materialize`]; nothing is added then.
     #[inline]
     pub fn create(&mut self, info: &TensorCreateInfo) -> Result<(), TensorError> {
-        let number = self.count;
+        let number = self.sums.count();
         self.output(info.shape(), info.check()?)?;
         if info.is_manual_dep() || info.version() != 0 {
             let tensor = &mut self.tensors[number].tensor;
@@ -270,7 +246,7 @@ impl Args {
         }
         if let Some(bits) = info.initial_value() {
             self.tensors[number].initial = true;
-            self.sums.initial += 1;
+            self.sums.set(INITIAL);
             self.fills.push((number as u32, bits));
         }
         Ok(())
@@ -283,7 +259,7 @@ impl Args {
     /// As [`ValidTensor::mended`]; nothing is added then.
     #[inline]
     pub fn checked(&mut self, tensor: &ChipTensor, tag: TensorArgType) -> Result<(), TensorError> {
-        let Some(arg) = self.tensors.get_mut(self.count) else {
+        let Some(arg) = self.tensors.get_mut(self.sums.count()) else {
             let first = ValidTensor::mended(tensor)?;
             self.existing(&first, tag, ScopeKey::NONE);
             return Ok(());
@@ -294,31 +270,8 @@ impl Args {
         arg.scope = ScopeKey::NONE;
         arg.tag = existing(tag);
         arg.initial = false;
-        self.sums.words += record::tensor_words(&arg.tensor);
-        self.sums.writes += u32::from(arg.tag.writes());
-        self.sums.unordered += u32::from(matches!(tag, TensorArgType::NoDep));
-        self.count += 1;
+        self.sums.add(arg.tensor.kind(), arg.tag);
         Ok(())
-    }
-
-    #[inline]
-    fn add(&mut self, tensor: &ValidTensor, tag: TensorArgType, scope: ScopeKey, initial: bool) {
-        match self.tensors.get_mut(self.count) {
-            // In place: a tensor is copied once.
-            Some(arg) => {
-                arg.tensor = *tensor;
-                arg.scope = scope;
-                arg.tag = tag;
-                arg.initial = initial;
-            }
-            None => self.grow(Arg { tensor: *tensor, scope, tag, initial }),
-        }
-        self.count += 1;
-    }
-
-    #[cold]
-    fn grow(&mut self, arg: Arg) {
-        self.tensors.push(arg);
     }
 
     /// Adds a scalar, as bits.
@@ -344,36 +297,71 @@ impl Args {
     /// they are cleared.
     #[inline]
     pub fn foreign(&mut self) {
-        self.foreign = true;
+        self.sums.set(FOREIGN);
+    }
+
+    /// Whether they are [those](Args::foreign).
+    #[inline]
+    pub(crate) const fn is_foreign(&self) -> bool {
+        self.sums.has(FOREIGN)
     }
 
     /// A condition for running. The tensor it looks at is one of those that are [read](Args::read).
     pub fn predicate(&mut self, predicate: Predicate) {
+        self.sums.set(PREDICATE);
         self.predicate = Some(predicate);
     }
 
     /// Adds memory that is read for the task by somebody else than its kernel, such as a predicate's tensor.
     pub fn read(&mut self, tensor: &ValidTensor, scope: ScopeKey) {
-        self.sums.reads += 1;
+        self.sums.set(READS);
         self.reads.push((*tensor, scope));
+    }
+
+    /// How many tensors there are.
+    #[must_use]
+    #[inline]
+    pub const fn count(&self) -> usize {
+        self.sums.count()
     }
 
     /// The tensors. Once the task is submitted, those that it creates have their addresses.
     #[must_use]
     #[inline]
     pub fn tensors(&self) -> &[Arg] {
-        &self.tensors[..self.count]
-    }
-
-    #[inline]
-    pub(crate) fn tensors_mut(&mut self) -> &mut [Arg] {
-        &mut self.tensors[..self.count]
+        &self.tensors[..self.sums.count()]
     }
 
     /// The tensors that the task creates, in order.
     #[inline]
     pub fn outputs(&self) -> impl ExactSizeIterator<Item = &ValidTensor> {
-        Outputs { args: self.tensors().iter(), left: self.sums.outputs as usize }
+        let args = self.tensors.get(self.sums.since_first_output()).unwrap_or_default();
+        Outputs { args: args.iter(), left: self.sums.outputs() }
+    }
+
+    /// The tensor that the task creates, if it creates one and no more.
+    #[must_use]
+    #[inline]
+    pub fn only_output(&self) -> Option<&ValidTensor> {
+        if self.sums.outputs() != 1 {
+            return None;
+        }
+        self.tensors.get(self.sums.since_first_output().start).map(Arg::tensor)
+    }
+
+    /// Calls `place` with each tensor that the task creates, in order, to give it its memory.
+    #[inline]
+    pub(crate) fn place_outputs(&mut self, mut place: impl FnMut(&mut ValidTensor)) {
+        let (mut at, mut left) = (self.sums.since_first_output().start, self.sums.outputs());
+        while left > 0
+            && let Some(arg) = self.tensors.get_mut(at)
+        {
+            if arg.creates() {
+                place(&mut arg.tensor);
+                left -= 1;
+            }
+            at += 1;
+        }
     }
 
     /// The scalars, as bits.
@@ -407,7 +395,7 @@ impl Args {
     /// Whether anything here may make the task wait for another.
     #[inline]
     pub(crate) fn depends(&self) -> bool {
-        !self.after.is_empty() || self.count > self.sums.outputs as usize || !self.reads.is_empty()
+        !self.after.is_empty() || self.sums.count() > self.sums.outputs() || self.sums.has(READS)
     }
 
     #[inline]
@@ -439,15 +427,10 @@ impl<'a> Iterator for Outputs<'a> {
 
 impl ExactSizeIterator for Outputs<'_> {}
 
-/// What an output of `bytes` takes of the heap: outputs start at multiples of 1024 bytes.
-#[inline]
-pub(crate) const fn slab(bytes: u64) -> u64 {
-    bytes.div_ceil(1024).saturating_mul(1024)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sums::{STRIDED, UNORDERED, WRITES};
 
     #[test]
     fn the_sums_are_those_of_the_arguments_and_go_with_them() {
@@ -460,14 +443,24 @@ mod tests {
             args.existing(&packed, TensorArgType::NoDep, ScopeKey::NONE);
             args.push(&Arg::output(&[257], DataType::F32).unwrap());
             args.output(&[1], DataType::F32).unwrap();
-            let &Sums { words, writes, scoped, unordered, outputs, initial, reads, heap } = args.sums();
-            assert_eq!((words, reads, heap), (4 + 7 + 4 + 4 + 4, 0, 2048 + 1024));
-            assert_eq!((writes, scoped, unordered, outputs, initial), (1, 0, 1, 2, 0));
+            let sums = args.sums();
+            assert_eq!((sums.count(), sums.outputs(), sums.heap()), (5, 2, 2048 + 1024));
+            assert!(
+                sums.has(WRITES) && sums.has(UNORDERED) && !sums.has(INITIAL | READS) && sums.has(STRIDED)
+            );
+            assert!(!sums.is_plain());
             // What exists is not created, whatever was said.
             assert_eq!(args.tensors()[1].tag(), TensorArgType::OutputExisting);
             assert_eq!(args.outputs().map(|tensor| tensor.numel()).collect::<Vec<_>>(), [257, 1]);
+            assert!(args.only_output().is_none());
             args.clear();
-            assert_eq!((args.tensors().len(), args.outputs().len(), args.sums().words), (0, 0, 0));
+            args.existing(&packed, TensorArgType::Input, ScopeKey::NONE);
+            assert!(args.only_output().is_none());
+            args.output(&[3], DataType::F32).unwrap();
+            assert_eq!(args.only_output().map(|tensor| tensor.numel()), Some(3));
+            args.clear();
+            assert_eq!((args.tensors().len(), args.outputs().len(), args.sums().heap()), (0, 0, 0));
+            assert!(args.sums().is_plain() && !args.sums().has(STRIDED));
         }
     }
 }

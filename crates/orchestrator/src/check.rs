@@ -7,17 +7,17 @@ use prewire_tensormap::{Overlap, Region};
 use crate::args::{Arg, Args};
 use crate::error::SubmitError;
 use crate::orchestrator::Orchestrator;
+use crate::sums::{INITIAL, WRITES};
 
 impl Orchestrator {
     /// Step 1: the arguments make sense on their own.
     #[inline]
     pub(crate) fn check(&self, cold: &Cold, args: &Args, can_fill: bool) -> Result<(), SubmitError> {
         let limits = &self.limits;
-        let fits = args.tensors().len() <= usize::from(limits.task_tensors)
+        let fits = args.sums().count() <= usize::from(limits.task_tensors)
             && args.scalars().len() <= usize::from(limits.task_scalars)
-            && cold.blocks != 0
-            && cold.blocks <= limits.blocks
-            && u32::from(cold.blocks) <= self.lanes[cold.shape as usize];
+            // 0 is too many.
+            && u32::from(cold.blocks).wrapping_sub(1) < self.blocks[cold.shape as usize];
         if !fits {
             self.check_size(cold, args)?;
         }
@@ -50,16 +50,16 @@ impl Orchestrator {
     /// producers are [collected](Orchestrator::collect).
     fn check_tensors(&self, args: &Args, can_fill: bool) -> Result<(), SubmitError> {
         let sums = args.sums();
-        if sums.initial > 0
-            && !(args.foreign && can_fill)
+        if sums.has(INITIAL)
+            && !(args.is_foreign() && can_fill)
             && let Some(arg) = args.tensors().iter().position(Arg::has_initial_value)
         {
             return Err(SubmitError::InitialValue { arg });
         }
-        if args.foreign {
+        if args.is_foreign() {
             return Ok(());
         }
-        if sums.writes > 0 { check_overlaps(args.tensors()) } else { Ok(()) }
+        if sums.has(WRITES) { check_overlaps(args.tensors()) } else { Ok(()) }
     }
 
     /// More blocks than lanes: those that start together never would.
@@ -77,7 +77,24 @@ impl Orchestrator {
 }
 
 /// No two arguments touch the same bytes if one of them is written: a kernel could not tell them apart.
+#[inline]
 fn check_overlaps(args: &[Arg]) -> Result<(), SubmitError> {
+    for (at, written) in args.iter().enumerate() {
+        if written.creates() || !written.tag().writes() {
+            continue;
+        }
+        let (before, others) = args.split_at(at);
+        let shares = |other: &Arg| other.tensor().buffer_addr() == written.tensor().buffer_addr();
+        if before.iter().any(shares) || others.iter().skip(1).any(shares) {
+            return find_overlap(args);
+        }
+    }
+    Ok(())
+}
+
+/// As `check_overlaps`, where arguments are of one buffer.
+#[inline(never)]
+fn find_overlap(args: &[Arg]) -> Result<(), SubmitError> {
     for (second, b) in args.iter().enumerate() {
         if b.creates() {
             continue;

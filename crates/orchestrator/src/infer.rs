@@ -161,7 +161,7 @@ impl Orchestrator {
     fn collect_reads(&mut self, args: &Args, infer: bool) -> Result<(), SubmitError> {
         let number = args.tensors().len();
         for ((tensor, scope), place) in args.reads().iter().zip(number..) {
-            if !self.scopes.is_open(scope) && !args.foreign {
+            if !self.scopes.is_open(scope) && !args.is_foreign() {
                 return Err(stale(number, tensor, scope));
             }
             self.wait_for_owner(tensor);
@@ -230,7 +230,7 @@ impl Orchestrator {
     /// Whether the rules are those of programs that answer for their memory themselves.
     #[inline]
     fn is_foreign(&self, args: &Args) -> bool {
-        args.foreign && self.hazards == Hazards::RawWaw
+        args.is_foreign() && self.hazards == Hazards::RawWaw
     }
 
     /// What the task reads and writes, for those that come after it.
@@ -291,7 +291,7 @@ impl Orchestrator {
 fn check_open(scopes: &Scopes, args: &Args) -> Result<(), SubmitError> {
     let closed = |arg: &Arg| !arg.creates() && !scopes.is_open(arg.scope());
     match args.tensors().iter().position(closed) {
-        Some(arg) if !args.foreign => {
+        Some(arg) if !args.is_foreign() => {
             let tensor = &args.tensors()[arg];
             Err(stale(arg, tensor.tensor(), tensor.scope()))
         }

@@ -31,6 +31,8 @@ mod recorded;
 mod room;
 mod scope;
 mod submit;
+mod sums;
+mod write;
 
 pub use args::{Arg, Args, Predicate};
 pub use error::{Oldest, SubmitError};

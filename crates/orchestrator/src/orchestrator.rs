@@ -82,6 +82,8 @@ pub struct Orchestrator {
     pub(crate) limits: Limits,
     /// Lanes by shape.
     pub(crate) lanes: [u32; Shape::ALL.len()],
+    /// The most blocks of a task by shape.
+    pub(crate) blocks: [u32; Shape::ALL.len()],
     pub(crate) hazards: Hazards,
     pub(crate) scopes: Scopes,
     /// Producers of the task being submitted.
@@ -111,13 +113,15 @@ impl Orchestrator {
     #[must_use]
     pub fn new(setup: Setup) -> Self {
         let Setup { allocator, ready, heaps, limits, capacity, tensor_map, hazards } = setup;
+        let lanes = core::array::from_fn(|shape| capacity.of(Shape::ALL[shape]));
         Self {
             allocator,
             ready,
             map: TensorMap::new(tensor_map, hazards),
             heaps,
             limits,
-            lanes: core::array::from_fn(|shape| capacity.of(Shape::ALL[shape])),
+            lanes,
+            blocks: lanes.map(|lanes| lanes.min(limits.blocks.into())),
             hazards,
             scopes: Scopes::default(),
             edges: Edges::default(),
@@ -284,11 +288,12 @@ impl Orchestrator {
     #[must_use]
     #[inline]
     pub fn scope(&self) -> ScopeKey {
-        self.scopes.current().map_or(ScopeKey::NONE, |scope| scope.key)
+        self.scopes.key()
     }
 
     /// How accesses of what is submitted now make edges: the mode of the innermost scope.
     #[must_use]
+    #[inline]
     pub fn mode(&self) -> ScopeMode {
         self.scopes.mode()
     }

@@ -9,30 +9,30 @@
 //! | 1 a scalar | its bits |
 //!
 //! It is as long as the arguments, not a fixed record: four packed inputs and an output are 21 words, and no arguments
-//! are none.
+//! are none. [`store`](crate::write::store) writes it.
 
 use prewire_abi::{ChipTensor, DataType, MAX_TENSOR_DIMS, PredicateOp, TensorArgType, ValidTensor};
-use prewire_ring::{ArgTable, ArgWords, Rings, SlotRef};
+use prewire_ring::{ArgTable, Rings, SlotRef};
 
-use crate::args::{Args, Predicate};
+use crate::args::Predicate;
 
-const PREDICATE_WORDS: u32 = 3;
+pub(crate) const PREDICATE_WORDS: u32 = 3;
 pub(crate) const PACKED_WORDS: u32 = 4;
-const STRIDED_WORDS: u32 = 7;
-const WHOLE_WORDS: u32 = ChipTensor::WORDS as u32;
+pub(crate) const STRIDED_WORDS: u32 = 7;
+pub(crate) const WHOLE_WORDS: u32 = ChipTensor::WORDS as u32;
 /// In a tensor's kind: its strides follow.
-const STRIDED: u32 = 1 << 24;
+const STRIDED: u32 = ValidTensor::STRIDED;
 /// Of word 0: there is a predicate.
-const PREDICATE: u64 = 1 << 32;
+pub(crate) const PREDICATE: u64 = 1 << 32;
 /// Of word 0: not every tensor takes as many words as a packed one.
-const UNEVEN: u64 = 1 << 33;
+pub(crate) const UNEVEN: u64 = 1 << 33;
 /// Of word 0, beside `UNEVEN`: every tensor is whole.
-const WHOLE: u64 = 1 << 34;
+pub(crate) const WHOLE: u64 = 1 << 34;
 
 /// Where the last word of a whole tensor has its tag: in the half that the tensor leaves free.
-const TAG_SHIFT: u32 = if cfg!(target_endian = "little") { 32 } else { 0 };
+pub(crate) const TAG_SHIFT: u32 = if cfg!(target_endian = "little") { 32 } else { 0 };
 /// Of the kind of a predicate: its address is the submitter's word.
-const RAW_PREDICATE: u64 = 1 << 16;
+pub(crate) const RAW_PREDICATE: u64 = 1 << 16;
 
 /// A tensor argument of a published task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,75 +51,6 @@ pub struct ArgTensor {
     pub strides: [u32; MAX_TENSOR_DIMS],
     /// Whether the elements lie row after row without gaps.
     pub packed: bool,
-}
-
-/// The words that a tensor takes.
-#[inline]
-pub(crate) fn tensor_words(tensor: &ValidTensor) -> u32 {
-    if tensor.is_contiguous() { PACKED_WORDS } else { STRIDED_WORDS }
-}
-
-/// The words that `args` take.
-#[inline]
-pub(crate) fn words(args: &Args) -> u32 {
-    let predicate = if args.condition().is_some() { PREDICATE_WORDS } else { 0 };
-    let tensors = if args.is_whole() { args.tensors().len() as u32 * WHOLE_WORDS } else { args.sums().words };
-    let words = predicate + tensors + args.scalars().len() as u32;
-    if words == 0 { 0 } else { 1 + words }
-}
-
-/// Writes the record of a task that is being submitted, word after word.
-pub(crate) struct Writer<'a>(ArgWords<'a>);
-
-impl<'a> Writer<'a> {
-    #[inline]
-    pub(crate) fn new(mut words: ArgWords<'a>, args: &Args) -> Self {
-        let predicate = args.condition();
-        let tensors = args.tensors().len();
-        let flag = |holds: bool, flag: u64| if holds { flag } else { 0 };
-        let whole = args.is_whole();
-        let header = tensors as u64
-            | (args.scalars().len() as u64) << 16
-            | flag(predicate.is_some(), PREDICATE)
-            | flag(whole || args.sums().words != PACKED_WORDS * tensors as u32, UNEVEN)
-            | flag(whole, WHOLE);
-        words.put(header);
-        if let Some(predicate) = predicate {
-            let kind = u64::from(predicate.op.code())
-                | u64::from(predicate.dtype.code()) << 8
-                | flag(args.foreign, RAW_PREDICATE);
-            words.put_all([predicate.addr, kind, predicate.target as u64]);
-        }
-        Self(words)
-    }
-
-    #[inline]
-    pub(crate) fn tensor(&mut self, tensor: &ValidTensor, tag: TensorArgType) {
-        let packed = tensor.is_contiguous();
-        let kind = u32::from(tensor.type_code())
-            | (tensor.ndims() as u32) << 8
-            | (tag.code() as u32 & 0xFF) << 16
-            | if packed { 0 } else { STRIDED };
-        let [w1, w2, w3] = tensor.shape_words(kind);
-        self.0.put_all([tensor.start_addr(), w1, w2, w3]);
-        if !packed {
-            self.0.put_all(tensor.stride_words());
-        }
-    }
-
-    /// All of a tensor.
-    pub(crate) fn whole(&mut self, tensor: &ValidTensor, tag: TensorArgType) {
-        let mut words = tensor.words();
-        words[ChipTensor::WORDS - 1] |= (tag.code() as u64 & 0xFF) << TAG_SHIFT;
-        self.0.put_all(words);
-    }
-
-    #[inline]
-    pub(crate) fn scalars(mut self, scalars: &[u64]) {
-        for &scalar in scalars {
-            self.0.put(scalar);
-        }
-    }
 }
 
 /// The arguments of a published task, read in place. Valid while the task is not complete.

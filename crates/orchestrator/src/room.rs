@@ -13,7 +13,7 @@ use crate::args::Args;
 use crate::error::{Oldest, SubmitError, knob};
 use crate::infer::life;
 use crate::orchestrator::Orchestrator;
-use crate::record;
+use crate::write::words;
 
 /// What was reserved for a task.
 pub(crate) struct Taken {
@@ -26,7 +26,7 @@ pub(crate) struct Taken {
 impl Orchestrator {
     #[inline]
     pub(crate) fn need(&self, args: &Args) -> Need {
-        Need { heap: args.sums().heap, deps: self.edges.len() as u32, args: record::words(args) }
+        Need { heap: args.sums().heap(), deps: self.edges.len() as u32, args: words(args) }
     }
 
     /// Step 3: everything that the task takes is there.

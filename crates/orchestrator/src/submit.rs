@@ -6,13 +6,14 @@ use prewire_abi::TaskId;
 use prewire_platform::Wait;
 use prewire_ring::{Attrs, Cold, Need, Placed};
 
-use crate::args::{Args, slab};
+use crate::args::Args;
 use crate::error::SubmitError;
 use crate::infer::life;
 use crate::orchestrator::Orchestrator;
-use crate::record::Writer;
 use crate::room::Taken;
 use crate::scope::ScopeKey;
+use crate::sums::{INITIAL, PREDICATE, UNORDERED, slab};
+use crate::write::store;
 
 /// A task that was submitted.
 #[derive(Clone, Copy, Debug)]
@@ -32,6 +33,7 @@ impl Orchestrator {
     /// # Errors
     ///
     /// See [`SubmitError`]; nothing of the task exists then.
+    #[inline(always)]
     pub fn submit(
         &mut self,
         wait: &mut impl Wait,
@@ -47,17 +49,17 @@ impl Orchestrator {
             self.edges.clear();
             (self.accesses, self.late) = (0, 0);
         }
-        if args.sums().unordered > 0
+        if args.sums().has(UNORDERED)
             && let Err(ended) = self.give_up_order(wait)
         {
             self.take_back(args);
             return Err(ended);
         }
         cold.attrs =
-            Attrs { unordered: self.unordered, predicated: args.condition().is_some(), ..cold.attrs };
+            Attrs { unordered: self.unordered, predicated: args.sums().has(PREDICATE), ..cold.attrs };
         let ring = self.scopes.ring();
         let need = self.need(args);
-        let holds = need.heap > 0 || args.foreign;
+        let holds = need.heap > 0 || args.is_foreign();
         let placed = match self.place_now(ring, &need, holds, &cold, site) {
             Some(placed) => placed,
             None => {
@@ -112,7 +114,7 @@ impl Orchestrator {
         (self.accesses, self.late) = (0, 0);
         let ring = self.scopes.ring();
         let taken = self.reserve(wait, ring, args)?;
-        let holds = taken.need.heap > 0 || args.foreign;
+        let holds = taken.need.heap > 0 || args.is_foreign();
         let placed = self.place(ring, &taken, holds, &cold, site);
         self.fill(wait, &placed, taken.need.args, args);
         self.allocator.complete_unwired(&placed);
@@ -129,7 +131,7 @@ impl Orchestrator {
         cold: &Cold,
         site: &'static Location<'static>,
     ) -> Option<Placed> {
-        if holds && self.scopes.current().is_some_and(|scope| scope.pin.is_none()) {
+        if self.scopes.is_unpinned() && holds {
             return None;
         }
         // Where there was none for all of it, nothing of it is on record, so entries may be looked for.
@@ -153,10 +155,7 @@ impl Orchestrator {
     ) -> Placed {
         let Taken { need, in_use, entries } = taken;
         let next = self.allocator.next(ring);
-        if holds
-            && let Some(scope) = self.scopes.current_mut()
-            && scope.pin.is_none()
-        {
+        if holds && let Some(scope) = self.scopes.unpinned() {
             scope.pin = Some(next);
             if !scope.nested_in_ring {
                 // Before the commit: whoever sees the slot sees the floor.
@@ -170,35 +169,31 @@ impl Orchestrator {
     }
 
     /// Stores the arguments, and gives the outputs their memory.
+    #[inline(always)]
     fn fill(&mut self, wait: &mut impl Wait, placed: &Placed, words: u32, args: &mut Args) {
-        if args.sums().outputs > 0 {
-            let mut addr = self.heaps[placed.slot.ring()] + placed.heap;
-            let failed = self.allocator.rings().has_failed();
-            for output in args.tensors_mut().iter_mut().filter(|arg| arg.creates()) {
-                output.place(addr, placed.id);
-                let bytes = output.tensor().buffer_size();
-                // The address may have had a life before, and what failed then is remembered until it is written.
-                if failed && bytes > 0 {
-                    self.map.forget(addr);
-                }
-                addr += slab(bytes);
-            }
-            if args.sums().initial > 0 {
-                fill_outputs(wait, args);
-            }
+        if args.sums().outputs() > 0 {
+            self.place_outputs(wait, placed, args);
         }
-        let words = self.allocator.rings().arg_words(placed, words);
-        let mut writer = Writer::new(words, args);
-        if args.is_whole() {
-            for arg in args.tensors() {
-                writer.whole(arg.tensor(), arg.tag());
+        store(self.allocator.rings().arg_words(placed, words), args);
+    }
+
+    #[inline]
+    fn place_outputs(&mut self, wait: &mut impl Wait, placed: &Placed, args: &mut Args) {
+        let mut addr = self.heaps[placed.slot.ring()] + placed.heap;
+        let failed = self.allocator.rings().has_failed();
+        let map = &mut self.map;
+        args.place_outputs(|output| {
+            output.place(addr, placed.id);
+            let bytes = output.buffer_size();
+            // The address may have had a life before, and what failed then is remembered until it is written.
+            if failed && bytes > 0 {
+                map.forget(addr);
             }
-        } else {
-            for arg in args.tensors() {
-                writer.tensor(arg.tensor(), arg.tag());
-            }
+            addr += slab(bytes);
+        });
+        if args.sums().has(INITIAL) {
+            fill_outputs(wait, args);
         }
-        writer.scalars(args.scalars());
     }
 }
 

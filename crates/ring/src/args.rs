@@ -43,6 +43,20 @@ impl ArgWords<'_> {
             None => words.into_iter().for_each(|word| self.put(word)),
         }
     }
+
+    /// Stores the words of each item, one item after the other.
+    #[inline]
+    pub fn put_each<T, const N: usize>(&mut self, items: &[T], words: impl Fn(&T) -> [u64; N]) {
+        let Some((run, rest)) = self.now.split_at_checked(items.len() * N) else {
+            return items.iter().for_each(|item| self.put_all(words(item)));
+        };
+        for (to, item) in run.as_chunks::<N>().0.iter().zip(items) {
+            for (to, word) in to.iter().zip(words(item)) {
+                to.store(word, Ordering::Relaxed);
+            }
+        }
+        self.now = rest;
+    }
 }
 
 /// The argument words of a published task, to be read in place.
@@ -77,13 +91,17 @@ impl Rings {
     #[inline]
     pub fn arg_words(&self, placed: &Placed, words: u32) -> ArgWords<'_> {
         let table = &*self.rings[placed.slot.ring() & 3].args;
-        let (turned, from_start) = table.split_at(placed.args as usize & table.len().wrapping_sub(1));
-        let words = words as usize;
-        match from_start.get(..words) {
+        let start = placed.args as usize & table.len().wrapping_sub(1);
+        match table.get(start..start + words as usize) {
             Some(now) => ArgWords { now, then: &[] },
-            None => {
-                ArgWords { now: from_start, then: &turned[..(words - from_start.len()).min(turned.len())] }
-            }
+            None => around(table, start, words as usize),
         }
     }
+}
+
+/// The words from `start` on, of which some are at the start of the ring.
+#[cold]
+fn around(table: &[AtomicU64], start: usize, words: usize) -> ArgWords<'_> {
+    let (turned, now) = table.split_at(start);
+    ArgWords { now, then: &turned[..words.saturating_sub(now.len()).min(turned.len())] }
 }

@@ -70,6 +70,7 @@ fn nanoseconds(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX).max(1)
 }
 
+#[inline]
 fn time(word: &AtomicU64) -> Option<Duration> {
     let nanoseconds = word.load(Ordering::Relaxed);
     (nanoseconds != 0).then(|| Duration::from_nanos(nanoseconds))
@@ -103,6 +104,7 @@ impl Control {
 
     /// When the run is to be over.
     #[must_use]
+    #[inline]
     pub fn deadline(&self) -> Option<Duration> {
         time(&self.deadline)
     }

@@ -282,7 +282,7 @@ impl Memory for ValidTensor {
 
     #[inline]
     fn end_from_start(&self) -> u64 {
-        self.get().end_from_start()
+        self.whole_bytes()
     }
 
     #[inline]

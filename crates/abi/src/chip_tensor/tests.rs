@@ -279,7 +279,7 @@ fn what_other_makers_write_is_let_through() {
     assert_eq!(huge.extent(), 3 << 31);
 
     let mut stale = matrix();
-    stale.pad = [7; 9];
+    (stale.known, stale.pad) = (7, [7; 8]);
     stale.shapes[4] = 99;
     stale.validate().unwrap();
     assert_eq!(stale, matrix());

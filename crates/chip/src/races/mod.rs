@@ -160,8 +160,7 @@ impl Races {
                 && infer
                 && !tensor.is_manual_dep()
             {
-                let recorded =
-                    state.map.record(&Region::from(tensor.get()), access, named(node), &never_ends);
+                let recorded = state.map.record(&Region::from(tensor.get()), access, named(node), never_ends);
                 debug_assert!(recorded.is_ok(), "there is room for as many accesses as there are numbers");
             }
         }
@@ -230,7 +229,7 @@ impl State {
 
     fn find(&mut self, tensor: &ChipTensor, access: Access, waits: &mut Vec<u32>) {
         let found = &mut |id: TaskId| waits.push(id.raw() as u32);
-        self.map.find(&Region::from(tensor), access, &never_ends, found);
+        self.map.find(&Region::from(tensor), access, never_ends, found);
     }
 
     fn argument(

@@ -114,8 +114,14 @@ impl Engine {
     #[inline]
     pub(crate) fn record(&self, what: impl FnOnce() -> What) {
         if let Some(recorder) = self.recorder() {
-            recorder.record(self, what());
+            self.tell(recorder, what);
         }
+    }
+
+    /// Out of line: whoever records nothing has no frame for it.
+    #[cold]
+    fn tell(&self, recorder: &Recorder, what: impl FnOnce() -> What) {
+        recorder.record(self, what());
     }
 
     fn sub_task(&self, lane: LaneId, work: Work) -> SubTask {

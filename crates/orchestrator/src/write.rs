@@ -1,0 +1,107 @@
+//! Writing the argument record of a task that is being submitted: see [`Record`](crate::Record) for what its words are.
+//!
+//! Invariant: it stores as many words as it said that the arguments take, each once and in order.
+
+use prewire_abi::{ChipTensor, TensorArgType, ValidTensor};
+use prewire_ring::ArgWords;
+
+use crate::args::{Arg, Args};
+use crate::record::{
+    PACKED_WORDS, PREDICATE, PREDICATE_WORDS, RAW_PREDICATE, STRIDED_WORDS, TAG_SHIFT, UNEVEN, WHOLE,
+    WHOLE_WORDS,
+};
+use crate::sums;
+
+/// Of what makes the words of arguments differ from those of packed tensors and scalars.
+const UNUSUAL: u32 = sums::STRIDED | sums::WHOLE | sums::PREDICATE;
+
+/// What a record has of the kind of a tensor.
+const KIND: u32 = sums::STRIDED | 0xFF_FFFF;
+
+/// The words that `args` take.
+#[inline]
+pub(crate) fn words(args: &Args) -> u32 {
+    if args.sums().has(UNUSUAL) {
+        return unusual_words(args);
+    }
+    let words = args.count() as u32 * PACKED_WORDS + args.scalars().len() as u32;
+    if words == 0 { 0 } else { 1 + words }
+}
+
+#[inline(never)]
+fn unusual_words(args: &Args) -> u32 {
+    let predicate = if args.sums().has(sums::PREDICATE) { PREDICATE_WORDS } else { 0 };
+    let tensors = if args.sums().has(sums::WHOLE) {
+        args.count() as u32 * WHOLE_WORDS
+    } else {
+        let words = |arg: &Arg| if is_strided(arg.tensor()) { STRIDED_WORDS } else { PACKED_WORDS };
+        args.tensors().iter().map(words).sum()
+    };
+    let words = predicate + tensors + args.scalars().len() as u32;
+    if words == 0 { 0 } else { 1 + words }
+}
+
+#[inline]
+fn is_strided(tensor: &ValidTensor) -> bool {
+    tensor.kind() & ValidTensor::STRIDED != 0
+}
+
+/// Stores the record of `args` in `to`, which has room for as many words as they [take](words).
+#[inline]
+pub(crate) fn store(mut to: ArgWords<'_>, args: &Args) {
+    let counts = args.count() as u64 | (args.scalars().len() as u64) << 16;
+    if args.sums().has(UNUSUAL) {
+        return store_unusual(to, args, counts);
+    }
+    to.put(counts);
+    to.put_each(args.tensors(), packed);
+    to.put_each(args.scalars(), |&scalar| [scalar]);
+}
+
+/// As `store`, where not every tensor takes as many words as a packed one, or there is a condition.
+#[inline(never)]
+fn store_unusual(mut to: ArgWords<'_>, args: &Args, counts: u64) {
+    let flag = |holds: bool, flag: u64| if holds { flag } else { 0 };
+    let whole = args.sums().has(sums::WHOLE);
+    let uneven = args.sums().has(sums::WHOLE | sums::STRIDED);
+    let predicate = args.condition();
+    to.put(counts | flag(predicate.is_some(), PREDICATE) | flag(uneven, UNEVEN) | flag(whole, WHOLE));
+    if let Some(predicate) = predicate {
+        let kind = u64::from(predicate.op.code())
+            | u64::from(predicate.dtype.code()) << 8
+            | flag(args.is_foreign(), RAW_PREDICATE);
+        to.put_all([predicate.addr, kind, predicate.target as u64]);
+    }
+    if whole {
+        to.put_each(args.tensors(), whole_words);
+    } else {
+        for arg in args.tensors() {
+            to.put_all(packed(arg));
+            if is_strided(arg.tensor()) {
+                to.put_all(arg.tensor().stride_words());
+            }
+        }
+    }
+    to.put_each(args.scalars(), |&scalar| [scalar]);
+}
+
+/// The words of a tensor whose elements lie row after row, and the first ones of any other.
+#[inline]
+fn packed(arg: &Arg) -> [u64; PACKED_WORDS as usize] {
+    let tensor = arg.tensor();
+    let [w1, w2, w3] = tensor.shape_words(tensor.kind() & KIND | tag(arg.tag()) << 16);
+    [tensor.start_addr(), w1, w2, w3]
+}
+
+/// All of a tensor.
+#[inline]
+fn whole_words(arg: &Arg) -> [u64; ChipTensor::WORDS] {
+    let mut words = arg.tensor().words();
+    words[ChipTensor::WORDS - 1] |= u64::from(tag(arg.tag())) << TAG_SHIFT;
+    words
+}
+
+#[inline]
+fn tag(tag: TensorArgType) -> u32 {
+    tag.code() as u32 & 0xFF
+}
