@@ -31,7 +31,13 @@ impl Adoptions {
     #[inline]
     pub(crate) fn at(&self, addr: u64) -> Option<SharedMemory> {
         // Whoever has a tensor in it got that after the adoption, and what handed it on ordered the count before.
-        if self.count.load(Ordering::Relaxed) == 0 { None } else { self.look(addr) }
+        if self.any() { self.look(addr) } else { None }
+    }
+
+    /// Whether there may be any.
+    #[inline]
+    pub(crate) fn any(&self) -> bool {
+        self.count.load(Ordering::Relaxed) != 0
     }
 
     #[inline(never)]

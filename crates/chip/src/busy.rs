@@ -10,18 +10,26 @@ use prewire_platform::{LaneId, Work};
 use prewire_sync::Padded;
 use prewire_sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-/// It runs since nobody knows when.
-const UNTIMED: u64 = 1;
+/// In the word of a sub-task: that there is one.
+const RUNS: u64 = 1 << 31;
 
 /// One core.
 #[derive(Debug, Default)]
-struct Entry {
-    /// Slot, block and place of the sub-task. Written by the thread that runs the core.
+pub(crate) struct Entry {
+    /// Slot, place and block of the sub-task that runs; 0 if none does. Written by the thread that runs the core.
     work: AtomicU64,
-    /// When it began, in nanoseconds of the coarse clock; [`UNTIMED`], or 0 if nothing runs. Written by the same thread.
+    /// When it began, in nanoseconds of the coarse clock; 0 if nobody wanted to know yet. Written by the same thread.
     since: AtomicU64,
     /// Whether it waits for its peers at a barrier. Written by the same thread.
     at_barrier: AtomicBool,
+}
+
+impl Entry {
+    /// What the core runs has ended.
+    #[inline]
+    pub(crate) fn end(&self) {
+        self.work.store(0, Ordering::Relaxed);
+    }
 }
 
 /// A sub-task that was running when somebody looked.
@@ -58,19 +66,16 @@ impl Busy {
         self.timed.store(true, Ordering::Relaxed);
     }
 
-    /// `lane` begins `work`.
-    pub(crate) fn begin(&self, lane: LaneId, work: Work) {
+    /// `lane` begins `work`. It goes on until the [end](Entry::end) of the entry.
+    #[inline]
+    pub(crate) fn begin(&self, lane: LaneId, work: Work) -> &Entry {
         let entry = self.entry(lane);
-        let packed = u64::from(work.slot) << 32 | u64::from(work.place & 0xFF) << 24 | u64::from(work.block);
-        entry.work.store(packed, Ordering::Relaxed);
-        let timed = self.timed.load(Ordering::Relaxed);
-        let since = if timed { clock::coarse().as_nanos().max(2) as u64 } else { UNTIMED };
-        entry.since.store(since, Ordering::Relaxed);
-    }
-
-    /// `lane` has ended it.
-    pub(crate) fn end(&self, lane: LaneId) {
-        self.entry(lane).since.store(0, Ordering::Relaxed);
+        if self.timed.load(Ordering::Relaxed) {
+            entry.since.store(now(), Ordering::Relaxed);
+        }
+        let word = u64::from(work.slot) << 32 | RUNS | u64::from(work.place) << 24 | u64::from(work.block);
+        entry.work.store(word, Ordering::Relaxed);
+        entry
     }
 
     /// What `lane` runs waits for its peers from now on, or does so no longer.
@@ -81,21 +86,26 @@ impl Busy {
     /// What runs now, by core.
     pub(crate) fn seen(&self) -> impl Iterator<Item = Seen> {
         self.entries.iter().enumerate().filter_map(|(lane, entry)| {
-            let since = entry.since.load(Ordering::Relaxed);
-            let packed = entry.work.load(Ordering::Relaxed);
+            let (word, since) = (entry.work.load(Ordering::Relaxed), entry.since.load(Ordering::Relaxed));
             let work = Work {
-                slot: (packed >> 32) as u32,
-                place: (packed >> 24 & 0xFF) as u32,
-                block: (packed & 0xFF_FFFF) as u32,
+                slot: (word >> 32) as u32,
+                place: (word >> 24 & 0x7F) as u32,
+                block: (word & 0xFF_FFFF) as u32,
             };
-            (since != 0).then(|| Seen {
+            (word != 0).then(|| Seen {
                 lane: LaneId(lane as u16),
                 work,
-                since: (since != UNTIMED).then(|| Duration::from_nanos(since)),
+                since: (since != 0).then(|| Duration::from_nanos(since)),
                 at_barrier: entry.at_barrier.load(Ordering::Relaxed),
             })
         })
     }
+}
+
+/// By the coarse clock, never 0.
+#[cold]
+fn now() -> u64 {
+    clock::coarse().as_nanos().max(1) as u64
 }
 
 #[cfg(test)]
@@ -109,12 +119,12 @@ mod tests {
         busy.begin(LaneId(3), work);
         assert!(busy.seen().all(|s| s.since.is_none()));
         busy.watch();
-        busy.begin(LaneId(3), work);
+        let entry = busy.begin(LaneId(3), work);
         assert!(busy.seen().all(|s| s.since.is_some()));
         busy.at_barrier(LaneId(3), true);
         let seen: Vec<_> = busy.seen().map(|s| (s.lane, s.work, s.at_barrier)).collect();
         assert_eq!(seen, [(LaneId(3), work, true)]);
-        busy.end(LaneId(3));
+        entry.end();
         assert_eq!(busy.seen().count(), 0);
     }
 }

@@ -15,6 +15,7 @@ use crate::context::KernelCtx;
 use crate::element::Element;
 use crate::engine::{Engine, Inside};
 use crate::error::{Error, KernelError, Result};
+use crate::guard::Guard;
 use crate::kernel::{Kernel, Mix};
 use crate::lease::Holder;
 use crate::library::{KernelLibrary, LibrarySource};
@@ -28,7 +29,6 @@ use crate::stall::{StallReason, StallReport};
 use crate::store::Store;
 use crate::tensor::Tensor;
 use crate::trace::Trace;
-use crate::view::Guard;
 
 /// What a run did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]

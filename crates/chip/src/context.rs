@@ -1,24 +1,26 @@
 //! What a kernel is given: its arguments, and its place among the sub-tasks of its task.
 
-use std::cell::{Cell, OnceCell, RefCell};
+use std::cell::{Cell, RefCell};
 use std::fmt;
 
-use prewire_abi::{ChipTensor, LaneMask, TaskId, TensorArgType, ViewError};
-use prewire_orchestrator::{ArgTensor, Record};
+use prewire_abi::{ChipTensor, TaskId, TensorArgType, ViewError};
+use prewire_orchestrator::{ArgTensor, PackedArg, Record};
 use prewire_platform::{Core, LaneId, Work};
-use prewire_ring::{Cold, SlotRef};
+use prewire_ring::{Kind, Slot, SlotRef};
 
 use crate::barrier::Meeting;
 use crate::element::{Element, Scalar};
 use crate::engine::Engine;
 use crate::error::KernelError;
+use crate::extent::Extent;
+use crate::guard::{Guard, Mark, Marks};
 use crate::lease::Holder;
 use crate::library::abi::Slab;
 use crate::library::{CoreIdentity, Pipes};
 use crate::races::{Eye, Watch};
 use crate::shared_memory::SharedMemory;
 use crate::span::Span;
-use crate::view::{Guard, View, ViewMut};
+use crate::view::{View, ViewMut};
 
 /// The place of a cluster that a sub-task runs in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,20 +39,27 @@ pub(crate) const MAX_TENSORS: usize = 64;
 /// One run of a kernel on a core: its arguments, and who it is among its peers.
 pub struct KernelCtx<'k> {
     engine: &'k Engine,
-    /// Its arguments, from when it first asks for one on.
-    record: OnceCell<Record<'k>>,
+    /// Its arguments. What a kernel does not ask for is not read: they are on cache lines of their own.
+    record: Record<'k>,
     lane: LaneId,
     work: Work,
-    cold: Cold,
+    kind: Kind,
     task: TaskId,
-    /// Whether edges keep everybody else away from its tensors; otherwise leases do.
-    exclusive: bool,
-    /// By argument: above 0 readers, -1 a writer.
-    marks: [Cell<i8>; MAX_TENSORS],
+    /// Whether a mark is all that a view takes: edges keep everybody else away from its tensors, this chip has no memory
+    /// that others share, and nobody looks on.
+    alone: bool,
     /// Whether it has had a view of memory that others share.
     shares: Cell<bool>,
+    /// By argument.
+    marks: [Marks; MAX_TENSORS],
     /// Its arguments as they were, for the race checker.
-    watch: Option<RefCell<Watch>>,
+    watch: Option<Box<RefCell<Watch>>>,
+}
+
+/// What a view is made of, where it takes more than a mark.
+struct Slow<'k> {
+    extent: Extent,
+    guard: Guard<'k>,
 }
 
 impl fmt::Debug for KernelCtx<'_> {
@@ -64,28 +73,29 @@ impl fmt::Debug for KernelCtx<'_> {
 }
 
 impl<'k> KernelCtx<'k> {
-    /// For the sub-task `work` of a task that is `cold`. What a kernel does not ask for is not read: its arguments are on
-    /// cache lines of their own.
-    #[inline]
-    pub(crate) fn new(engine: &'k Engine, lane: LaneId, work: Work, cold: Cold) -> Self {
-        let task = engine.rings().slot(SlotRef::from_raw(work.slot)).id();
+    /// For the sub-task `work`, of the task whose slot is `state`.
+    #[inline(always)]
+    pub(crate) fn new(engine: &'k Engine, lane: LaneId, work: Work, state: &Slot) -> Self {
+        let (kind, task) = (state.kind(), state.id());
+        let watch = if engine.races().is_some() { Some(watch(engine, work)) } else { None };
         Self {
             engine,
-            record: OnceCell::new(),
+            record: Record::of(engine.rings(), SlotRef::from_raw(work.slot)),
             lane,
             work,
-            cold,
+            kind,
             task,
-            exclusive: cold.total() == 1 && !cold.attrs.unordered,
-            marks: [const { Cell::new(0) }; MAX_TENSORS],
+            // Memory of others that it has a tensor in was adopted before it was submitted.
+            alone: is_exclusive(kind) && watch.is_none() && !engine.adoptions().any(),
             shares: Cell::new(false),
-            watch: engine.races().map(|_| RefCell::new(watch(engine, work, cold))),
+            marks: [const { Marks::new() }; MAX_TENSORS],
+            watch,
         }
     }
 
-    #[inline]
-    fn record(&self) -> Record<'k> {
-        *self.record.get_or_init(|| Record::of(self.engine.rings(), self.slot()))
+    /// Whether edges keep everybody else away from its tensors; otherwise leases do.
+    const fn is_exclusive(&self) -> bool {
+        is_exclusive(self.kind)
     }
 
     fn slot(&self) -> SlotRef {
@@ -110,8 +120,8 @@ impl<'k> KernelCtx<'k> {
 
     /// How many blocks the task has.
     #[must_use]
-    pub fn blocks(&self) -> u32 {
-        u32::from(self.cold.blocks)
+    pub const fn blocks(&self) -> u32 {
+        self.kind.blocks()
     }
 
     /// The place of the cluster that this runs in. A task for single vector cores runs in either.
@@ -132,14 +142,16 @@ impl<'k> KernelCtx<'k> {
 
     /// How many tensors the task has.
     #[must_use]
+    #[inline]
     pub fn tensors(&self) -> usize {
-        self.record().tensors()
+        self.record.tensors()
     }
 
     /// How many scalars the task has.
     #[must_use]
+    #[inline]
     pub fn scalars(&self) -> usize {
-        self.record().scalars()
+        self.record.scalars()
     }
 
     /// The shape of argument `arg`.
@@ -159,27 +171,59 @@ impl<'k> KernelCtx<'k> {
     /// There is no such scalar.
     #[inline]
     pub fn scalar<T: Scalar>(&self, i: usize) -> Result<T, KernelError> {
-        let missing = || KernelError::NoScalar { scalar: i, scalars: self.record().scalars() };
-        self.record().scalar(i).map(T::from_bits).ok_or_else(missing)
+        self.scalar_word(i).map(T::from_bits)
     }
 
     #[inline]
     fn tensor(&self, arg: usize) -> Result<ArgTensor, KernelError> {
-        self.record().tensor(arg).ok_or_else(|| self.no_tensor(arg))
+        self.record.tensor(arg).ok_or_else(|| self.no_tensor(arg))
     }
 
     #[cold]
     fn no_tensor(&self, arg: usize) -> KernelError {
-        KernelError::NoTensor { arg, tensors: self.record().tensors() }
+        KernelError::NoTensor { arg, tensors: self.record.tensors() }
     }
 
-    /// The span of argument `arg`, if a kernel may access it so as elements of `T`. In line, so that what it finds stays in
-    /// registers: a span that goes through memory in pieces costs more than all the checks.
+    /// Argument `arg` and its mark, if that is all that a view of it takes and a kernel may access it so as elements of `T`.
+    /// In line, and nothing but words: what goes through memory in pieces costs more than all the checks.
     #[inline(always)]
+    fn quick<T: Element>(&self, arg: usize, write: bool) -> Option<(PackedArg, Mark<'_>)> {
+        if !self.alone {
+            return None;
+        }
+        let tensor = self.record.packed(arg, T::DTYPE)?;
+        let aligned = tensor.addr().is_multiple_of(align_of::<T>() as u64);
+        if !aligned || (write && tensor.is_input()) {
+            return None;
+        }
+        Some((tensor, self.marks.get(arg)?.take(write)?))
+    }
+
+    /// What a view of argument `arg` is made of.
+    #[inline(always)]
+    fn view_of<T: Element>(&self, arg: usize, write: bool) -> Result<(Extent, Guard<'_>), KernelError> {
+        match self.quick::<T>(arg, write) {
+            Some((tensor, mark)) => Ok((Extent::of(&tensor), Guard::Mark(mark))),
+            None => {
+                // Not handed on as it is: what is returned would lie in memory, whichever way it was made.
+                let Slow { extent, guard } = self.view_slowly::<T>(arg, write)?;
+                Ok((extent, guard))
+            }
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn view_slowly<T: Element>(&self, arg: usize, write: bool) -> Result<Slow<'_>, KernelError> {
+        let span = self.span::<T>(arg, write)?;
+        Ok(Slow { extent: span.into(), guard: self.guard(arg, &span, write)? })
+    }
+
+    /// The span of argument `arg`, if a kernel may access it so as elements of `T`.
     fn span<T: Element>(&self, arg: usize, write: bool) -> Result<Span, KernelError> {
-        let Some(tensor) = self.record().tensor(arg) else { return Err(self.no_tensor(arg)) };
+        let Some(tensor) = self.record.tensor(arg) else { return Err(self.no_tensor(arg)) };
         let allowed = !(write && tensor.tag == TensorArgType::Input);
-        let aligned = tensor.addr % align_of::<T>() as u64 == 0;
+        let aligned = tensor.addr.is_multiple_of(align_of::<T>() as u64);
         if allowed && aligned && tensor.dtype == T::DTYPE {
             Ok(Span::of(&tensor))
         } else {
@@ -188,7 +232,6 @@ impl<'k> KernelCtx<'k> {
     }
 
     /// Tells the race checker of a view, if there is one.
-    #[inline]
     fn tell(&self, arg: usize, span: &Span, write: bool) {
         if self.watch.is_some() {
             self.tell_checker(arg, span, write);
@@ -198,7 +241,7 @@ impl<'k> KernelCtx<'k> {
     #[cold]
     fn tell_checker(&self, arg: usize, span: &Span, write: bool) {
         if let (Some(races), Some(watch)) = (self.engine.races(), &self.watch)
-            && let Some(tensor) = self.record().tensor(arg)
+            && let Some(tensor) = self.record.tensor(arg)
         {
             if write {
                 watch.borrow_mut().writes(arg);
@@ -209,13 +252,21 @@ impl<'k> KernelCtx<'k> {
 
     /// Tensor `arg` as the record that was submitted.
     pub(crate) fn chip_tensor(&self, arg: usize) -> Result<ChipTensor, KernelError> {
-        self.record().chip_tensor(arg).ok_or_else(|| self.no_tensor(arg))
+        self.record.chip_tensor(arg).ok_or_else(|| self.no_tensor(arg))
     }
 
     /// Scalar `i`, as bits.
+    #[inline]
     pub(crate) fn scalar_word(&self, i: usize) -> Result<u64, KernelError> {
-        let missing = || KernelError::NoScalar { scalar: i, scalars: self.record().scalars() };
-        self.record().scalar(i).ok_or_else(missing)
+        match self.record.scalar(i) {
+            Some(bits) => Ok(bits),
+            None => Err(self.no_scalar(i)),
+        }
+    }
+
+    #[cold]
+    fn no_scalar(&self, i: usize) -> KernelError {
+        KernelError::NoScalar { scalar: i, scalars: self.record.scalars() }
     }
 
     /// Which core of the chip this is.
@@ -232,7 +283,7 @@ impl<'k> KernelCtx<'k> {
 
     /// Runs code that waits for peers in a way of its own, if they may have to be waited for: then others run meanwhile.
     pub(crate) fn while_it_may_wait(&self, run: impl FnOnce()) {
-        if may_meet(&self.cold) { self.engine.sim().while_waiting(run) } else { run() }
+        if may_meet(self.kind) { self.engine.sim().while_waiting(run) } else { run() }
     }
 
     /// Enters what a kernel has left for the task to wait for.
@@ -259,8 +310,8 @@ impl<'k> KernelCtx<'k> {
     fn meet(&self, meeting: Meeting, members: u32) -> Result<(), KernelError> {
         self.confess();
         self.engine.busy().at_barrier(self.lane, true);
-        let both = self.cold.attrs.sync_start && self.cold.lanes.count() > 1;
-        let cohort = both.then(|| (Meeting::of_cohort(self.slot()), self.cold.total()));
+        let both = self.kind.is_sync_start() && self.kind.lanes().count() > 1;
+        let cohort = both.then(|| (Meeting::of_cohort(self.slot()), self.kind.total()));
         let met = self.engine.barriers().meet(self.engine.sim(), meeting, members, cohort);
         self.engine.busy().at_barrier(self.lane, false);
         if let Some(watch) = &self.watch {
@@ -270,41 +321,21 @@ impl<'k> KernelCtx<'k> {
     }
 
     /// Keeps others away from `span` for as long as the guard lives.
-    #[inline]
     fn guard(&self, arg: usize, span: &Span, write: bool) -> Result<Guard<'_>, KernelError> {
-        let shared = self.engine.adoptions().at(span.addr);
-        if shared.is_some() || !self.exclusive {
-            return self.guard_by_lease(shared, arg, span, write);
-        }
-        let mark = &self.marks[arg];
-        match mark.get() {
-            0 if write => mark.set(-1),
-            readers @ 0..=126 if !write => mark.set(readers + 1),
-            _ => return Err(KernelError::Borrowed { arg }),
-        }
-        self.tell(arg, span, write);
-        Ok(Guard::Mark(mark))
-    }
-
-    /// As `guard`, where edges do not keep everybody else away.
-    #[inline(never)]
-    fn guard_by_lease(
-        &self,
-        shared: Option<SharedMemory>,
-        arg: usize,
-        span: &Span,
-        write: bool,
-    ) -> Result<Guard<'_>, KernelError> {
-        if let Some(memory) = shared {
+        if let Some(memory) = self.engine.adoptions().at(span.addr) {
             return self.guard_shared(memory, arg, span, write);
         }
-        match self.engine.leases().take(span, write, self.holder()) {
-            Ok(id) => {
-                self.tell(arg, span, write);
-                Ok(Guard::Lease(self.engine.leases(), id))
-            }
-            Err(other) => Err(KernelError::Conflict { arg, other: other.to_string() }),
-        }
+        let guard = if self.is_exclusive() {
+            let mark = self.marks.get(arg).and_then(|marks| marks.take(write));
+            Guard::Mark(mark.ok_or(KernelError::Borrowed { arg })?)
+        } else {
+            let leases = self.engine.leases();
+            let taken = leases.take(span, write, self.holder());
+            let conflict = |other: Holder| KernelError::Conflict { arg, other: other.to_string() };
+            Guard::lease(leases, taken.map_err(conflict)?)
+        };
+        self.tell(arg, span, write);
+        Ok(guard)
     }
 
     /// As `guard`, in memory that others share.
@@ -320,9 +351,9 @@ impl<'k> KernelCtx<'k> {
             Ok(id) => {
                 self.shares.set(true);
                 self.tell(arg, span, write);
-                Ok(Guard::Shared(memory, id))
+                Ok(Guard::shared(memory, id))
             }
-            Err(other) if self.exclusive && other == holder => Err(KernelError::Borrowed { arg }),
+            Err(other) if self.is_exclusive() && other == holder => Err(KernelError::Borrowed { arg }),
             Err(other) => Err(KernelError::Conflict { arg, other: other.beside(&holder) }),
         }
     }
@@ -334,8 +365,8 @@ impl<'k> KernelCtx<'k> {
     /// There is no such argument; its elements are not of type `T`; or somebody holds a view of it to write.
     #[inline]
     pub fn input<T: Element>(&self, arg: usize) -> Result<View<'_, T>, KernelError> {
-        let span = self.span::<T>(arg, false)?;
-        Ok(View::new(span, self.guard(arg, &span, false)?))
+        let (extent, guard) = self.view_of::<T>(arg, false)?;
+        Ok(View::new(extent, guard))
     }
 
     /// Argument `arg`, to write. In a task of several sub-tasks all of them share it: take parts with
@@ -346,8 +377,8 @@ impl<'k> KernelCtx<'k> {
     /// There is no such argument; it is an input; its elements are not of type `T`; or somebody holds a view of it.
     #[inline]
     pub fn output<T: Element>(&self, arg: usize) -> Result<ViewMut<'_, T>, KernelError> {
-        let span = self.span::<T>(arg, true)?;
-        Ok(ViewMut::new(span, self.guard(arg, &span, true)?))
+        let (extent, guard) = self.view_of::<T>(arg, true)?;
+        Ok(ViewMut::new(extent, guard))
     }
 
     /// The part of argument `arg` that starts at `offsets` and has `shape`, to read.
@@ -387,7 +418,7 @@ impl<'k> KernelCtx<'k> {
     ///
     /// The block has one place only; or a peer ended without coming here.
     pub fn cluster_barrier(&self) -> Result<(), KernelError> {
-        let members = self.cold.lanes.count();
+        let members = self.kind.lanes().count();
         if members < 2 {
             return Err(KernelError::NoBarrier("a task with one place a block has no cluster barrier"));
         }
@@ -400,27 +431,34 @@ impl<'k> KernelCtx<'k> {
     ///
     /// The task was not submitted with `sync_start`; or a peer ended without coming here.
     pub fn cohort_barrier(&self) -> Result<(), KernelError> {
-        if !self.cold.attrs.sync_start {
+        if !self.kind.is_sync_start() {
             return Err(KernelError::NoBarrier(
                 "blocks that do not start together have no cohort barrier: submit the task with sync_start",
             ));
         }
-        self.meet(Meeting::of_cohort(self.slot()), self.cold.total())
+        self.meet(Meeting::of_cohort(self.slot()), self.kind.total())
     }
 
     /// This sub-task has ended: its peers must not wait for it.
     #[inline]
     pub(crate) fn leave(&self) {
+        if !self.alone {
+            self.leave_others();
+        }
+    }
+
+    #[inline(never)]
+    fn leave_others(&self) {
         self.confess();
-        let members = self.cold.lanes.count();
+        let (members, total) = (self.kind.lanes().count(), self.kind.total());
         let (barriers, sim) = (self.engine.barriers(), self.engine.sim());
         if members > 1 {
             barriers.leave(sim, Meeting::of_block(self.slot(), self.work.block), members);
         }
-        if self.cold.attrs.sync_start && self.cold.total() > 1 {
-            barriers.leave(sim, Meeting::of_cohort(self.slot()), self.cold.total());
+        if self.kind.is_sync_start() && total > 1 {
+            barriers.leave(sim, Meeting::of_cohort(self.slot()), total);
         }
-        if !self.exclusive {
+        if !self.is_exclusive() {
             self.engine.leases().give_back_all(self.holder());
         }
         if self.shares.get() {
@@ -429,13 +467,19 @@ impl<'k> KernelCtx<'k> {
     }
 }
 
+/// Whether edges keep everybody else away from the tensors of such a task's one sub-task.
+const fn is_exclusive(kind: Kind) -> bool {
+    kind.is_single() & !kind.is_unordered()
+}
+
 /// The arguments of a sub-task as they are now, for the race checker.
 #[cold]
-fn watch(engine: &Engine, work: Work, cold: Cold) -> Watch {
+fn watch(engine: &Engine, work: Work) -> Box<RefCell<Watch>> {
     let slot = SlotRef::from_raw(work.slot);
-    let task = engine.rings().slot(slot).id();
-    let eye = Eye { engine, holder: engine.holder(task, work.block, work.place) };
-    Watch::of(&eye, &Record::of(engine.rings(), slot), cold.attrs.unordered)
+    let state = engine.rings().slot(slot);
+    let eye = Eye { engine, holder: engine.holder(state.id(), work.block, work.place) };
+    let watch = Watch::of(&eye, &Record::of(engine.rings(), slot), state.kind().is_unordered());
+    Box::new(RefCell::new(watch))
 }
 
 /// Why a kernel may not access a tensor so as elements of `T`.
@@ -451,8 +495,9 @@ fn unfit<T: Element>(arg: usize, tensor: &ArgTensor, write: bool) -> KernelError
 }
 
 /// Whether sub-tasks of such a task may wait for each other.
-pub(crate) fn may_meet(cold: &Cold) -> bool {
-    (cold.lanes != LaneMask::NONE && cold.lanes.count() > 1) || (cold.attrs.sync_start && cold.total() > 1)
+#[inline]
+pub(crate) fn may_meet(kind: Kind) -> bool {
+    kind.lanes().count() > 1 || (kind.is_sync_start() && kind.total() > 1)
 }
 
 /// A part of a span.

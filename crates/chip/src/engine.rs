@@ -1,5 +1,6 @@
 //! The engine of a chip: what its cores call back into.
 
+use std::any::Any;
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,6 +24,8 @@ use crate::context::{KernelCtx, may_meet};
 use crate::deferred::Deferred;
 use crate::error::{Error, Failure, KernelError};
 use crate::foreign_element;
+use crate::guard::Guard;
+use crate::kernel::Body;
 use crate::kernels::Kernels;
 use crate::lease::{Holder, Leases};
 use crate::library::Pipes;
@@ -30,7 +33,6 @@ use crate::races::Races;
 use crate::span::Span;
 use crate::stall::{OrchestratorWait, StallReason, StallReport};
 use crate::trace::{Recorder, What};
-use crate::view::Guard;
 
 thread_local! {
     /// The engine whose orchestration or kernel this thread is inside of, by its address: then it must not wait for a
@@ -157,9 +159,9 @@ impl Engine {
     pub(crate) fn keep_away(&self, span: &Span, write: bool, holder: Holder) -> Result<Guard<'_>, Holder> {
         if let Some(memory) = self.adoptions.at(span.addr) {
             let id = memory.leases().take(span, write, holder)?;
-            return Ok(Guard::Shared(memory, id));
+            return Ok(Guard::shared(memory, id));
         }
-        Ok(Guard::Lease(&self.leases, self.leases.take(span, write, holder)?))
+        Ok(Guard::lease(&self.leases, self.leases.take(span, write, holder)?))
     }
 
     /// A sub-task of this chip, as a holder of leases.
@@ -295,34 +297,61 @@ impl Engine {
     fn skip(&self, lane: LaneId, work: Work) {
         let state = self.rings.slot(SlotRef::from_raw(work.slot));
         state.poison();
-        KernelCtx::new(self, lane, work, state.cold()).leave();
+        KernelCtx::new(self, lane, work, state).leave();
     }
 
+    #[inline(always)]
     fn run_kernel(&self, lane: LaneId, work: Work) {
-        let cold = self.rings.slot(SlotRef::from_raw(work.slot)).cold();
+        let state = self.rings.slot(SlotRef::from_raw(work.slot));
+        let mut ctx = KernelCtx::new(self, lane, work, state);
         // SAFETY: a kernel of a run.
-        let Some(body) = (unsafe { self.kernels.body(cold.callable, work.place) }) else {
-            self.fail(Some(lane), work, KernelError::new("the task names no kernel for this core"));
-            return KernelCtx::new(self, lane, work, cold).leave();
+        let error = match unsafe { self.kernels.body(state.callable(), work.place) } {
+            Some(body) => call(body, &mut ctx),
+            None => Some(Box::new(KernelError::new("the task names no kernel for this core"))),
         };
-        let mut ctx = KernelCtx::new(self, lane, work, cold);
-        let result = catch_unwind(AssertUnwindSafe(|| body(&mut ctx))).unwrap_or_else(|panic| {
-            let text = message(&*panic);
-            // Dropping what the kernel threw is the kernel's code again, and may panic again.
-            contained(|| drop(panic));
-            Err(KernelError::Panicked(text))
-        });
-        // What was to wait for counters would never be known to be complete.
-        let ends = matches!(result, Err(KernelError::Deferred(_)));
-        // Before the peers hear of it: what they say then is a consequence, not the cause.
-        if let Err(error) = result {
-            self.fail(Some(lane), work, error);
+        match error {
+            None => ctx.leave(),
+            Some(error) => self.end_failed(lane, work, &ctx, *error),
         }
+    }
+
+    #[inline(never)]
+    fn run_recorded(&self, lane: LaneId, work: Work) {
+        self.record_began(lane, work);
+        self.run_kernel(lane, work);
+        self.record_ended(lane, work);
+    }
+
+    /// The kernel of `ctx` has failed.
+    #[cold]
+    fn end_failed(&self, lane: LaneId, work: Work, ctx: &KernelCtx<'_>, error: KernelError) {
+        // What was to wait for counters would never be known to be complete.
+        let ends = matches!(error, KernelError::Deferred(_));
+        // Before the peers hear of it: what they say then is a consequence, not the cause.
+        self.fail(Some(lane), work, error);
         ctx.leave();
         if ends {
             self.end_run();
         }
     }
+}
+
+/// Runs a kernel: why it failed, if it did. Boxed, so that what is handed on is one word whatever it says.
+#[inline]
+fn call(body: &Body, ctx: &mut KernelCtx<'_>) -> Option<Box<KernelError>> {
+    let run = || match body(ctx) {
+        Ok(()) => None,
+        Err(error) => Some(Box::new(error)),
+    };
+    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| Some(Box::new(panicked(panic))))
+}
+
+#[cold]
+fn panicked(panic: Box<dyn Any + Send>) -> KernelError {
+    let text = message(&*panic);
+    // Dropping what the kernel threw is the kernel's code again, and may panic again.
+    contained(|| drop(panic));
+    KernelError::Panicked(text)
 }
 
 impl Runner for Engine {
@@ -359,15 +388,16 @@ impl Host for Engine {
             return self.skip(lane, work);
         }
         let _inside = Inside::enter(self);
-        self.busy.begin(lane, work);
-        self.record_began(lane, work);
-        self.run_kernel(lane, work);
-        self.record_ended(lane, work);
-        self.busy.end(lane);
+        let busy = self.busy.begin(lane, work);
+        match self.recorder() {
+            None => self.run_kernel(lane, work),
+            Some(_) => self.run_recorded(lane, work),
+        }
+        busy.end();
     }
 
     fn may_block(&self, work: Work) -> bool {
-        may_meet(&self.rings.slot(SlotRef::from_raw(work.slot)).cold())
+        may_meet(self.rings.slot(SlotRef::from_raw(work.slot)).kind())
     }
 
     fn poll(&self, domain: u16) {

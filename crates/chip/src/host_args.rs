@@ -7,10 +7,11 @@ use prewire_abi::{ArgsError, DataType, TaskArgsView, Tensor, TensorArgType};
 
 use crate::element::{Element, Scalar};
 use crate::error::KernelError;
+use crate::guard::Guard;
 use crate::lease::Holder;
 use crate::segments::Segments;
 use crate::shared_error::SharedError;
-use crate::view::{Guard, View, ViewMut};
+use crate::view::{View, ViewMut};
 
 /// The arguments of a host function: tensors in shared memory, which it reads and writes in place through the views that
 /// kernels have, and scalars. Each view takes a lease, so that nobody in this process conflicts with it.
@@ -168,7 +169,7 @@ impl<'a> HostArgs<'a> {
         match memory.leases().take(&span, write, self.holder) {
             Ok(id) => {
                 self.leased.set(true);
-                Ok((span, Guard::Lease(memory.leases(), id)))
+                Ok((span, Guard::lease(memory.leases(), id)))
             }
             Err(other) if other == self.holder => Err(KernelError::Borrowed { arg }),
             Err(other) => Err(KernelError::Conflict { arg, other: other.beside(&self.holder) }),

@@ -20,10 +20,11 @@ use std::sync::Arc;
 use prewire_os::{Mapping, Pages};
 
 use crate::element::Element;
+use crate::guard::Guard;
 use crate::lease::{Holder, Leases};
 use crate::shared_error::SharedError;
 use crate::span::Span;
-use crate::view::{Guard, View, ViewMut};
+use crate::view::{View, ViewMut};
 
 /// Memory that is mapped here and, as a rule, in other processes. A handle, which is cloned freely: the mapping goes with
 /// the last one, and with the last view, chip and tensor that uses it.
@@ -117,7 +118,7 @@ impl SharedMemory {
     pub(crate) fn lease(&self, span: &Span, write: bool) -> Result<Guard<'_>, SharedError> {
         let busy = |other: Holder| SharedError::Busy { other: other.to_string() };
         let id = self.leases().take(span, write, Holder::host()).map_err(busy)?;
-        Ok(Guard::Lease(self.leases(), id))
+        Ok(Guard::lease(self.leases(), id))
     }
 
     /// `n` elements from byte `start` on, and their lease.

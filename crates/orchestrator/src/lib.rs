@@ -38,6 +38,6 @@ pub use args::{Arg, Args, Predicate};
 pub use error::{Oldest, SubmitError};
 pub use infer::{asks, tells};
 pub use orchestrator::{Capacity, Orchestrator, Setup};
-pub use record::{ArgTensor, Record};
+pub use record::{ArgTensor, PackedArg, Record, packed_strides};
 pub use scope::ScopeKey;
 pub use submit::Submitted;

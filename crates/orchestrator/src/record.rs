@@ -53,43 +53,90 @@ pub struct ArgTensor {
     pub packed: bool,
 }
 
-/// The arguments of a published task, read in place. Valid while the task is not complete.
-#[derive(Clone, Copy, Debug)]
-pub struct Record<'a> {
-    words: ArgTable<'a>,
-    header: u64,
+/// The first words of a tensor argument whose elements lie row after row: all that a view of it needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PackedArg([u64; PACKED_WORDS as usize]);
+
+impl PackedArg {
+    /// The address of the first element.
+    #[must_use]
+    #[inline]
+    pub const fn addr(&self) -> u64 {
+        self.0[0]
+    }
+
+    #[inline]
+    const fn kind(&self) -> u32 {
+        self.0[1] as u32
+    }
+
+    /// Whether the task only reads it.
+    #[must_use]
+    #[inline]
+    pub const fn is_input(&self) -> bool {
+        self.kind() >> 16 & 0xFF == TensorArgType::Input as u32
+    }
+
+    /// How many dimensions there are.
+    #[must_use]
+    #[inline]
+    pub const fn ndims(&self) -> usize {
+        (self.kind() >> 8 & 0xFF) as usize
+    }
+
+    /// Elements by dimension, 0 past the last.
+    #[must_use]
+    #[inline]
+    pub const fn shape(&self) -> [u32; MAX_TENSOR_DIMS] {
+        let [_, w1, w2, w3] = self.0;
+        shape_of(w1, w2, w3)
+    }
 }
+
+const fn shape_of(w1: u64, w2: u64, w3: u64) -> [u32; MAX_TENSOR_DIMS] {
+    [(w1 >> 32) as u32, w2 as u32, (w2 >> 32) as u32, w3 as u32, (w3 >> 32) as u32]
+}
+
+/// The arguments of a published task, read in place: no word before somebody asks. Valid while the task is not complete.
+#[derive(Clone, Copy, Debug)]
+pub struct Record<'a>(ArgTable<'a>);
 
 impl<'a> Record<'a> {
     /// The arguments of the task in `slot`.
     #[must_use]
     #[inline]
     pub fn of(rings: &'a Rings, slot: SlotRef) -> Self {
-        let words = rings.arg_table(slot);
-        Self { words, header: if rings.has_args(slot) { words.word(0) } else { 0 } }
+        Self(rings.arg_table(slot))
     }
 
     #[inline]
     fn word(&self, at: u32) -> u64 {
-        self.words.word(at)
+        self.0.word(at)
+    }
+
+    #[inline]
+    fn header(&self) -> u64 {
+        self.0.word(0)
     }
 
     /// How many tensors there are.
     #[must_use]
-    pub const fn tensors(&self) -> usize {
-        (self.header & 0xFFFF) as usize
+    #[inline]
+    pub fn tensors(&self) -> usize {
+        (self.header() & 0xFFFF) as usize
     }
 
     /// How many scalars there are.
     #[must_use]
-    pub const fn scalars(&self) -> usize {
-        (self.header >> 16 & 0xFFFF) as usize
+    #[inline]
+    pub fn scalars(&self) -> usize {
+        (self.header() >> 16 & 0xFFFF) as usize
     }
 
     /// The condition for running, if there is one.
     #[must_use]
     pub fn predicate(&self) -> Option<Predicate> {
-        if self.header & PREDICATE == 0 {
+        if self.header() & PREDICATE == 0 {
             return None;
         }
         let kind = self.word(2);
@@ -105,46 +152,69 @@ impl<'a> Record<'a> {
     /// stands for it.
     #[must_use]
     pub fn has_raw_predicate(&self) -> bool {
-        self.header & PREDICATE != 0 && self.word(2) & RAW_PREDICATE != 0
+        self.header() & PREDICATE != 0 && self.word(2) & RAW_PREDICATE != 0
     }
 
-    /// Where the words of tensor `i` begin; of one more than there are, those of the scalars.
-    #[inline]
-    fn start_of(&self, i: usize) -> u32 {
-        let first = if self.header & PREDICATE == 0 { 1 } else { 1 + PREDICATE_WORDS };
-        if self.header & UNEVEN == 0 {
-            return first + PACKED_WORDS * i as u32;
+    /// Where the words of tensor `i` begin, if `header` is that of the record; of one more than there are, those of the
+    /// scalars.
+    #[inline(always)]
+    fn start_of(&self, header: u64, i: usize) -> u32 {
+        if header & (PREDICATE | UNEVEN) == 0 {
+            1 + PACKED_WORDS * i as u32
+        } else {
+            self.start_behind(header, i)
         }
-        if self.header & WHOLE != 0 {
-            return first + WHOLE_WORDS * i as u32;
-        }
-        (0..i).fold(first, |start, _| self.after(start))
     }
 
-    fn after(&self, start: u32) -> u32 {
-        if self.header & WHOLE != 0 {
+    /// As `start_of`, where there is more before it than packed tensors.
+    #[inline(never)]
+    fn start_behind(self, header: u64, i: usize) -> u32 {
+        let first = if header & PREDICATE == 0 { 1 } else { 1 + PREDICATE_WORDS };
+        if header & UNEVEN == 0 {
+            first + PACKED_WORDS * i as u32
+        } else if header & WHOLE != 0 {
+            first + WHOLE_WORDS * i as u32
+        } else {
+            (0..i).fold(first, |start, _| self.after(header, start))
+        }
+    }
+
+    fn after(&self, header: u64, start: u32) -> u32 {
+        if header & WHOLE != 0 {
             return start + WHOLE_WORDS;
         }
         start + if self.word(start + 1) as u32 & STRIDED == 0 { PACKED_WORDS } else { STRIDED_WORDS }
     }
 
-    /// Tensor `i`.
+    /// Tensor `i`, if its elements are of type `dtype` and lie row after row, and tensors are not
+    /// [whole](Args::keep_whole).
     #[must_use]
-    #[inline]
-    pub fn tensor(&self, i: usize) -> Option<ArgTensor> {
-        if i >= self.tensors() {
+    #[inline(always)]
+    pub fn packed(&self, i: usize, dtype: DataType) -> Option<PackedArg> {
+        let header = self.header();
+        if i >= (header & 0xFFFF) as usize {
             return None;
         }
-        if self.header & UNEVEN != 0 {
-            return self.uneven(self.start_of(i));
-        }
-        self.tensor_at(self.start_of(i))
+        let start = match header & (PREDICATE | UNEVEN) {
+            0 => 1 + PACKED_WORDS * i as u32,
+            _ if header & WHOLE != 0 => return None,
+            _ => self.start_behind(header, i),
+        };
+        let words = self.0.words(start);
+        if words[1] as u32 & (0xFF | STRIDED) == dtype as u32 { Some(PackedArg(words)) } else { None }
     }
 
-    /// The tensor whose words begin at `start`, where they are not all packed ones.
-    fn uneven(&self, start: u32) -> Option<ArgTensor> {
-        if self.header & WHOLE == 0 {
-            return self.tensor_at(start);
+    /// Tensor `i`.
+    #[must_use]
+    pub fn tensor(&self, i: usize) -> Option<ArgTensor> {
+        let header = self.header();
+        if i >= (header & 0xFFFF) as usize { None } else { self.tensor_at(header, self.start_of(header, i)) }
+    }
+
+    /// The tensor whose words begin at `start`.
+    fn tensor_at(&self, header: u64, start: u32) -> Option<ArgTensor> {
+        if header & WHOLE == 0 {
+            return self.brief_at(start);
         }
         let (tensor, tag) = self.whole_at(start);
         let (mut shape, mut strides) = ([0; MAX_TENSOR_DIMS], [0; MAX_TENSOR_DIMS]);
@@ -172,11 +242,9 @@ impl<'a> Record<'a> {
     /// elements, whose buffer ends with the last of them.
     #[must_use]
     pub fn chip_tensor(&self, i: usize) -> Option<ChipTensor> {
-        if i >= self.tensors() {
-            return None;
-        }
-        if self.header & WHOLE != 0 {
-            return Some(self.whole_at(self.start_of(i)).0);
+        let header = self.header();
+        if i < (header & 0xFFFF) as usize && header & WHOLE != 0 {
+            return Some(self.whole_at(self.start_of(header, i)).0);
         }
         let ArgTensor { addr, dtype, ndims, shape, strides, packed, .. } = self.tensor(i)?;
         let made = if packed {
@@ -189,10 +257,11 @@ impl<'a> Record<'a> {
 
     /// The tensors, one after the other.
     pub fn tensor_args(&self) -> impl Iterator<Item = ArgTensor> + use<'a> {
-        let (record, mut start) = (*self, self.start_of(0));
+        let (record, header) = (*self, self.header());
+        let mut start = record.start_of(header, 0);
         (0..self.tensors()).filter_map(move |_| {
-            let tensor = record.uneven(start);
-            start = record.after(start);
+            let tensor = record.tensor_at(header, start);
+            start = record.after(header, start);
             tensor
         })
     }
@@ -200,32 +269,24 @@ impl<'a> Record<'a> {
     /// The scalars as bits, one after the other.
     pub fn scalar_words(&self) -> impl Iterator<Item = u64> + use<'a> {
         let record = *self;
-        let start = self.start_of(self.tensors());
+        let start = self.start_of(self.header(), self.tensors());
         (start..start + self.scalars() as u32).map(move |at| record.word(at))
     }
 
-    /// The tensor whose words begin at `start`.
-    #[inline]
-    fn tensor_at(&self, start: u32) -> Option<ArgTensor> {
-        let (w1, w2, w3) = (self.word(start + 1), self.word(start + 2), self.word(start + 3));
-        let kind = w1 as u32;
-        let shape = [(w1 >> 32) as u32, w2 as u32, (w2 >> 32) as u32, w3 as u32, (w3 >> 32) as u32];
+    /// The tensor that is not whole and whose words begin at `start`.
+    fn brief_at(&self, start: u32) -> Option<ArgTensor> {
+        let [addr, w1, w2, w3] = self.0.words(start);
+        let (kind, shape) = (w1 as u32, shape_of(w1, w2, w3));
         let ndims = ((kind >> 8 & 0xFF) as usize).min(MAX_TENSOR_DIMS);
         let packed = kind & STRIDED == 0;
         let strides = if packed {
-            let mut strides = [0; MAX_TENSOR_DIMS];
-            let mut step = 1u32;
-            for dim in (0..ndims).rev() {
-                strides[dim] = step;
-                step = step.wrapping_mul(shape[dim].max(1));
-            }
-            strides
+            packed_strides(&shape[..ndims])
         } else {
-            let (s0, s1, s2) = (self.word(start + 4), self.word(start + 5), self.word(start + 6));
+            let [s0, s1, s2] = self.0.words(start + PACKED_WORDS);
             [s0 as u32, (s0 >> 32) as u32, s1 as u32, (s1 >> 32) as u32, s2 as u32]
         };
         Some(ArgTensor {
-            addr: self.word(start),
+            addr,
             dtype: DataType::try_from(kind as u8).ok()?,
             tag: TensorArgType::try_from((kind >> 16 & 0xFF) as i32).ok()?,
             ndims,
@@ -239,9 +300,21 @@ impl<'a> Record<'a> {
     #[must_use]
     #[inline]
     pub fn scalar(&self, i: usize) -> Option<u64> {
-        if i >= self.scalars() {
+        let header = self.header();
+        if i >= (header >> 16 & 0xFFFF) as usize {
             return None;
         }
-        Some(self.word(self.start_of(self.tensors()) + i as u32))
+        Some(self.word(self.start_of(header, (header & 0xFFFF) as usize) + i as u32))
     }
+}
+
+/// The strides of a tensor of this shape whose elements lie row after row, 0 past its dimensions.
+#[must_use]
+pub fn packed_strides(shape: &[u32]) -> [u32; MAX_TENSOR_DIMS] {
+    let (mut strides, mut step) = ([0; MAX_TENSOR_DIMS], 1u32);
+    for (stride, &n) in strides.iter_mut().zip(shape).rev() {
+        *stride = step;
+        step = step.wrapping_mul(n.max(1));
+    }
+    strides
 }

@@ -8,6 +8,7 @@ use prewire_sync::atomic::{AtomicU64, Ordering};
 use crate::allocator::Placed;
 use crate::ring::Rings;
 use crate::slot::SlotRef;
+use crate::table::Table;
 
 /// The argument words of a task that is being submitted, to be stored one after the other: a run up to the end of the
 /// ring, and what goes on at its start.
@@ -59,30 +60,66 @@ impl ArgWords<'_> {
     }
 }
 
-/// The argument words of a published task, to be read in place.
+/// The argument words of a published task, to be read in place: a run up to the end of the ring, and what goes on at its
+/// start.
 #[derive(Clone, Copy, Debug)]
 pub struct ArgTable<'a> {
-    words: &'a [AtomicU64],
-    start: u32,
+    now: &'a [AtomicU64],
+    ring: &'a Table<AtomicU64>,
 }
 
 impl ArgTable<'_> {
-    /// Word `at` of the task.
+    /// Word `at` of the task; 0 of one without words.
     #[must_use]
-    #[inline]
+    #[inline(always)]
     pub fn word(&self, at: u32) -> u64 {
-        let mask = self.words.len().wrapping_sub(1);
-        self.words[self.start.wrapping_add(at) as usize & mask].load(Ordering::Relaxed)
+        match self.now.get(at as usize) {
+            Some(word) => word.load(Ordering::Relaxed),
+            None => self.turned(at),
+        }
+    }
+
+    /// `N` words from word `at` on.
+    #[must_use]
+    #[inline(always)]
+    pub fn words<const N: usize>(&self, at: u32) -> [u64; N] {
+        match self.now.get(at as usize..at as usize + N) {
+            Some(run) => core::array::from_fn(|i| run[i].load(Ordering::Relaxed)),
+            None => {
+                // Word by word: an array that a call may have made would lie in memory, whoever made it.
+                let words: [u64; N] = self.all_turned(at);
+                core::array::from_fn(|i| words[i])
+            }
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn all_turned<const N: usize>(self, at: u32) -> [u64; N] {
+        core::array::from_fn(|i| self.word(at + i as u32))
+    }
+
+    /// Word `at`, which is not before the end of the ring. Of a copy, so that nobody needs to have the table in memory.
+    #[cold]
+    #[inline(never)]
+    fn turned(self, at: u32) -> u64 {
+        let word = if self.now.is_empty() { None } else { self.ring.get(at as usize - self.now.len()) };
+        word.map_or(0, |word| word.load(Ordering::Relaxed))
     }
 }
 
 impl Rings {
-    /// The argument words of the task in `slot`. Valid while the task is not complete.
+    /// The argument words of the task in `slot`. Valid while the task is not complete. The words
+    /// themselves are not read.
     #[must_use]
     #[inline]
     pub fn arg_table(&self, slot: SlotRef) -> ArgTable<'_> {
-        let ring = &self.rings[slot.ring() & 3];
-        ArgTable { words: &ring.args, start: self.slot(slot).args.load(Ordering::Relaxed) }
+        let (state, ring) = (self.slot(slot), &self.rings[slot.ring() & 3].args);
+        let start = state.args.load(Ordering::Relaxed);
+        let words = state.args_end.load(Ordering::Relaxed).wrapping_sub(start) as usize;
+        let start = start as usize & ring.len().wrapping_sub(1);
+        let now = ring.get(start..ring.len().min(start + words)).unwrap_or_default();
+        ArgTable { now, ring }
     }
 
     /// The argument words of the task just committed, as many as its need said: `words`. The orchestrator's, until it

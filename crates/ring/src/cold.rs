@@ -79,9 +79,9 @@ impl Cold {
             lanes: kind.lanes(),
             blocks: kind.blocks() as u16,
             attrs: Attrs {
-                sync_start: kind.0 >> 8 & 1 != 0,
+                sync_start: kind.is_sync_start(),
                 predicated: kind.is_predicated(),
-                unordered: kind.0 >> 10 & 1 != 0,
+                unordered: kind.is_unordered(),
             },
             callable,
         }
@@ -93,7 +93,9 @@ impl Cold {
 pub struct Kind(u32);
 
 impl Kind {
+    const SYNC_START: u32 = 1 << 8;
     const PREDICATED: u32 = 1 << 9;
+    const UNORDERED: u32 = 1 << 10;
 
     #[inline]
     pub(crate) const fn from_raw(raw: u32) -> Self {
@@ -126,6 +128,29 @@ impl Kind {
         self.blocks() * (self.0 >> 4 & 0x7).count_ones()
     }
 
+    /// Whether it has one sub-task and no more.
+    #[must_use]
+    #[inline]
+    pub const fn is_single(self) -> bool {
+        // Of which lanes, as bits: those with one place.
+        const ONE: u32 = 1 << 0b001 | 1 << 0b010 | 1 << 0b100;
+        (self.blocks() == 1) & (ONE >> (self.0 >> 4 & 0x7) & 1 != 0)
+    }
+
+    /// Whether all its blocks start together or not at all.
+    #[must_use]
+    #[inline]
+    pub const fn is_sync_start(self) -> bool {
+        self.0 & Self::SYNC_START != 0
+    }
+
+    /// Whether nothing but explicit edges, or opted-out arguments, order it.
+    #[must_use]
+    #[inline]
+    pub const fn is_unordered(self) -> bool {
+        self.0 & Self::UNORDERED != 0
+    }
+
     /// Whether its arguments carry a predicate.
     #[must_use]
     #[inline]
@@ -154,7 +179,7 @@ impl Kind {
             classes
         };
         let shape = self.0 & 0xF;
-        if self.0 >> 8 & 1 != 0 && self.blocks() > 1 && shape < Shape::Dummy as u32 {
+        if self.is_sync_start() && self.blocks() > 1 && shape < Shape::Dummy as u32 {
             Class::SyncStart
         } else {
             BY_SHAPE[shape as usize]
@@ -177,6 +202,11 @@ mod tests {
         };
         assert_eq!(Cold::from_kind(cold.kind(), 77), cold);
         assert_eq!((cold.total(), cold.kind().total()), (2 * 32767, 2 * 32767));
+        for (blocks, lanes, single) in
+            [(1, LaneMask::AIV1, true), (1, cold.lanes, false), (2, LaneMask::AIC, false)]
+        {
+            assert_eq!(Cold { blocks, lanes, ..cold }.kind().is_single(), single);
+        }
     }
 
     #[test]

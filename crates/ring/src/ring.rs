@@ -218,12 +218,11 @@ impl Rings {
         unsafe { site.as_ref() }
     }
 
-    /// Whether the task in `slot` has any argument word.
+    /// How many argument words the task in `slot` has.
     #[must_use]
-    #[inline]
-    pub fn has_args(&self, slot: SlotRef) -> bool {
+    pub fn arg_count(&self, slot: SlotRef) -> u32 {
         let state = self.slot(slot);
-        state.args.load(Ordering::Relaxed) != state.args_end.load(Ordering::Relaxed)
+        state.args_end.load(Ordering::Relaxed).wrapping_sub(state.args.load(Ordering::Relaxed))
     }
 
     /// Argument word `at` of the task in `slot`; who reads several takes [`arg_table`](Rings::arg_table) once.

@@ -175,6 +175,13 @@ impl Slot {
         Kind::from_raw(self.kind.load(Ordering::Relaxed))
     }
 
+    /// What it runs.
+    #[must_use]
+    #[inline]
+    pub fn callable(&self) -> u32 {
+        self.callable.load(Ordering::Relaxed)
+    }
+
     /// How the task stands.
     #[must_use]
     #[inline]

@@ -1,22 +1,27 @@
 //! The argument record: what was submitted is what is read, in as many words as it takes.
 
 use prewire_abi::{ChipTensor, DataType, PredicateOp, TensorArgType, ValidTensor};
-use prewire_orchestrator::{Arg, Predicate, Record};
+use prewire_orchestrator::{Arg, ArgTensor, Predicate, Record, packed_strides};
 use prewire_ring::RingSizes;
 
 use crate::rig::{Made, Rig, existing, memory, nothing, outputs, tensors};
 
-/// How many words the record of `made`, the last task so far, takes: the next task's begin behind them.
-fn words(rig: &mut Rig, made: &Made) -> u32 {
-    const MARK: u64 = 0x5CA1_AB1E_0BAD_F00D;
-    let mut next = nothing();
-    next.scalar(MARK);
-    let next = rig.submit(&mut next);
-    assert_eq!(next.id.ring(), made.id.ring());
-    let slot = rig.slot_of(made.id);
-    // The next one is its header and the mark.
-    let mark = (0..256).find(|&at| rig.runner.rings.arg(slot, at) == MARK).expect("the next record follows");
-    mark - 1
+/// How many words the record of `made` takes.
+fn words(rig: &Rig, made: &Made) -> u32 {
+    rig.runner.rings.arg_count(rig.slot_of(made.id))
+}
+
+/// Tensor `i` as it is read where its elements lie row after row.
+fn packed_at(record: &Record<'_>, i: usize) -> Option<ArgTensor> {
+    let found: Vec<_> =
+        DataType::ALL.iter().filter_map(|&dtype| Some((dtype, record.packed(i, dtype)?))).collect();
+    assert!(found.len() < 2, "{found:?}");
+    let &(dtype, arg) = found.first()?;
+    let tag = record.tensor(i)?.tag;
+    assert_eq!(arg.is_input(), tag == TensorArgType::Input);
+    let (ndims, shape) = (arg.ndims(), arg.shape());
+    let strides = packed_strides(&shape[..ndims]);
+    Some(ArgTensor { addr: arg.addr(), dtype, tag, ndims, shape, strides, packed: true })
 }
 
 #[test]
@@ -35,7 +40,7 @@ fn a_strided_a_deep_and_a_packed_tensor_come_back_as_they_were() {
     ]);
     args.extend_scalars(&[1, u64::MAX, f64::to_bits(0.5)]);
     let made = rig.submit(&mut args);
-    assert_eq!(words(&mut rig, &made), 1 + 7 + 7 + 4 + 4 + 3);
+    assert_eq!(words(&rig, &made), 1 + 7 + 7 + 4 + 4 + 3);
     let record = Record::of(&rig.runner.rings, rig.slot_of(made.id));
     assert_eq!((record.tensors(), record.scalars(), record.predicate()), (4, 3, None));
     let expected = [
@@ -53,8 +58,9 @@ fn a_strided_a_deep_and_a_packed_tensor_come_back_as_they_were() {
         );
         assert_eq!((&got.shape[..got.ndims], &got.strides[..got.ndims]), (tensor.shape(), tensor.strides()));
         assert_eq!(got.packed, tensor.is_contiguous());
+        assert_eq!(packed_at(&record, i), got.packed.then_some(got));
     }
-    assert_eq!(record.tensor(4), None);
+    assert_eq!((record.tensor(4), packed_at(&record, 4)), (None, None));
     assert_eq!(
         [0, 1, 2, 3].map(|i| record.scalar(i)),
         [Some(1), Some(u64::MAX), Some(f64::to_bits(0.5)), None]
@@ -72,7 +78,7 @@ fn a_predicate_comes_back_for_every_operator() {
         args.scalar(42);
         args.predicate(predicate);
         let made = rig.submit(&mut args);
-        assert_eq!(words(&mut rig, &made), 1 + 3 + 4 + 1);
+        assert_eq!(words(&rig, &made), 1 + 3 + 4 + 1);
         let record = Record::of(&rig.runner.rings, rig.slot_of(made.id));
         assert_eq!(record.predicate(), Some(predicate));
         assert_eq!(record.tensor(0).unwrap().addr, memory(0).buffer_addr());
@@ -87,9 +93,9 @@ fn four_packed_inputs_and_an_output_are_21_words() {
     let mut args = tensors(&[0, 1, 2, 3].map(|n| existing(memory(n), TensorArgType::Input)));
     outputs(&[64]).tensors().iter().for_each(|arg| args.push(arg));
     let made = rig.submit(&mut args);
-    assert_eq!(words(&mut rig, &made), 21);
+    assert_eq!(words(&rig, &made), 21);
     let made = rig.submit(&mut nothing());
-    assert_eq!(words(&mut rig, &made), 0);
+    assert_eq!(words(&rig, &made), 0);
     let record = Record::of(&rig.runner.rings, rig.slot_of(made.id));
     assert_eq!((record.tensors(), record.scalars(), record.predicate()), (0, 0, None));
 }
@@ -111,7 +117,7 @@ fn whole_tensors_come_back_with_everything() {
     args.predicate(predicate);
     args.keep_whole();
     let made = rig.submit(&mut args);
-    assert_eq!(words(&mut rig, &made), 1 + 3 + 12 * 3 + 2);
+    assert_eq!(words(&rig, &made), 1 + 3 + 12 * 3 + 2);
     let record = Record::of(&rig.runner.rings, rig.slot_of(made.id));
     assert_eq!((record.tensors(), record.scalars(), record.predicate()), (3, 2, Some(predicate)));
     let expected = [
@@ -152,7 +158,9 @@ fn records_survive_the_end_of_the_ring() {
             assert_eq!(record.scalar(i), Some(scalar), "round {round}");
         }
         for n in 0..round % 33 {
-            assert_eq!(record.tensor(n as usize).unwrap().addr, memory(n).buffer_addr());
+            let got = record.tensor(n as usize).unwrap();
+            assert_eq!(got.addr, memory(n).buffer_addr());
+            assert_eq!(packed_at(&record, n as usize), if round % 2 == 1 { None } else { Some(got) });
         }
         let _ = rig.runner.run_all();
     }
