@@ -5,10 +5,12 @@
 //! same task, is broken by the last one that begins to wait: no clock is needed to know.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use prewire_ring::SlotRef;
 use prewire_sim::{PeerWait, Sim};
+use prewire_sync::Padded;
 
 use crate::error::KernelError;
 
@@ -44,19 +46,43 @@ struct State {
     dead: Option<KernelError>,
 }
 
+/// Slots and blocks are numbers of this process: there is nothing to defend a table of them against.
+#[derive(Debug, Default)]
+struct Spread(u64);
+
+impl Hasher for Spread {
+    fn finish(&self) -> u64 {
+        self.0 ^ self.0 >> 32
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|&byte| self.write_u32(byte.into()));
+    }
+
+    fn write_u32(&mut self, word: u32) {
+        self.0 = (self.0.rotate_left(32) ^ u64::from(word)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    }
+}
+
+type Table = HashMap<Meeting, State, BuildHasherDefault<Spread>>;
+
 /// What the members of a cohort are told that waits for itself.
-fn dead(table: &HashMap<Meeting, State>, cohort: Option<(Meeting, u32)>) -> Option<KernelError> {
+fn dead(table: &Table, cohort: Option<(Meeting, u32)>) -> Option<KernelError> {
     table.get(&cohort?.0)?.dead.clone()
 }
+
+/// Tables that the tasks share by their slots: members of different tasks seldom wait for each other's lock.
+const TABLES: usize = 16;
 
 /// The barriers of a chip. An entry lives from the first arrival or departure of a member to the departure of the
 /// last.
 #[derive(Debug, Default)]
-pub(crate) struct Barriers(Mutex<HashMap<Meeting, State>>);
+pub(crate) struct Barriers([Padded<Mutex<Table>>; TABLES]);
 
 impl Barriers {
-    fn table(&self) -> MutexGuard<'_, HashMap<Meeting, State>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Where all meetings of a task are.
+    fn table(&self, slot: u32) -> MutexGuard<'_, Table> {
+        self.0[slot as usize % TABLES].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits until all `members` have come. `cohort`: of a member of a cohort that has both kinds of barriers, the
@@ -72,7 +98,7 @@ impl Barriers {
             return Ok(());
         }
         let round = {
-            let mut table = self.table();
+            let mut table = self.table(meeting.slot);
             if let Some(dead) = dead(&table, cohort) {
                 return Err(dead);
             }
@@ -112,7 +138,7 @@ impl Barriers {
         };
         let (mut met, mut told) = (false, None);
         let waited = sim.wait_for_peer(&mut || {
-            let table = self.table();
+            let table = self.table(meeting.slot);
             let Some(state) = table.get(&meeting) else { return true };
             met = state.rounds != round;
             told = dead(&table, cohort);
@@ -120,7 +146,7 @@ impl Barriers {
         });
         if !met {
             // Whoever goes on without having met is not waited for, and must not be counted as one who waits.
-            let mut table = self.table();
+            let mut table = self.table(meeting.slot);
             let waits = table.get_mut(&meeting).filter(|state| state.rounds == round);
             let waited = waits.is_some();
             waits.into_iter().for_each(|state| state.waiting = state.waiting.saturating_sub(1));
@@ -139,7 +165,7 @@ impl Barriers {
 
     /// A member has ended.
     pub(crate) fn leave(&self, sim: &Sim, meeting: Meeting, members: u32) {
-        let mut table = self.table();
+        let mut table = self.table(meeting.slot);
         let state = table.entry(meeting).or_default();
         state.left += 1;
         let waited_for = state.waiting > 0;
