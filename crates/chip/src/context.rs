@@ -50,6 +50,8 @@ pub struct KernelCtx<'k> {
     alone: bool,
     /// Whether it has had a view of memory that others share.
     shares: Cell<bool>,
+    /// Whether it has had a lease of the chip's own.
+    leased: Cell<bool>,
     /// By argument.
     marks: [Marks; MAX_TENSORS],
     /// Its arguments as they were, for the race checker.
@@ -82,12 +84,14 @@ impl<'k> KernelCtx<'k> {
             engine,
             record: Record::of(engine.rings(), SlotRef::from_raw(work.slot)),
             lane,
-            work,
+            // Word by word, as it was written just now.
+            work: Work { slot: work.slot, block: work.block, place: work.place },
             kind,
             task,
             // Memory of others that it has a tensor in was adopted before it was submitted.
             alone: is_exclusive(kind) && watch.is_none() && !engine.adoptions().any(),
             shares: Cell::new(false),
+            leased: Cell::new(false),
             marks: [const { Marks::new() }; MAX_TENSORS],
             watch,
         }
@@ -332,6 +336,7 @@ impl<'k> KernelCtx<'k> {
             let leases = self.engine.leases();
             let taken = leases.take(span, write, self.holder());
             let conflict = |other: Holder| KernelError::Conflict { arg, other: other.to_string() };
+            self.leased.set(true);
             Guard::lease(leases, taken.map_err(conflict)?)
         };
         self.tell(arg, span, write);
@@ -458,7 +463,7 @@ impl<'k> KernelCtx<'k> {
         if self.kind.is_sync_start() && total > 1 {
             barriers.leave(sim, Meeting::of_cohort(self.slot()), total);
         }
-        if !self.is_exclusive() {
+        if self.leased.get() {
             self.engine.leases().give_back_all(self.holder());
         }
         if self.shares.get() {
