@@ -95,6 +95,12 @@ impl Kernels {
         self.entries.get(id as usize).map_or(ptr::null_mut(), |entry| entry.load(Ordering::Acquire))
     }
 
+    /// What `word` names in `place`, where it is not one id for all places.
+    #[inline(never)]
+    fn entry_in(&self, word: u32, place: u32) -> *mut Callable {
+        self.entry(id_in(word, place))
+    }
+
     /// What a task whose word this is runs in `place`.
     ///
     /// # Safety
@@ -102,7 +108,7 @@ impl Kernels {
     /// A run goes on, and so it does as long as what is returned is used.
     #[inline]
     pub(crate) unsafe fn body(&self, word: u32, place: u32) -> Option<&Body> {
-        let entry = self.entry(id_in(word, place));
+        let entry = if word < MAX_FUNC_IDS as u32 { self.entry(word) } else { self.entry_in(word, place) };
         // SAFETY: it is null, or made of a box in `add` and freed by nobody while a run goes on, which the caller answers for.
         let callable = unsafe { entry.as_ref() }?;
         callable.bodies.get(place as usize)?.as_ref()

@@ -60,10 +60,10 @@ impl ArgWords<'_> {
     }
 }
 
-/// The argument words of a published task, to be read in place: a run up to the end of the ring, and what goes on at its
-/// start.
+/// The argument words of a published task, to be read in place. How many there are is what the first ones say.
 #[derive(Clone, Copy, Debug)]
 pub struct ArgTable<'a> {
+    /// From the first one to the end of the ring; empty if there are none. What does not fit goes on at the start.
     now: &'a [AtomicU64],
     ring: &'a Table<AtomicU64>,
 }
@@ -115,11 +115,9 @@ impl Rings {
     #[inline]
     pub fn arg_table(&self, slot: SlotRef) -> ArgTable<'_> {
         let (state, ring) = (self.slot(slot), &self.rings[slot.ring() & 3].args);
-        let start = state.args.load(Ordering::Relaxed);
-        let words = state.args_end.load(Ordering::Relaxed).wrapping_sub(start) as usize;
-        let start = start as usize & ring.len().wrapping_sub(1);
-        let now = ring.get(start..ring.len().min(start + words)).unwrap_or_default();
-        ArgTable { now, ring }
+        let (start, end) = (state.args.load(Ordering::Relaxed), state.args_end.load(Ordering::Relaxed));
+        let from = if start == end { ring.len() } else { start as usize & ring.len().wrapping_sub(1) };
+        ArgTable { now: ring.get(from..).unwrap_or_default(), ring }
     }
 
     /// The argument words of the task just committed, as many as its need said: `words`. The orchestrator's, until it
