@@ -187,7 +187,7 @@ impl<'a> Record<'a> {
     }
 
     /// Tensor `i`, if its elements are of type `dtype` and lie row after row, and tensors are not
-    /// [whole](Args::keep_whole).
+    /// [whole](crate::Args::keep_whole).
     #[must_use]
     #[inline(always)]
     pub fn packed(&self, i: usize, dtype: DataType) -> Option<PackedArg> {
@@ -238,7 +238,7 @@ impl<'a> Record<'a> {
         (ChipTensor::from_words(words), tag as i32)
     }
 
-    /// Tensor `i` as the record that was submitted, where tensors are [whole](Args::keep_whole); else a record of the same
+    /// Tensor `i` as the record that was submitted, where tensors are [whole](crate::Args::keep_whole); else a record of the same
     /// elements, whose buffer ends with the last of them.
     #[must_use]
     pub fn chip_tensor(&self, i: usize) -> Option<ChipTensor> {
