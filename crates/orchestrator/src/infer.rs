@@ -56,16 +56,20 @@ impl Orchestrator {
                 self.edges.add(id, kind);
             }
         }
-        let tensors = args.tensors();
-        if self.places.len() < tensors.len() + args.reads().len() {
-            self.places.resize(tensors.len() + args.reads().len(), None);
+        let count = args.tensors().len() + args.reads().len();
+        if count == 0 {
+            self.edges.make_distinct();
+            return Ok(());
+        }
+        if self.places.len() < count {
+            self.places.resize(count, None);
         }
         let infer = self.scopes.mode() == ScopeMode::Auto;
         let collected = if self.is_foreign(args) {
             self.collect_foreign(args, infer);
             Ok(())
         } else {
-            self.collect_accesses(args, infer)
+            self.collect_accesses(args, infer, count as u32)
         };
         if collected.is_err() {
             self.take_back(args);
@@ -75,11 +79,10 @@ impl Orchestrator {
     }
 
     #[inline]
-    fn collect_accesses(&mut self, args: &Args, infer: bool) -> Result<(), SubmitError> {
+    fn collect_accesses(&mut self, args: &Args, infer: bool, count: u32) -> Result<(), SubmitError> {
         let own = self.next_id();
         let Self { edges, map, allocator, first, scopes, places, hazards, accesses, late, .. } = self;
-        let count = args.tensors().len() + args.reads().len();
-        let early = infer && map.prepare(count as u32, |id| life(allocator, id));
+        let early = infer && map.prepare(count, |id| life(allocator, id));
         self.early = early.then_some(own);
         // Most are of one scope.
         let mut open = ScopeKey::NONE;
@@ -113,13 +116,12 @@ impl Orchestrator {
             } else if let Some(access) = asks(tag, *hazards) {
                 *accesses += 1;
                 // What the task itself reads is on record already.
-                let life = |id| if id == own { Life::Live } else { life(allocator, id) };
                 let wait = |id| {
                     if id != own {
                         edges.add(id, EdgeKind::WAIT);
                     }
                 };
-                *place = Some(map.find(tensor, access, life, wait));
+                *place = Some(map.find(tensor, access, |id| life(allocator, id), wait));
             } else {
                 continue;
             }

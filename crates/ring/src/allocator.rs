@@ -240,13 +240,14 @@ impl Allocator {
         self.windows[id.ring() as usize & 3].slot(id.local())
     }
 
-    /// What became of `id`, a task of this run. `Done` may be answered late, as `Live`.
+    /// What became of `id`, a task of this run; the one that is submitted next is taken for one that lives. `Done` may be
+    /// answered late, as `Live`.
     #[inline]
     pub(crate) fn fate(&self, id: TaskId) -> Fate {
         let ring = id.ring() as usize & 3;
         // Alive is what lies between the watermark and the head; everything else was retired, however long ago.
         let (watermark, next) = (self.rings.rings[ring].watermark(), self.cursors[ring].next);
-        if id.local().wrapping_sub(watermark) < next.wrapping_sub(watermark) {
+        if id.local().wrapping_sub(watermark) <= next.wrapping_sub(watermark) {
             Fate::Live
         } else if self.rings.has_failed() {
             self.end(id)
@@ -279,7 +280,7 @@ impl Allocator {
         }
     }
 
-    /// Whether `id`, a task of this run, is retired; and if so, whether it failed.
+    /// Whether `id`, a task of this run or the one that is submitted next, is retired; and if so, whether it failed.
     #[must_use]
     #[inline]
     pub fn retired(&self, id: TaskId) -> Option<bool> {
