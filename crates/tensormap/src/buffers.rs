@@ -60,19 +60,21 @@ impl IndexMut<u32> for Buffers {
 }
 
 impl Buffers {
-    const FIRST_HEADS: u32 = 1024;
+    /// How many may be there before the tables grow. The memory is asked for at once, so that nothing is moved up to there, and
+    /// touched as buffers are added.
+    pub(crate) const SOFT: u32 = 4096;
+    const FEW: u32 = 64;
 
     /// What a buffer takes: itself, and up to four heads.
     pub(crate) const BYTES_A_BUFFER: u64 = (size_of::<Buffer>() + 4 * size_of::<u32>()) as u64;
 
-    pub(crate) fn new() -> Self {
-        Self {
-            all: vec![Buffer::EMPTY],
-            heads: vec![0; Self::FIRST_HEADS as usize],
-            shift: 64 - Self::FIRST_HEADS.ilog2(),
-            free: 0,
-            live: 0,
-        }
+    /// For up to `capacity` of them.
+    pub(crate) fn new(capacity: u32) -> Self {
+        let soft = capacity.clamp(Self::FEW, Self::SOFT);
+        let heads = (2 * soft).next_power_of_two();
+        let mut all = Vec::with_capacity(soft as usize + 1);
+        all.push(Buffer::EMPTY);
+        Self { all, heads: vec![0; heads as usize], shift: 64 - heads.ilog2(), free: 0, live: 0 }
     }
 
     /// The buffer at address `addr`, or 0.
@@ -175,9 +177,11 @@ impl Buffers {
         self.free == 0
     }
 
-    /// How many bytes they take.
+    /// How many bytes they take. What was asked for at first counts as it is used.
     pub(crate) fn memory(&self) -> usize {
-        self.all.capacity() * size_of::<Buffer>() + self.heads.capacity() * size_of::<u32>()
+        let grown = self.all.capacity() > Self::SOFT as usize + 1;
+        let all = if grown { self.all.capacity() } else { self.all.len() };
+        all * size_of::<Buffer>() + self.heads.capacity() * size_of::<u32>()
     }
 
     /// Fibonacci hashing: addresses of buffers differ in their middle bits.

@@ -85,7 +85,7 @@ impl Plane {
     pub(crate) fn new(capacity: u32) -> Self {
         let heads = (capacity.clamp(16, 1 << 22)).next_power_of_two() as usize;
         Self {
-            buffers: Buffers::new(),
+            buffers: Buffers::new(capacity),
             nodes: vec![Node { rect: Rect::UNIT, writer: TaskId::INVALID, grid: 0, next: 0 }],
             sides: vec![Side { readers: Readers::NONE, prev: 0, next: 0, slot: 0, straddles: false }],
             grids: vec![Grid::new(0, Layout::BYTES, &Rect::UNIT, |length| length)],
@@ -94,7 +94,7 @@ impl Plane {
             free_grid: 0,
             stamp: 0,
             node_hand: Hand::new(Self::SOFT_NODES),
-            buffer_hand: Hand::new(Self::SOFT_BUFFERS),
+            buffer_hand: Hand::new(Buffers::SOFT),
             visited: 0,
         }
     }

@@ -41,8 +41,6 @@ impl Plane {
     /// How much a plane holds before it looks for nodes to drop: the tiles of a matrix of 128 x 128 tiles and more.
     /// Sooner would drop what comes again; later would leave the caches.
     pub(super) const SOFT_NODES: u32 = 32768;
-    /// How many buffers it holds before it looks for some to drop.
-    pub(super) const SOFT_BUFFERS: u32 = 4096;
     /// What a grid takes, in nodes.
     const GRID_WEIGHT: u32 = 8;
     /// What a region takes at most: a node, a grid and a buffer of its own, and two heads in a table rounded up to a
@@ -174,7 +172,7 @@ impl Plane {
         self.sides.truncate(1);
         self.grids.truncate(1);
         (self.free_node, self.free_grid) = (0, 0);
-        (self.node_hand, self.buffer_hand) = (Hand::new(Self::SOFT_NODES), Hand::new(Self::SOFT_BUFFERS));
+        (self.node_hand, self.buffer_hand) = (Hand::new(Self::SOFT_NODES), Hand::new(Buffers::SOFT));
         self.stamp += 1;
     }
 
