@@ -9,7 +9,7 @@ use prewire_os::process;
 use prewire_platform::{
     Awaited, ChipSpec, LaneId, LaneSet, LaneStatus, Lanes, Poll, Token, Wait, WaitEnd, Work,
 };
-use prewire_ring::{Cold, Ready, RingSizes, Rings, RunUsage, SlotRef};
+use prewire_ring::{Cold, Packed, Ready, RingSizes, Rings, RunUsage, SlotRef};
 use prewire_scheduler::{Env, Scheduler};
 use prewire_sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use prewire_sync::hint::spin_loop;
@@ -89,8 +89,9 @@ pub struct Engine {
 
 /// A task on one vector core.
 #[must_use]
-pub fn vector_task() -> Cold {
-    Cold { shape: Shape::Aiv, lanes: LaneMask::AIV0, callable: 0, ..Cold::default() }
+#[inline]
+pub fn vector_task() -> Packed {
+    Cold { shape: Shape::Aiv, lanes: LaneMask::AIV0, callable: 0, ..Cold::default() }.into()
 }
 
 impl Engine {

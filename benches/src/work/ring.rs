@@ -36,7 +36,7 @@ impl Graph {
         self.edges.extend(producers.map(|at| (self.placed[at].id, kind)));
         let need = Need { deps: self.edges.len() as u32, ..Need::default() };
         self.allocator.try_reserve(0, &need).expect("there is room");
-        let placed = self.allocator.commit(0, &need, &vector_task());
+        let placed = self.allocator.commit(0, &need, vector_task());
         if self.edges.is_empty() {
             self.rings.publish_unwired(placed.slot);
         } else {
@@ -123,7 +123,7 @@ fn heap() -> Case {
             clock.time(|| {
                 for _ in 0..BATCH {
                     allocator.try_reserve(0, &need).expect("there is room");
-                    let placed = allocator.commit(0, &need, &vector_task());
+                    let placed = allocator.commit(0, &need, vector_task());
                     allocator.complete_unwired(&placed);
                     rings.advance(0);
                 }

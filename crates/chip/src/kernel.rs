@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use prewire_abi::{DataType, LaneMask, Shape, TensorArgType};
 use prewire_platform::Core;
+use prewire_ring::{Attrs, Cold, Packed};
 
 use crate::context::KernelCtx;
 use crate::error::{KernelError, Result};
@@ -59,6 +60,8 @@ pub struct Kernel {
     pub(crate) chip: u64,
     pub(crate) id: u32,
     pub(crate) lanes: LaneMask,
+    /// A task of it that has one block.
+    pub(crate) once: Packed,
     pub(crate) name: Arc<str>,
     /// The tensors and the number of scalars that it takes, if that was said.
     pub(crate) signature: Option<(Arc<[Param]>, usize)>,
@@ -68,6 +71,12 @@ pub struct Kernel {
     pub(crate) part: Part,
     /// Keeps its id.
     pub(crate) held: Arc<()>,
+}
+
+/// A task of the kernel with this id, which runs on these lanes.
+pub(crate) fn task_of(id: u32, lanes: LaneMask, blocks: u16, sync_start: bool) -> Packed {
+    let attrs = Attrs { sync_start, ..Attrs::default() };
+    Cold { shape: lanes.shape(), lanes, blocks, attrs, callable: id }.into()
 }
 
 /// What a kernel is to a mix.

@@ -13,7 +13,7 @@ use prewire_runs::contained;
 use prewire_sync::atomic::{AtomicPtr, Ordering};
 
 use crate::error::{Error, Result};
-use crate::kernel::{Body, Kernel, Mix, Part};
+use crate::kernel::{Body, Kernel, Mix, Part, task_of};
 use crate::library::KernelLibrary;
 
 /// In the word of a task: three ids follow, one a place of the cluster, lowest first. Otherwise the word is one id.
@@ -270,7 +270,8 @@ impl Kernels {
         let (aic, aiv) = (core != Some(Core::Aiv), core != Some(Core::Aic));
         let lanes = if core == Some(Core::Aic) { LaneMask::AIC } else { LaneMask::AIV0 };
         let (id, name, held) = self.add(name, [copy(aic), copy(aiv), copy(aiv)])?;
-        Ok(Kernel { chip, id, lanes, name, signature: None, library, part: Part::Of(core, body), held })
+        let (once, part) = (task_of(id, lanes, 1, false), Part::Of(core, body));
+        Ok(Kernel { chip, id, lanes, once, name, signature: None, library, part, held })
     }
 
     pub(crate) fn mix(&self, chip: u64, name: &str, mix: &Mix<'_>) -> Result<Kernel> {
@@ -301,7 +302,8 @@ impl Kernels {
             return Err(Error::Kernel { name: name.into(), why });
         }
         let (id, name, held) = self.add(name, bodies)?;
-        Ok(Kernel { chip, id, lanes, name, signature: None, library, part: Part::None, held })
+        let once = task_of(id, lanes, 1, false);
+        Ok(Kernel { chip, id, lanes, once, name, signature: None, library, part: Part::None, held })
     }
 }
 

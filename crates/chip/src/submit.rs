@@ -3,13 +3,13 @@
 use std::panic::Location;
 use std::sync::Arc;
 
-use prewire_abi::{DataType, EdgeKind, LaneMask, PredicateOp, Shape, TaskId, TensorArgType};
+use prewire_abi::{DataType, EdgeKind, PredicateOp, TaskId, TensorArgType};
 use prewire_orchestrator::{Args, Predicate, ScopeKey, SubmitError, Submitted};
-use prewire_ring::{Attrs, Cold};
+use prewire_ring::Cold;
 
 use crate::element::Scalar;
 use crate::error::{Error, Refusal, Result};
-use crate::kernel::{Kernel, Param};
+use crate::kernel::{Kernel, Param, task_of};
 use crate::orch::{Orch, refused};
 use crate::races::Submission;
 use crate::task::Task;
@@ -246,16 +246,13 @@ impl Orch<'_> {
             let error = SubmitError::Blocks { observed: blocks, allowed };
             return Err(refused_task(kernel, site, error.into()));
         };
-        let lanes = kernel.map_or(LaneMask::NONE, |kernel| kernel.lanes);
-        let cold = Cold {
-            shape: if kernel.is_some() { lanes.shape() } else { Shape::Dummy },
-            lanes,
-            blocks,
-            attrs: Attrs { sync_start, ..Attrs::default() },
-            callable: kernel.map_or(u32::MAX, |kernel| kernel.id),
+        let task = match kernel {
+            Some(kernel) if blocks == 1 && !sync_start => kernel.once,
+            Some(kernel) => task_of(kernel.id, kernel.lanes, blocks, sync_start),
+            None => Cold::default().into(),
         };
         self.waiter.about(site);
-        let Submitted { id, scope } = match self.orchestrator.submit(&mut self.waiter, cold, self.args, site)
+        let Submitted { id, scope } = match self.orchestrator.submit(&mut self.waiter, task, self.args, site)
         {
             Ok(submitted) => submitted,
             Err(error) => return Err(refused_task(kernel, site, error.into())),

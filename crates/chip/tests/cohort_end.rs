@@ -60,7 +60,7 @@ fn a_run_that_ends_in_the_middle_of_a_launch_finds_all_members_launched() {
     let scheduler = Scheduler::new(spec, Arc::clone(&rings), Arc::clone(&ready), Arc::clone(&lanes));
     let attrs = Attrs { sync_start: true, ..Attrs::default() };
     let cold = Cold { shape: Shape::Aiv, lanes: LaneMask::AIV0, blocks: 12, attrs, callable: 0 };
-    let placed = allocator.commit(0, &Need::default(), &cold);
+    let placed = allocator.commit(0, &Need::default(), cold);
     rings.publish_unwired(placed.slot);
     ready.route(&rings, placed.slot);
 

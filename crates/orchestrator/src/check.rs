@@ -1,7 +1,7 @@
 //! The checks of a submit: the arguments make sense on their own. Nothing is taken for a task that fails one.
 
 use prewire_abi::Shape;
-use prewire_ring::Cold;
+use prewire_ring::{Cold, Packed};
 use prewire_tensormap::{Overlap, Region};
 
 use crate::args::{Arg, Args};
@@ -12,14 +12,14 @@ use crate::sums::{INITIAL, WRITES};
 impl Orchestrator {
     /// Step 1: the arguments make sense on their own.
     #[inline]
-    pub(crate) fn check(&self, cold: &Cold, args: &Args, can_fill: bool) -> Result<(), SubmitError> {
+    pub(crate) fn check(&self, task: Packed, args: &Args, can_fill: bool) -> Result<(), SubmitError> {
         let limits = &self.limits;
         let fits = args.sums().count() <= usize::from(limits.task_tensors)
             && args.scalars().len() <= usize::from(limits.task_scalars)
             // 0 is too many.
-            && u32::from(cold.blocks).wrapping_sub(1) < self.blocks[cold.shape as usize];
+            && task.kind.blocks().wrapping_sub(1) < self.blocks[task.kind.shape()];
         if !fits {
-            self.check_size(cold, args)?;
+            self.check_size(&task.cold(), args)?;
         }
         if !args.sums().is_plain() {
             self.check_tensors(args, can_fill)?;

@@ -82,8 +82,8 @@ pub struct Orchestrator {
     pub(crate) limits: Limits,
     /// Lanes by shape.
     pub(crate) lanes: [u32; Shape::ALL.len()],
-    /// The most blocks of a task by shape.
-    pub(crate) blocks: [u32; Shape::ALL.len()],
+    /// The most blocks of a task, by the number of its shape.
+    pub(crate) blocks: [u32; 16],
     pub(crate) hazards: Hazards,
     pub(crate) scopes: Scopes,
     /// Producers of the task being submitted.
@@ -121,7 +121,9 @@ impl Orchestrator {
             heaps,
             limits,
             lanes,
-            blocks: lanes.map(|lanes| lanes.min(limits.blocks.into())),
+            blocks: core::array::from_fn(|shape| {
+                lanes.get(shape).map_or(0, |&lanes| lanes.min(limits.blocks.into()))
+            }),
             hazards,
             scopes: Scopes::default(),
             edges: Edges::default(),

@@ -4,7 +4,7 @@ use core::panic::Location;
 
 use prewire_abi::TaskId;
 use prewire_platform::Wait;
-use prewire_ring::{Attrs, Cold, Need, Placed};
+use prewire_ring::{Cold, Need, Packed, Placed};
 
 use crate::args::Args;
 use crate::error::SubmitError;
@@ -37,12 +37,13 @@ impl Orchestrator {
     pub fn submit(
         &mut self,
         wait: &mut impl Wait,
-        mut cold: Cold,
+        task: impl Into<Packed>,
         args: &mut Args,
         site: &'static Location<'static>,
     ) -> Result<Submitted, SubmitError> {
+        let mut task = task.into();
         self.check_running()?;
-        self.check(&cold, args, wait.can_fill())?;
+        self.check(task, args, wait.can_fill())?;
         if args.depends() {
             self.collect(args)?;
         } else {
@@ -55,17 +56,16 @@ impl Orchestrator {
             self.take_back(args);
             return Err(ended);
         }
-        cold.attrs =
-            Attrs { unordered: self.unordered, predicated: args.sums().has(PREDICATE), ..cold.attrs };
+        task.kind = task.kind.with(args.sums().has(PREDICATE), self.unordered);
         let ring = self.scopes.ring();
         let need = self.need(args);
         let holds = need.heap > 0 || args.is_foreign();
-        let placed = match self.place_now(ring, &need, holds, &cold, site) {
+        let placed = match self.place_now(ring, &need, holds, task, site) {
             Some(placed) => placed,
             None => {
                 self.take_back(args);
                 let taken = self.reserve(wait, ring, args)?;
-                self.place(ring, &taken, holds, &cold, site)
+                self.place(ring, &taken, holds, task, site)
             }
         };
         self.count_task();
@@ -76,13 +76,13 @@ impl Orchestrator {
             self.fill(wait, &placed, need.args, args);
         }
         wait.wired(placed.id, &self.edges);
-        let ready = if self.edges.is_empty() {
+        if self.edges.is_empty() {
             self.rings().publish_unwired(placed.slot);
-            true
-        } else {
-            self.allocator.wire(&placed, &self.edges)
-        };
-        if ready {
+            // Nobody knows of it, so nobody has poisoned it.
+            let class = self.rings().class_of(task.kind);
+            self.ready.publish_as(&mut self.allocator, class, placed.slot);
+            wait.published();
+        } else if self.allocator.wire(&placed, &self.edges) {
             self.ready.publish(&mut self.allocator, placed.slot);
             wait.published();
         }
@@ -101,11 +101,11 @@ impl Orchestrator {
         site: &'static Location<'static>,
     ) -> Result<Submitted, SubmitError> {
         self.check_running()?;
-        let cold = Cold::default();
+        let task = Packed::from(Cold::default());
         if let Some(arg) = args.tensors().iter().position(|arg| !arg.creates()) {
             return Err(SubmitError::AllocOfExisting { arg });
         }
-        self.check(&cold, args, wait.can_fill())?;
+        self.check(task, args, wait.can_fill())?;
         if args.depends() {
             self.collect(args)?;
         }
@@ -115,7 +115,7 @@ impl Orchestrator {
         let ring = self.scopes.ring();
         let taken = self.reserve(wait, ring, args)?;
         let holds = taken.need.heap > 0 || args.is_foreign();
-        let placed = self.place(ring, &taken, holds, &cold, site);
+        let placed = self.place(ring, &taken, holds, task, site);
         self.fill(wait, &placed, taken.need.args, args);
         self.allocator.complete_unwired(&placed);
         Ok(Submitted { id: placed.id, scope: self.scope() })
@@ -128,7 +128,7 @@ impl Orchestrator {
         ring: usize,
         need: &Need,
         holds: bool,
-        cold: &Cold,
+        task: Packed,
         site: &'static Location<'static>,
     ) -> Option<Placed> {
         if self.scopes.is_unpinned() && holds {
@@ -139,7 +139,7 @@ impl Orchestrator {
         if self.late > 0 && !self.map.reserve(self.late, &|id| life(allocator, id)) {
             return None;
         }
-        let placed = self.allocator.take(ring, need, cold, site)?;
+        let placed = self.allocator.take(ring, need, task, site)?;
         self.recorded.note(ring, self.accesses, self.map.len() + self.late);
         Some(placed)
     }
@@ -150,7 +150,7 @@ impl Orchestrator {
         ring: usize,
         taken: &Taken,
         holds: bool,
-        cold: &Cold,
+        task: Packed,
         site: &'static Location<'static>,
     ) -> Placed {
         let Taken { need, in_use, entries } = taken;
@@ -165,7 +165,7 @@ impl Orchestrator {
         }
         self.allocator.note(ring, need, in_use);
         self.recorded.note(ring, *entries, self.map.len() + *entries);
-        self.allocator.commit_at(ring, need, cold, site)
+        self.allocator.commit_at(ring, need, task, site)
     }
 
     /// Stores the arguments, and gives the outputs their memory.

@@ -7,7 +7,7 @@ use prewire_abi::TaskId;
 use prewire_sync::atomic::Ordering;
 use prewire_sync::mutant;
 
-use crate::cold::Cold;
+use crate::cold::Packed;
 use crate::cursor::{Cursor, Tail, Taken};
 use crate::failures::Failures;
 use crate::fanout::Pushed;
@@ -102,15 +102,9 @@ impl Allocator {
     /// # Errors
     ///
     /// As there.
-    #[inline]
     pub fn room(&mut self, ring: usize, need: &Need) -> Result<InUse, Blocked> {
         let ring = ring & 3;
-        let cursor = &self.cursors[ring];
-        // It held as much before: then it can, and no mark moves, whatever was reclaimed since.
-        if cursor.meter.is_usual(&cursor.with(need, &cursor.tail)) {
-            return Ok(InUse::default());
-        }
-        if self.rings.rings[ring].watermark() != cursor.tail.watermark {
+        if self.rings.watermark(ring) != self.cursors[ring].tail.watermark {
             self.look_again(ring);
         }
         let cursor = &self.cursors[ring];
@@ -122,6 +116,7 @@ impl Allocator {
     #[inline(never)]
     fn look_again(&mut self, ring: usize) {
         self.cursors[ring].tail = self.tail(ring);
+        self.cursors[ring].settle();
     }
 
     /// Takes a slot of `ring` and what `need` asks for, if all of it is there: [`room`](Allocator::room),
@@ -134,24 +129,29 @@ impl Allocator {
         &mut self,
         ring: usize,
         need: &Need,
-        cold: &Cold,
+        task: Packed,
         site: &'static Location<'static>,
     ) -> Option<Placed> {
-        let ring = ring & 3;
-        let cursor = &self.cursors[ring];
-        if !cursor.meter.is_usual(&cursor.with(need, &cursor.tail)) {
-            if self.rings.rings[ring].watermark() != cursor.tail.watermark {
-                self.look_again(ring);
-            }
-            let cursor = &mut self.cursors[ring];
-            let now = cursor.with(need, &cursor.tail);
-            if !cursor.has(&now) {
-                return None;
-            }
-            cursor.meter.raise(&now);
+        if !self.cursors[ring & 3].is_usual(need) && !self.make_room(ring, need) {
+            return None;
         }
-        self.cursors[ring].meter.count(need);
-        Some(self.commit_at(ring, need, cold, site))
+        Some(self.commit_at(ring, need, task, site))
+    }
+
+    /// Notes a task with which the ring holds more than before, if there is room for it.
+    #[inline(never)]
+    fn make_room(&mut self, ring: usize, need: &Need) -> bool {
+        let ring = ring & 3;
+        if self.rings.watermark(ring) != self.cursors[ring].tail.watermark {
+            self.look_again(ring);
+        }
+        let cursor = &mut self.cursors[ring];
+        let now = cursor.with(need, &cursor.tail);
+        let has = cursor.has(&now);
+        if has {
+            cursor.note(need, &now);
+        }
+        has
     }
 
     /// What is reclaimed now. What everything before the watermark used ends where the last retired task's ends. Its slot
@@ -169,9 +169,8 @@ impl Allocator {
     }
 
     /// Counts the task that is about to be committed, for the marks of the run: it found [`room`](Allocator::room).
-    #[inline]
     pub fn note(&mut self, ring: usize, need: &Need, now: &InUse) {
-        self.cursors[ring & 3].meter.note(need, now);
+        self.cursors[ring & 3].note(need, now);
     }
 
     /// Counts a submit that waits, for the marks of the run.
@@ -195,42 +194,42 @@ impl Allocator {
     /// Takes a slot of `ring` and what `need` asks for, which [`try_reserve`](Allocator::try_reserve) has just found
     /// to be there. The caller then fills arguments and edges and publishes.
     #[track_caller]
-    pub fn commit(&mut self, ring: usize, need: &Need, cold: &Cold) -> Placed {
-        let site = Location::caller();
-        self.commit_at(ring, need, cold, site)
+    pub fn commit(&mut self, ring: usize, need: &Need, task: impl Into<Packed>) -> Placed {
+        self.cursors[ring & 3].make_way(need);
+        let placed = self.commit_at(ring, need, task.into(), Location::caller());
+        self.cursors[ring & 3].settle();
+        placed
     }
 
-    /// As [`commit`](Allocator::commit), for a task that was submitted at `site`.
+    /// As [`commit`](Allocator::commit), for a task that was submitted at `site`, after [`note`](Allocator::note).
     #[inline(always)]
     pub fn commit_at(
         &mut self,
         ring: usize,
         need: &Need,
-        cold: &Cold,
+        task: Packed,
         site: &'static Location<'static>,
     ) -> Placed {
         let ring = ring & 3;
-        let cursor = &mut self.cursors[ring];
+        let (rings, cursor) = (&*self.rings, &mut self.cursors[ring]);
         let local = cursor.next;
         let id = TaskId::new(ring as u32, local);
         let slot = self.windows[ring].slot(local);
-        let state = self.rings.slot(slot);
-        if self.rings.has_failed() && state.fanout.closed() == Some(Pushed::ClosedFailed) {
+        let state = rings.slot(slot);
+        if rings.has_failed() && state.fanout.closed() == Some(Pushed::ClosedFailed) {
             self.failures[ring].remember(state.id().local());
         }
         let Taken { heap, heap_end, dep_mark, args, args_end } = cursor.take(need);
-        state.reset(id, cold);
+        state.reset(id, task);
         state.heap_end.store(heap_end, Ordering::Relaxed);
         state.dep_mark.store(dep_mark, Ordering::Relaxed);
         state.dep_count.store(0, Ordering::Relaxed);
         state.args.store(args, Ordering::Relaxed);
         state.args_end.store(args_end, Ordering::Relaxed);
-        self.rings.set_site(slot, site);
+        rings.set_site(slot, site);
         // ORDERING: Release, "ring-head"; pairs with the load in `Ring::advance`: the slot is initialised before it is
         // walked over.
-        self.rings.rings[ring]
-            .head
-            .store(local.wrapping_add(1), mutant::order("head-store", Ordering::Release));
+        rings.rings[ring].head.store(local.wrapping_add(1), mutant::order("head-store", Ordering::Release));
         Placed { id, slot, heap, args }
     }
 

@@ -63,14 +63,35 @@ impl Cold {
     }
 
     /// The word that the slot has of it, beside what it runs.
+    #[must_use]
     #[inline]
-    pub(crate) fn kind(&self) -> Kind {
-        let attrs = u32::from(self.attrs.sync_start)
-            | u32::from(self.attrs.predicated) << 1
-            | u32::from(self.attrs.unordered) << 2;
+    pub fn kind(&self) -> Kind {
+        let Self { shape, lanes, blocks, attrs, .. } = *self;
         Kind(
-            self.shape as u32 | u32::from(self.lanes.bits()) << 4 | attrs << 8 | u32::from(self.blocks) << 16,
+            shape as u32
+                | u32::from(lanes.bits()) << 4
+                | if attrs.sync_start { Kind::SYNC_START } else { 0 }
+                | if attrs.predicated { Kind::PREDICATED } else { 0 }
+                | if attrs.unordered { Kind::UNORDERED } else { 0 }
+                | (self.class() as u32) << Kind::CLASS
+                | u32::from(blocks) << 16,
         )
+    }
+
+    /// The kind of placement that it waits for once it is ready.
+    #[inline]
+    fn class(&self) -> Class {
+        match self.shape {
+            Shape::Aic | Shape::Aiv | Shape::Mix if self.attrs.sync_start && self.blocks > 1 => {
+                Class::SyncStart
+            }
+            Shape::Aic => Class::Aic,
+            Shape::Aiv => Class::Aiv,
+            Shape::Mix => Class::Mix,
+            Shape::Worker => Class::Worker,
+            Shape::Sub => Class::Sub,
+            Shape::Dummy => Class::Inline,
+        }
     }
 
     pub(crate) fn from_kind(kind: Kind, callable: u32) -> Self {
@@ -88,7 +109,39 @@ impl Cold {
     }
 }
 
-/// Shape, lanes, attributes and blocks of a task in one word, for who reads them again and again.
+/// A [`Cold`] in two words, as slots have it: made once by who submits it often.
+///
+/// ```
+/// use prewire_ring::{Cold, Packed};
+///
+/// let cold = Cold::worker(3, 7);
+/// assert_eq!(Packed::from(cold).cold(), cold);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Packed {
+    /// All of it beside what it runs.
+    pub kind: Kind,
+    /// What it runs; meaningless for dummies.
+    pub callable: u32,
+}
+
+impl From<Cold> for Packed {
+    #[inline]
+    fn from(cold: Cold) -> Self {
+        Self { kind: cold.kind(), callable: cold.callable }
+    }
+}
+
+impl Packed {
+    /// What was packed.
+    #[must_use]
+    pub fn cold(self) -> Cold {
+        Cold::from_kind(self.kind, self.callable)
+    }
+}
+
+/// Shape, lanes, attributes and blocks of a task in one word, for who reads them again and again; and the class that they
+/// make.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Kind(u32);
 
@@ -96,6 +149,23 @@ impl Kind {
     const SYNC_START: u32 = 1 << 8;
     const PREDICATED: u32 = 1 << 9;
     const UNORDERED: u32 = 1 << 10;
+    /// Where the class begins: three bits.
+    const CLASS: u32 = 12;
+
+    /// The same, but [predicated](Attrs::predicated) and [unordered](Attrs::unordered) or not.
+    #[must_use]
+    #[inline]
+    pub fn with(self, predicated: bool, unordered: bool) -> Self {
+        let rest = self.0 & !(Self::PREDICATED | Self::UNORDERED);
+        Self(rest | u32::from(predicated) << 9 | u32::from(unordered) << 10)
+    }
+
+    /// The number of its shape, below 16.
+    #[must_use]
+    #[inline]
+    pub const fn shape(self) -> usize {
+        (self.0 & 0xF) as usize
+    }
 
     #[inline]
     pub(crate) const fn from_raw(raw: u32) -> Self {
@@ -166,24 +236,20 @@ impl Kind {
     }
 
     /// The kind of placement that it waits for once it is ready.
+    #[must_use]
     #[inline]
-    pub(crate) const fn class(self) -> Class {
-        /// By number of the shape. What cannot be needs no lane, as a dummy.
-        const BY_SHAPE: [Class; 16] = {
-            let mut classes = [Class::Inline; 16];
-            classes[Shape::Aic as usize] = Class::Aic;
-            classes[Shape::Aiv as usize] = Class::Aiv;
-            classes[Shape::Mix as usize] = Class::Mix;
-            classes[Shape::Worker as usize] = Class::Worker;
-            classes[Shape::Sub as usize] = Class::Sub;
+    pub const fn class(self) -> Class {
+        /// By number, of three bits.
+        const CLASSES: [Class; 8] = {
+            let mut classes = [Class::Inline; 8];
+            let mut at = 0;
+            while at < Class::ALL.len() {
+                classes[Class::ALL[at] as usize] = Class::ALL[at];
+                at += 1;
+            }
             classes
         };
-        let shape = self.0 & 0xF;
-        if self.is_sync_start() && self.blocks() > 1 && shape < Shape::Dummy as u32 {
-            Class::SyncStart
-        } else {
-            BY_SHAPE[shape as usize]
-        }
+        CLASSES[(self.0 >> Self::CLASS & 7) as usize]
     }
 }
 

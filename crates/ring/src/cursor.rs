@@ -2,7 +2,7 @@
 //!
 //! Invariant: the tail was looked up no later than anything behind it was reclaimed, so what fits behind it fits. It is
 //! looked up again only when what it says is not enough, or would raise a mark: nearly no submit reads what completers
-//! write.
+//! write. Up to where that is known to be so is kept, so that such a submit compares positions, and that is all.
 
 use crate::heap::Heap;
 use crate::need::{Blocked, Need, Shortage};
@@ -33,6 +33,17 @@ pub(crate) struct Cursor {
     window: u32,
     pub(crate) tail: Tail,
     pub(crate) meter: Meter,
+    usual: Usual,
+}
+
+/// Up to where the cursors may go before a mark of the run is raised: positions, none of them before its cursor.
+#[derive(Debug, Default)]
+struct Usual {
+    next: u32,
+    deps: u32,
+    args: u32,
+    /// And before the heap turns.
+    heap: u64,
 }
 
 /// What a committed task has.
@@ -51,7 +62,7 @@ pub(crate) struct Taken {
 
 impl Cursor {
     pub(crate) fn new(window: u32, heap: u64, deps: u32, args: u32) -> Self {
-        Self {
+        let mut cursor = Self {
             next: 0,
             first: 0,
             heap: Heap::new(heap.next_multiple_of(Heap::ALIGN)),
@@ -62,7 +73,10 @@ impl Cursor {
             window,
             tail: Tail::default(),
             meter: Meter::default(),
-        }
+            usual: Usual::default(),
+        };
+        cursor.settle();
+        cursor
     }
 
     pub(crate) fn window(&self) -> u32 {
@@ -70,12 +84,69 @@ impl Cursor {
     }
 
     pub(crate) fn stand(&self) -> Stand {
-        Stand { tasks: self.next, deps: self.deps, args: self.args }
+        Stand { tasks: self.next, heap: self.heap.handed_out(), deps: self.deps, args: self.args }
+    }
+
+    /// Whether the ring has held as much as with `need` on top, and a task has taken as much: then there is room, and no
+    /// mark moves, whatever was reclaimed since.
+    #[inline(always)]
+    pub(crate) fn is_usual(&self, need: &Need) -> bool {
+        let (usual, own) = (&self.usual, &self.meter.own);
+        usual.next != self.next
+            && need.args <= usual.args.wrapping_sub(self.args)
+            && need.args <= own.args
+            && (need.deps == 0 || (need.deps <= usual.deps.wrapping_sub(self.deps) && need.deps <= own.deps))
+            && (need.heap == 0
+                || (need.heap <= own.heap && self.heap.head() + Heap::rounded(need.heap) <= usual.heap))
+    }
+
+    /// Finds anew what is usual: where the tail was moved, or a cursor that nobody noted.
+    pub(crate) fn settle(&mut self) {
+        let (tail, high) = (&self.tail, &self.meter.high);
+        let reach = |tail: u32, at: u32, high: u32| tail.wrapping_add(high.max(at.wrapping_sub(tail)));
+        self.usual = Usual {
+            next: reach(tail.watermark, self.next, high.tasks),
+            deps: reach(tail.deps, self.deps, high.deps),
+            args: reach(tail.args, self.args, high.args),
+            heap: self.usual_heap(),
+        };
+    }
+
+    /// A task that takes `need`, and with which the ring holds as much as `now` says, is about to be committed: what it
+    /// raises of the marks is usual from here on.
+    #[inline]
+    pub(crate) fn note(&mut self, need: &Need, now: &InUse) {
+        let (usual, Meter { high, own, .. }) = (&mut self.usual, &mut self.meter);
+        if now.tasks > high.tasks {
+            (high.tasks, usual.next) = (now.tasks, self.next.wrapping_add(1));
+        }
+        if now.args > high.args {
+            (high.args, usual.args) = (now.args, self.args.wrapping_add(need.args));
+        }
+        if now.deps > high.deps {
+            (high.deps, usual.deps) = (now.deps, self.deps.wrapping_add(need.deps));
+        }
+        own.args = own.args.max(need.args);
+        own.deps = own.deps.max(need.deps);
+        if need.heap > 0 {
+            own.heap = own.heap.max(need.heap);
+            high.heap = high.heap.max(now.heap);
+            self.make_way(need);
+        }
+    }
+
+    /// Makes the heap ready for what `need` takes of it.
+    pub(crate) fn make_way(&mut self, need: &Need) {
+        self.heap.make_way(Heap::rounded(need.heap));
+        self.usual.heap = self.usual_heap();
+    }
+
+    fn usual_heap(&self) -> u64 {
+        (self.tail.heap + self.meter.high.heap).min(self.heap.end())
     }
 
     /// What the ring holds if `need` is taken now, with everything before `tail` reclaimed. What is not needed is not
     /// looked at: its use is what it was, or less.
-    #[inline(always)]
     pub(crate) fn with(&self, need: &Need, tail: &Tail) -> InUse {
         let heap = match need.heap {
             0 => 0,
@@ -93,7 +164,6 @@ impl Cursor {
     }
 
     /// Whether the ring can hold that much.
-    #[inline]
     pub(crate) fn has(&self, now: &InUse) -> bool {
         now.tasks < self.window
             && now.heap <= self.heap.size()
@@ -120,8 +190,8 @@ impl Cursor {
         }
     }
 
-    /// Takes what was found to be there.
-    #[inline]
+    /// Takes what was found to be there, and is usual, or which [way was made](Cursor::make_way) for.
+    #[inline(always)]
     pub(crate) fn take(&mut self, need: &Need) -> Taken {
         let heap = self.heap.take(Heap::rounded(need.heap));
         let args = self.args;
@@ -135,9 +205,10 @@ impl Cursor {
     /// on the runs before.
     pub(crate) fn start_run(&mut self) {
         self.first = self.next;
-        self.meter = Meter::default();
         self.heap.rewind();
+        self.meter = Meter::new(self.stand());
         self.tail = Tail { watermark: self.next, heap: self.heap.head(), deps: self.deps, args: self.args };
+        self.settle();
     }
 
     pub(crate) fn marks(&self) -> RingMarks {
@@ -147,5 +218,62 @@ impl Cursor {
             self.deps_capacity.into(),
             self.args_capacity.into(),
         ])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::collections::VecDeque;
+
+    /// Random tasks through small rings, the oldest reclaimed now and then.
+    #[test]
+    fn what_is_usual_fits_and_raises_no_mark() {
+        let mut cursor = Cursor::new(8, 16 * 1024, 12, 64);
+        let mut live = VecDeque::new();
+        let (mut seed, mut usual, mut raised) = (5u64, 0, 0);
+        for round in 0..40_000u32 {
+            let mut draw = |n: u64| {
+                seed = seed.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+                (seed >> 33) % n
+            };
+            if round % 10_000 == 0 {
+                live.clear();
+                cursor.start_run();
+            }
+            let need = Need {
+                heap: draw(2) * draw(6000),
+                deps: (draw(2) * draw(5)) as u32,
+                args: (draw(2) * draw(20)) as u32,
+            };
+            let now = cursor.with(&need, &cursor.tail);
+            let (high, own) = (cursor.meter.high, cursor.meter.own);
+            if cursor.is_usual(&need) {
+                usual += 1;
+                assert!(cursor.has(&now), "{need:?} in {cursor:?}");
+                assert!(now.tasks <= high.tasks && now.heap <= high.heap, "{now:?}, {high:?}");
+                assert!(now.deps <= high.deps && now.args <= high.args, "{now:?}, {high:?}");
+                assert!(need.heap <= own.heap && need.deps <= own.deps && need.args <= own.args);
+            } else if cursor.has(&now) {
+                cursor.note(&need, &now);
+                let after = cursor.meter.high;
+                raised += u32::from(after != high || cursor.meter.own != own);
+                assert_eq!(after.tasks, high.tasks.max(now.tasks));
+                assert_eq!(after.heap, high.heap.max(now.heap));
+                assert!(need.heap > 0 || cursor.is_usual(&need), "{need:?} in {cursor:?}");
+            } else {
+                cursor.tail = live.pop_front().expect("an empty ring has room");
+                cursor.settle();
+                continue;
+            }
+            let Taken { heap, heap_end, dep_mark, args_end, .. } = cursor.take(&need);
+            assert!(heap + need.heap <= cursor.heap.size());
+            live.push_back(Tail { watermark: cursor.next, heap: heap_end, deps: dep_mark, args: args_end });
+            if draw(3) == 0 {
+                cursor.tail = live.pop_front().unwrap_or(cursor.tail);
+                cursor.settle();
+            }
+        }
+        assert!(usual > 10_000 && raised > 20, "{usual} were usual, {raised} raised a mark");
     }
 }

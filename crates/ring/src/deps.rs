@@ -1,7 +1,6 @@
 //! The dep-list pools: the edges of the tasks of each ring, each task's side by side.
 
 use core::fmt;
-use core::num::NonZeroU32;
 
 use prewire_abi::EdgeKind;
 use prewire_sync::atomic::{AtomicU64, Ordering};
@@ -13,30 +12,25 @@ use crate::table::{Pages, Table};
 /// Names a dep entry: a bit that is always set, and the place among the entries of all pools in the rest. So no entry is
 /// named 0, which is the end of a list.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct DepRef(NonZeroU32);
+pub struct DepRef(u32);
 
 impl DepRef {
     /// Four pools have at most 2^31 entries.
-    const NAMED: NonZeroU32 = NonZeroU32::new(1 << 31).unwrap();
-
-    #[inline]
-    fn new(index: u32) -> Self {
-        Self(Self::NAMED | index)
-    }
+    const NAMED: u32 = 1 << 31;
 
     /// The entry that a word of a list names; none at its end.
     #[inline]
     pub(crate) fn decode(word: u32) -> Option<Self> {
-        NonZeroU32::new(word).map(Self)
+        (word != 0).then_some(Self(word))
     }
 
     #[inline]
     pub(crate) const fn raw(self) -> u32 {
-        self.0.get()
+        self.0
     }
 
     const fn index(self) -> u32 {
-        self.raw() & (Self::NAMED.get() - 1)
+        self.0 & !Self::NAMED
     }
 }
 
@@ -104,14 +98,15 @@ impl Dep {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pool {
     mask: u32,
-    base: u32,
+    /// The first of them.
+    first: DepRef,
 }
 
 impl Pool {
     /// The entry at a position.
     #[inline]
     pub(crate) fn entry(self, position: u32) -> DepRef {
-        DepRef::new(self.base + (position & self.mask))
+        DepRef(self.first.0 + (position & self.mask))
     }
 }
 
@@ -126,8 +121,9 @@ impl Deps {
     pub(crate) fn new(capacities: [u32; RING_COUNT], pages: Pages<'_>) -> Self {
         let mut base = 0;
         let pools = capacities.map(|capacity| {
-            let pool = Pool { mask: capacity.next_power_of_two() - 1, base };
-            base += capacity.next_power_of_two();
+            let len = capacity.next_power_of_two();
+            let pool = Pool { mask: len - 1, first: DepRef(DepRef::NAMED | base) };
+            base += len;
             pool
         });
         Self { pools, table: Table::new(base as usize, pages) }

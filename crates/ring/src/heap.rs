@@ -8,8 +8,10 @@ pub(crate) struct Heap {
     size: u64,
     /// The next position.
     head: u64,
-    /// `head` modulo `size`.
-    offset: u64,
+    /// The position of the first byte, this time around.
+    lap: u64,
+    /// Bytes that were skipped so far.
+    skipped: u64,
 }
 
 impl Heap {
@@ -23,7 +25,7 @@ impl Heap {
     }
 
     pub(crate) fn new(size: u64) -> Self {
-        Self { size, head: 0, offset: 0 }
+        Self { size, head: 0, lap: 0, skipped: 0 }
     }
 
     #[inline]
@@ -38,10 +40,28 @@ impl Heap {
 
     /// Goes on at the start of the memory. Only while nothing is in use.
     pub(crate) fn rewind(&mut self) {
-        if self.offset > 0 {
-            self.head += self.size - self.offset;
-            self.offset = 0;
+        if self.head > self.lap {
+            self.turn();
         }
+    }
+
+    /// Skips what is left of this time around.
+    fn turn(&mut self) {
+        let end = self.end();
+        self.skipped += end - self.head;
+        (self.head, self.lap) = (end, end);
+    }
+
+    /// The position after the last byte, this time around.
+    #[inline]
+    pub(crate) fn end(&self) -> u64 {
+        self.lap + self.size
+    }
+
+    /// Bytes that were handed out so far.
+    #[inline]
+    pub(crate) fn handed_out(&self) -> u64 {
+        self.head - self.skipped
     }
 
     /// The bytes in use when everything before `tail` is reclaimed.
@@ -52,7 +72,15 @@ impl Heap {
 
     #[inline]
     fn skip(&self, bytes: u64) -> u64 {
-        if self.offset + bytes > self.size { self.size - self.offset } else { 0 }
+        if self.head + bytes > self.end() { self.end() - self.head } else { 0 }
+    }
+
+    /// Makes the next position one that `bytes`, not more than there are, can begin at.
+    #[inline]
+    pub(crate) fn make_way(&mut self, bytes: u64) {
+        if self.head + bytes > self.end() {
+            self.turn();
+        }
     }
 
     /// Whether `bytes` fit now. `tail` is the position up to which everything is reclaimed.
@@ -69,20 +97,13 @@ impl Heap {
         if bytes == 0 || used == 0 { used + bytes } else { used + self.skip(bytes) + bytes }
     }
 
-    /// Takes `bytes` that fit: the offset of the first.
+    /// Takes `bytes` that fit and that [way was made](Heap::make_way) for: the offset of the first.
     #[inline]
     pub(crate) fn take(&mut self, bytes: u64) -> u64 {
-        if bytes == 0 {
-            return self.offset;
-        }
-        let skip = self.skip(bytes);
-        self.head += skip + bytes;
-        let start = if skip > 0 { 0 } else { self.offset };
-        self.offset = start + bytes;
-        if self.offset == self.size {
-            self.offset = 0;
-        }
-        start
+        let start = self.head;
+        debug_assert!(start + bytes <= self.end(), "nobody made way");
+        self.head = start + bytes;
+        start - self.lap
     }
 }
 
@@ -90,14 +111,19 @@ impl Heap {
 mod tests {
     use super::*;
 
+    fn take(heap: &mut Heap, bytes: u64) -> u64 {
+        heap.make_way(bytes);
+        heap.take(bytes)
+    }
+
     #[test]
     fn a_rewound_heap_begins_at_its_start_and_has_all_its_room() {
         let mut heap = Heap::new(4096);
         heap.rewind();
-        assert_eq!((heap.head(), heap.take(3072)), (0, 0));
+        assert_eq!((heap.head(), take(&mut heap, 3072)), (0, 0));
         heap.rewind();
         let tail = heap.head();
-        assert_eq!((heap.used(tail), heap.take(1024), heap.take(3072)), (0, 0, 1024));
+        assert_eq!((heap.used(tail), take(&mut heap, 1024), take(&mut heap, 3072)), (0, 0, 1024));
         assert!(!heap.fits(1024, tail));
         heap.rewind();
         assert_eq!(heap.head(), tail + 4096, "it was at its start");
@@ -106,10 +132,10 @@ mod tests {
     #[test]
     fn an_empty_ring_takes_its_full_size_wherever_the_head_is_parked() {
         let mut heap = Heap::new(4096);
-        assert_eq!(heap.take(3072), 0);
+        assert_eq!(take(&mut heap, 3072), 0);
         let tail = heap.head();
         assert!(heap.fits(4096, tail));
-        assert_eq!(heap.take(4096), 0);
+        assert_eq!(take(&mut heap, 4096), 0);
         assert!(!heap.fits(1, tail));
         assert!(heap.fits(4096, heap.head()));
     }
@@ -117,13 +143,13 @@ mod tests {
     #[test]
     fn what_does_not_fit_before_the_end_skips_to_the_start() {
         let mut heap = Heap::new(4096);
-        let _ = heap.take(2048);
+        let _ = take(&mut heap, 2048);
         let first_end = heap.head();
-        let _ = heap.take(1024);
+        let _ = take(&mut heap, 1024);
         // 1024 are left at the end; 2048 fit only at the start, once the first task is gone.
         assert!(!heap.fits(2048, 0));
         assert!(heap.fits(2048, first_end));
-        assert_eq!(heap.take(2048), 0);
+        assert_eq!(take(&mut heap, 2048), 0);
         assert_eq!(heap.used(first_end), 4096);
         assert!(!heap.fits(1, first_end));
     }
@@ -142,7 +168,7 @@ mod tests {
                 let (_, _, end) = live.pop_front().expect("an empty ring takes everything");
                 tail = end;
             }
-            let start = heap.take(bytes);
+            let start = take(&mut heap, bytes);
             assert!(start + bytes <= heap.size());
             for &(other, len, _) in &live {
                 assert!(

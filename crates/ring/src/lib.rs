@@ -12,8 +12,8 @@
 //!    list with one addition, and takes one wait from each consumer on it ([`Rings::complete`]).
 //! 3. A producer's fanout list is a stack that only the orchestrator pushes to and that is closed once. A push onto
 //!    a closed list fails, which tells the orchestrator that this wait is over: no wake-up is lost, none is doubled.
-//! 4. `pending` counts the waits of a task, those that are still to be linked too: the one that is linked last keeps it
-//!    back until all is wired. It reaches zero once; whoever brings it there routes the task. Ready-once is the
+//! 4. `pending` counts the waits of a task, and its edges that are still to be wired: the last of them keeps it back until
+//!    all is wired. It reaches zero once; whoever brings it there routes the task. Ready-once is the
 //!    counter's doing, not a flag's.
 //! 5. Whether a task is complete, its list, and how many consumers retain its output are one word. A slot may be
 //!    reclaimed once it is closed and nobody retains it. An open scope holds by position: nothing at or above the ring's
@@ -28,7 +28,7 @@
 //! let (rings, mut allocator) = Rings::new(&RingSizes::default().with_window(4)).unwrap();
 //! // One task without producers, published and completed.
 //! allocator.try_reserve(0, &Need::default()).unwrap();
-//! let placed = allocator.commit(0, &Need::default(), &Cold::default());
+//! let placed = allocator.commit(0, &Need::default(), Cold::default());
 //! assert_eq!(placed.id, TaskId::new(0, 0));
 //! rings.publish_unwired(placed.slot);
 //! let mut stack = vec![placed.slot];
@@ -66,7 +66,7 @@ mod wire;
 pub use allocator::{Allocator, Placed};
 pub use args::{ArgTable, ArgWords};
 pub use claim::{Bytes, Claim};
-pub use cold::{Attrs, Cold, Kind};
+pub use cold::{Attrs, Cold, Kind, Packed};
 pub use complete::Routed;
 pub use deps::{Dep, DepRef};
 pub use lock::CombiningLock;

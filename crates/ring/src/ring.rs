@@ -11,6 +11,7 @@ use prewire_sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering
 use prewire_sync::mutant;
 
 use crate::allocator::Allocator;
+use crate::cold::Kind;
 use crate::deps::{Dep, Deps};
 use crate::lock::CombiningLock;
 use crate::route::Class;
@@ -307,6 +308,13 @@ impl Rings {
     #[inline]
     pub fn class(&self, slot: SlotRef) -> Class {
         if self.is_ended() { Class::Inline } else { self.slot(slot).class() }
+    }
+
+    /// Where a ready task of this kind belongs that nothing has poisoned.
+    #[must_use]
+    #[inline]
+    pub fn class_of(&self, kind: Kind) -> Class {
+        if self.is_ended() { Class::Inline } else { kind.class() }
     }
 
     /// Whether the run was ended.

@@ -97,6 +97,12 @@ impl Ready {
     #[inline]
     pub fn publish(&self, allocator: &mut Allocator, slot: SlotRef) {
         let class = allocator.rings().class(slot);
+        self.publish_as(allocator, class, slot);
+    }
+
+    /// As [`publish`](Ready::publish), for who knows the class.
+    #[inline]
+    pub fn publish_as(&self, _: &mut Allocator, class: Class, slot: SlotRef) {
         self.queue(class).publish(slot);
         let published = self.published.load(Ordering::Relaxed) + 1;
         // ORDERING: Release, "ready-tally"; pairs with the load in `Ready::tally`: who sees the count sees the task.

@@ -6,7 +6,7 @@ use prewire_abi::TaskId;
 use prewire_sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use prewire_sync::mutant;
 
-use crate::cold::{Cold, Kind};
+use crate::cold::{Cold, Kind, Packed};
 use crate::fanout::Fanout;
 use crate::route::Class;
 
@@ -144,15 +144,15 @@ impl Slot {
 
     /// Makes the slot `id`'s. The orchestrator's alone; the slot's former task is retired.
     #[inline]
-    pub(crate) fn reset(&self, id: TaskId, cold: &Cold) {
+    pub(crate) fn reset(&self, id: TaskId, task: Packed) {
         self.fanout.open();
         self.pending.store(0, Ordering::Relaxed);
         self.done.store(0, Ordering::Relaxed);
         self.verdict.store(Self::SOUND, Ordering::Relaxed);
         self.cursor.store(0, Ordering::Relaxed);
         self.id.store(id.raw(), Ordering::Relaxed);
-        self.kind.store(cold.kind().raw(), Ordering::Relaxed);
-        self.callable.store(cold.callable, Ordering::Relaxed);
+        self.kind.store(task.kind.raw(), Ordering::Relaxed);
+        self.callable.store(task.callable, Ordering::Relaxed);
     }
 
     /// The task in this slot.
@@ -322,7 +322,7 @@ mod tests {
                 (1, together, class),
                 (2, together, wide),
             ] {
-                slot.reset(TaskId::new(0, 1), &Cold { shape, blocks, attrs, ..Cold::default() });
+                slot.reset(TaskId::new(0, 1), Cold { shape, blocks, attrs, ..Cold::default() }.into());
                 assert_eq!(slot.class(), class, "{shape:?}, {blocks} blocks, {attrs:?}");
                 slot.poison();
                 assert_eq!(slot.class(), Class::Inline);
@@ -334,7 +334,7 @@ mod tests {
     fn blocks_are_claimed_once_and_in_order() {
         let slot: &Slot = &crate::table::Table::new(1, crate::table::HEAP)[0];
         let cold = Cold { shape: Shape::Aiv, lanes: LaneMask::AIV0, blocks: 5, ..Cold::default() };
-        slot.reset(TaskId::new(0, 1), &cold);
+        slot.reset(TaskId::new(0, 1), cold.into());
         assert_eq!(slot.claim_blocks(2), (0, 2));
         assert_eq!(slot.blocks_left(), 3);
         assert_eq!(slot.claim_blocks(9), (2, 3));

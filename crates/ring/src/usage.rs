@@ -131,8 +131,7 @@ impl fmt::Display for RunUsage {
     }
 }
 
-/// What a ring holds if a reserved task is committed, that task included, where it is more than the ring held before in
-/// the run: otherwise zeros, and likewise of what the task needs none of.
+/// What a ring holds if a reserved task is committed, that task included; zeros of what the task needs none of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct InUse {
     pub(crate) tasks: u32,
@@ -145,6 +144,8 @@ pub struct InUse {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Stand {
     pub(crate) tasks: u32,
+    /// Bytes handed out.
+    pub(crate) heap: u64,
     pub(crate) deps: u32,
     pub(crate) args: u32,
 }
@@ -153,66 +154,21 @@ pub(crate) struct Stand {
 #[derive(Debug, Default)]
 pub(crate) struct Meter {
     /// The most in use.
-    high: InUse,
+    pub(crate) high: InUse,
     needed: [u64; 4],
     waits: [u64; 4],
-    /// Most edges and most argument words of one task.
-    own: (u32, u32),
-    /// The largest outputs of one task, and those of all, since the scope floor was last set or removed.
-    largest: u64,
-    bytes: u64,
-    /// Where the cursors stood when the floor was set.
-    floor: Option<Stand>,
+    /// Most edges and most argument words of one task; and the largest outputs of one since the scope floor was last set
+    /// or removed.
+    pub(crate) own: Need,
+    /// Where the cursors stood when that was, or the run began; and whether the floor was set.
+    since: Stand,
+    is_set: bool,
 }
 
 impl Meter {
-    /// Whether that much was in use before, of everything.
-    #[inline]
-    pub(crate) fn is_usual(&self, now: &InUse) -> bool {
-        now.tasks <= self.high.tasks
-            && now.heap <= self.high.heap
-            && now.deps <= self.high.deps
-            && now.args <= self.high.args
-    }
-
-    /// A task is committed.
-    #[inline]
-    pub(crate) fn note(&mut self, need: &Need, now: &InUse) {
-        self.raise(now);
-        self.count(need);
-    }
-
-    /// So much is in use.
-    #[inline]
-    pub(crate) fn raise(&mut self, now: &InUse) {
-        let high = &mut self.high;
-        if now.tasks > high.tasks {
-            high.tasks = now.tasks;
-        }
-        if now.args > high.args {
-            high.args = now.args;
-        }
-        if now.heap > high.heap {
-            high.heap = now.heap;
-        }
-        if now.deps > high.deps {
-            high.deps = now.deps;
-        }
-    }
-
-    /// A task has taken so much.
-    #[inline]
-    pub(crate) fn count(&mut self, need: &Need) {
-        if need.deps > self.own.0 {
-            self.own.0 = need.deps;
-        }
-        if need.args > self.own.1 {
-            self.own.1 = need.args;
-        }
-        if need.heap > 0 {
-            self.largest = self.largest.max(need.heap);
-            self.bytes += Heap::rounded(need.heap);
-        }
+    /// Counts for a run that begins while the cursors stand at `since`.
+    pub(crate) fn new(since: Stand) -> Self {
+        Self { since, ..Self::default() }
     }
 
     pub(crate) fn note_wait(&mut self, shortage: Shortage) {
@@ -221,7 +177,8 @@ impl Meter {
 
     /// The floor is set or removed while the cursors stand at `now`: what was held until here had grown up to here.
     pub(crate) fn set_floor(&mut self, set: bool, now: Stand) {
-        if let Some(floor) = self.floor {
+        let floor = core::mem::replace(&mut self.since, now);
+        if self.is_set {
             let held = [
                 u64::from(now.tasks.wrapping_sub(floor.tasks)),
                 0,
@@ -232,20 +189,20 @@ impl Meter {
                 *needed = held.max(*needed);
             }
         }
-        let largest = self.largest.next_multiple_of(Heap::ALIGN);
+        let largest = Heap::rounded(core::mem::take(&mut self.own.heap));
+        let bytes = now.heap - floor.heap;
         // Less than the largest output is skipped, once: what is held is at most as long as the heap, so that it goes
         // over the end of the heap once. One output alone lies in an empty heap, where what is skipped is nobody's.
-        let skipped = if self.bytes > largest { largest - Heap::ALIGN } else { 0 };
-        self.needed[1] = self.needed[1].max(self.bytes.saturating_add(skipped));
-        (self.largest, self.bytes) = (0, 0);
-        self.floor = set.then_some(now);
+        let skipped = if bytes > largest { largest - Heap::ALIGN } else { 0 };
+        self.needed[1] = self.needed[1].max(bytes.saturating_add(skipped));
+        self.is_set = set;
     }
 
     /// The marks so far; what is held now is counted when the floor is removed.
     pub(crate) fn marks(&self, capacity: [u64; 4]) -> RingMarks {
         let InUse { tasks, heap, deps, args } = self.high;
         let high = [tasks.into(), heap, deps.into(), args.into()];
-        let least = [u64::from(tasks.min(1)), 0, self.own.0.into(), self.own.1.into()];
+        let least = [u64::from(tasks.min(1)), 0, self.own.deps.into(), self.own.args.into()];
         let mark = |i: usize| Mark {
             needed: self.needed[i].max(least[i]),
             high: high[i],
@@ -262,12 +219,13 @@ mod tests {
     use alloc::string::ToString;
 
     fn meter(floor: bool, outputs: &[u64]) -> u64 {
-        let mut meter = Meter::default();
+        let mut meter = Meter::new(Stand::default());
         meter.set_floor(floor, Stand::default());
         for &heap in outputs {
-            meter.note(&Need { heap, ..Need::default() }, &InUse { tasks: 1, heap, deps: 0, args: 0 });
+            meter.own.heap = meter.own.heap.max(heap);
         }
-        meter.set_floor(false, Stand { tasks: outputs.len() as u32, ..Stand::default() });
+        let heap = outputs.iter().map(|&bytes| Heap::rounded(bytes)).sum();
+        meter.set_floor(false, Stand { tasks: outputs.len() as u32, heap, ..Stand::default() });
         meter.marks([0; 4]).heap.needed
     }
 
@@ -298,6 +256,7 @@ mod tests {
             let tail = heap.head();
             for &bytes in &outputs {
                 assert!(heap.fits(bytes, tail), "{outputs:?} from {tail} in {size}");
+                heap.make_way(bytes);
                 let _ = heap.take(bytes);
             }
             tight += u32::from(heap.used(tail) == needed);

@@ -22,7 +22,7 @@ fn after(retired: u32) -> (Arc<Rings>, Allocator) {
 fn place(allocator: &mut Allocator, deps: u32) -> Placed {
     let need = Need { deps, ..Need::default() };
     allocator.try_reserve(0, &need).unwrap();
-    allocator.commit(0, &need, &Cold::default())
+    allocator.commit(0, &need, Cold::default())
 }
 
 fn complete(rings: &Rings, placed: &Placed) {
@@ -98,7 +98,7 @@ fn a_run_finds_its_heap_at_the_start_and_free() {
         let placed = [2048, 2048].map(|heap| {
             let need = Need { heap, ..Need::default() };
             allocator.try_reserve(0, &need).unwrap_or_else(|blocked| panic!("run {run}: {blocked}"));
-            let placed = allocator.commit(0, &need, &Cold::default());
+            let placed = allocator.commit(0, &need, Cold::default());
             rings.publish_unwired(placed.slot);
             placed
         });
@@ -106,7 +106,7 @@ fn a_run_finds_its_heap_at_the_start_and_free() {
         placed.iter().for_each(|placed| complete(&rings, placed));
         let last = Need { heap: 1024, ..Need::default() };
         allocator.try_reserve(0, &last).unwrap();
-        let placed = allocator.commit(0, &last, &Cold::default());
+        let placed = allocator.commit(0, &last, Cold::default());
         rings.publish_unwired(placed.slot);
         complete(&rings, &placed);
         assert!(allocator.is_drained());
@@ -122,7 +122,7 @@ fn a_completion_is_told_before_what_follows_from_it() {
     let need = Need { deps: 1, ..Need::default() };
     let cold = Cold { shape: Shape::Aiv, lanes: LaneMask::AIV0, ..Cold::default() };
     allocator.try_reserve(0, &need).unwrap();
-    let second = allocator.commit(0, &need, &cold);
+    let second = allocator.commit(0, &need, cold);
     assert!(!allocator.wire(&second, &[(first.id, EdgeKind::BOTH)]));
     let told = std::cell::RefCell::new(Vec::new());
     let _ = rings.complete_telling(

@@ -69,7 +69,7 @@ fn a_consumer_of_two_is_ready_once_and_sees_both() {
     });
 }
 
-/// Edges that do not wait are there before the first that does: whoever runs the consumer at once gives back the holds
+/// Edges that do not wait keep the consumer back until they are there: whoever runs it at once gives back the holds
 /// that it has.
 ///
 /// Catches `late-retain`, `push-on-closed`.
@@ -201,7 +201,7 @@ fn the_last_sub_task_sees_the_others() {
     model(|| {
         let mut graph = Graph::new();
         let cold = Cold { shape: Shape::Aiv, lanes: LaneMask::AIV0, blocks: 2, ..Cold::default() };
-        let task = graph.allocator.commit(0, &Need::default(), &cold);
+        let task = graph.allocator.commit(0, &Need::default(), cold);
         let outputs = Outputs::new(2);
         let finish = move |rings: &prewire_ring::Rings, outputs: &Outputs, block: usize| {
             let state = rings.slot(task.slot);

@@ -37,7 +37,7 @@ impl Graph {
         let in_use = self.allocator.room(ring, &need).expect("the model leaves room");
         self.allocator.note(ring, &need, &in_use);
         let cold = Cold { shape: Shape::Aiv, lanes: LaneMask::AIV0, blocks, ..Cold::default() };
-        self.allocator.commit(ring, &need, &cold)
+        self.allocator.commit(ring, &need, cold)
     }
 
     /// A task in `ring` that waits for nothing, published.

@@ -302,7 +302,7 @@ impl Node {
         let edges: Vec<_> = producers.iter().map(|&id| (id, EdgeKind::WAIT)).collect();
         let need = Need { deps: edges.len() as u32, ..Need::default() };
         self.allocator.try_reserve(0, &need).expect("the test leaves room");
-        let placed = self.allocator.commit(0, &need, &cold);
+        let placed = self.allocator.commit(0, &need, cold);
         let lanes = lanes.iter().map(|&lane| LaneId(lane)).collect();
         self.told.targets.lock().unwrap().insert(placed.slot.raw(), lanes);
         if self.allocator.wire(&placed, &edges) {

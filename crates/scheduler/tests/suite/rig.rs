@@ -241,7 +241,7 @@ impl Rig {
         let edges: Vec<_> = producers.iter().map(|&id| (id, EdgeKind::WAIT)).collect();
         let need = Need { deps: edges.len() as u32, ..Need::default() };
         self.allocator.try_reserve(0, &need).expect("the test leaves room");
-        let placed = self.allocator.commit(0, &need, &cold);
+        let placed = self.allocator.commit(0, &need, cold);
         if self.allocator.wire(&placed, &edges) {
             self.machine.ready.route(&self.machine.rings, placed.slot);
         }
