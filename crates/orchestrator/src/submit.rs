@@ -174,7 +174,7 @@ impl Orchestrator {
         if args.sums().outputs() > 0 {
             self.place_outputs(wait, placed, args);
         }
-        store(self.allocator.rings().arg_words(placed, words), args);
+        store(self.allocator.rings(), placed, words, args);
     }
 
     #[inline]

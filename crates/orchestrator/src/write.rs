@@ -3,7 +3,7 @@
 //! Invariant: it stores as many words as it said that the arguments take, each once and in order.
 
 use prewire_abi::{ChipTensor, TensorArgType, ValidTensor};
-use prewire_ring::ArgWords;
+use prewire_ring::{ArgWords, Placed, Rings};
 
 use crate::args::{Arg, Args};
 use crate::record::{
@@ -14,9 +14,6 @@ use crate::sums;
 
 /// Of what makes the words of arguments differ from those of packed tensors and scalars.
 const UNUSUAL: u32 = sums::STRIDED | sums::WHOLE | sums::PREDICATE;
-
-/// What a record has of the kind of a tensor.
-const KIND: u32 = sums::STRIDED | 0xFF_FFFF;
 
 /// The words that `args` take.
 #[inline]
@@ -46,50 +43,64 @@ fn is_strided(tensor: &ValidTensor) -> bool {
     tensor.kind() & ValidTensor::STRIDED != 0
 }
 
-/// Stores the record of `args` in `to`, which has room for as many words as they [take](words).
+/// Stores the record of `args` for a task that was just placed, with as many words as they [take](words).
 #[inline]
-pub(crate) fn store(mut to: ArgWords<'_>, args: &Args) {
-    let counts = args.count() as u64 | (args.scalars().len() as u64) << 16;
+pub(crate) fn store(rings: &Rings, placed: &Placed, words: u32, args: &Args) {
     if args.sums().has(UNUSUAL) {
-        return store_unusual(to, args, counts);
+        store_unusual(rings, placed, words, args);
+    } else {
+        rings.put_args(placed, counts(args), args.tensors(), packed, args.scalars());
     }
-    to.put(counts);
-    to.put_each(args.tensors(), packed);
-    to.put_each(args.scalars(), |&scalar| [scalar]);
 }
 
 /// As `store`, where not every tensor takes as many words as a packed one, or there is a condition.
 #[inline(never)]
-fn store_unusual(mut to: ArgWords<'_>, args: &Args, counts: u64) {
-    let flag = |holds: bool, flag: u64| if holds { flag } else { 0 };
-    let whole = args.sums().has(sums::WHOLE);
-    let uneven = args.sums().has(sums::WHOLE | sums::STRIDED);
-    let predicate = args.condition();
-    to.put(counts | flag(predicate.is_some(), PREDICATE) | flag(uneven, UNEVEN) | flag(whole, WHOLE));
-    if let Some(predicate) = predicate {
-        let kind = u64::from(predicate.op.code())
-            | u64::from(predicate.dtype.code()) << 8
-            | flag(args.is_foreign(), RAW_PREDICATE);
-        to.put_all([predicate.addr, kind, predicate.target as u64]);
-    }
-    if whole {
-        to.put_each(args.tensors(), whole_words);
-    } else {
-        for arg in args.tensors() {
-            to.put_all(packed(arg));
-            if is_strided(arg.tensor()) {
-                to.put_all(arg.tensor().stride_words());
-            }
+fn store_unusual(rings: &Rings, placed: &Placed, words: u32, args: &Args) {
+    let whole = if args.sums().has(sums::WHOLE) { WHOLE | UNEVEN } else { 0 };
+    let strided = if args.sums().has(sums::STRIDED) { UNEVEN } else { 0 };
+    let Some(predicate) = args.condition() else {
+        let header = counts(args) | whole | strided;
+        if whole != 0 {
+            return rings.put_args(placed, header, args.tensors(), whole_words, args.scalars());
+        }
+        let mut to = rings.arg_words(placed, words);
+        to.put(header);
+        return store_one_by_one(to, args);
+    };
+    let mut to = rings.arg_words(placed, words);
+    to.put(counts(args) | PREDICATE | whole | strided);
+    let raw = if args.is_foreign() { RAW_PREDICATE } else { 0 };
+    let kind = u64::from(predicate.op.code()) | u64::from(predicate.dtype.code()) << 8 | raw;
+    to.put_all([predicate.addr, kind, predicate.target as u64]);
+    store_one_by_one(to, args);
+}
+
+/// Stores what comes behind the condition.
+fn store_one_by_one(mut to: ArgWords<'_>, args: &Args) {
+    for arg in args.tensors() {
+        if args.sums().has(sums::WHOLE) {
+            to.put_all(whole_words(arg));
+            continue;
+        }
+        to.put_all(packed(arg));
+        if is_strided(arg.tensor()) {
+            to.put_all(arg.tensor().stride_words());
         }
     }
-    to.put_each(args.scalars(), |&scalar| [scalar]);
+    args.scalars().iter().for_each(|&scalar| to.put(scalar));
+}
+
+/// How many tensors and scalars there are.
+#[inline]
+fn counts(args: &Args) -> u64 {
+    args.count() as u64 | (args.scalars().len() as u64) << 16
 }
 
 /// The words of a tensor whose elements lie row after row, and the first ones of any other.
 #[inline]
 fn packed(arg: &Arg) -> [u64; PACKED_WORDS as usize] {
     let tensor = arg.tensor();
-    let [w1, w2, w3] = tensor.shape_words(tensor.kind() & KIND | tag(arg.tag()) << 16);
+    let [w1, w2, w3] = tensor.shape_words(tensor.kind() | tag(arg.tag()) << 16);
     [tensor.start_addr(), w1, w2, w3]
 }
 

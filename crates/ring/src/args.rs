@@ -44,20 +44,6 @@ impl ArgWords<'_> {
             None => words.into_iter().for_each(|word| self.put(word)),
         }
     }
-
-    /// Stores the words of each item, one item after the other.
-    #[inline]
-    pub fn put_each<T, const N: usize>(&mut self, items: &[T], words: impl Fn(&T) -> [u64; N]) {
-        let Some((run, rest)) = self.now.split_at_checked(items.len() * N) else {
-            return items.iter().for_each(|item| self.put_all(words(item)));
-        };
-        for (to, item) in run.as_chunks::<N>().0.iter().zip(items) {
-            for (to, word) in to.iter().zip(words(item)) {
-                to.store(word, Ordering::Relaxed);
-            }
-        }
-        self.now = rest;
-    }
 }
 
 /// The argument words of a published task, to be read in place. How many there are is what the first ones say.
@@ -118,6 +104,53 @@ impl Rings {
         let (start, end) = (state.args.load(Ordering::Relaxed), state.args_end.load(Ordering::Relaxed));
         let from = if start == end { ring.len() } else { start as usize & ring.len().wrapping_sub(1) };
         ArgTable { now: ring.get(from..).unwrap_or_default(), ring }
+    }
+
+    /// Stores the argument words of the task just committed, as many as its need said: `first`, those of each of `items`,
+    /// and `last`. The orchestrator's, until it publishes the task.
+    #[inline]
+    pub fn put_args<T, const N: usize>(
+        &self,
+        placed: &Placed,
+        first: u64,
+        items: &[T],
+        words: impl Fn(&T) -> [u64; N],
+        last: &[u64],
+    ) {
+        let table = &*self.rings[placed.slot.ring() & 3].args;
+        let start = placed.args as usize & table.len().wrapping_sub(1);
+        let Some((head, rest)) = table[start..].split_first() else { return };
+        let Some((run, rest)) = rest.split_at_checked(items.len() * N) else {
+            return self.put_args_around(placed, first, items, words, last);
+        };
+        let Some(rest) = rest.get(..last.len()) else {
+            return self.put_args_around(placed, first, items, words, last);
+        };
+        head.store(first, Ordering::Relaxed);
+        for (to, item) in run.as_chunks::<N>().0.iter().zip(items) {
+            for (to, word) in to.iter().zip(words(item)) {
+                to.store(word, Ordering::Relaxed);
+            }
+        }
+        for (to, &word) in rest.iter().zip(last) {
+            to.store(word, Ordering::Relaxed);
+        }
+    }
+
+    /// As `put_args`, where the ring turns among the words.
+    #[cold]
+    fn put_args_around<T, const N: usize>(
+        &self,
+        placed: &Placed,
+        first: u64,
+        items: &[T],
+        words: impl Fn(&T) -> [u64; N],
+        last: &[u64],
+    ) {
+        let mut to = self.arg_words(placed, (1 + items.len() * N + last.len()) as u32);
+        to.put(first);
+        items.iter().for_each(|item| to.put_all(words(item)));
+        last.iter().for_each(|&word| to.put(word));
     }
 
     /// The argument words of the task just committed, as many as its need said: `words`. The orchestrator's, until it
