@@ -19,8 +19,8 @@ pub struct Arg {
     tensor: ValidTensor,
     scope: ScopeKey,
     tag: TensorArgType,
-    /// It is to be filled before the task runs.
-    initial: bool,
+    /// The kind of the tensor, and the number of the tag in the byte that it leaves free: as the record has them.
+    kind: u32,
 }
 
 impl Arg {
@@ -30,21 +30,10 @@ impl Arg {
     #[inline]
     pub fn existing(tensor: ValidTensor, tag: TensorArgType, scope: ScopeKey) -> Self {
         let tag = existing(tag);
-        Self { tensor, scope, tag, initial: false }
+        Self { tensor, scope, tag, kind: kind(&tensor, tag) }
     }
 
-    /// Memory that the task is to get from the heap of its ring.
-    ///
-    /// # Errors
-    ///
-    /// As [`TensorCreateInfo::materialize`].
-    pub fn create(info: &TensorCreateInfo) -> Result<Self, TensorError> {
-        let tensor = ValidTensor::new(info.materialize(0, TaskId::INVALID)?)?;
-        let initial = info.initial_value().is_some();
-        Ok(Self { tensor, scope: ScopeKey::NONE, tag: TensorArgType::Output, initial })
-    }
-
-    /// As [`create`](Arg::create), for elements of this shape and type.
+    /// Memory that the task is to get from the heap of its ring, for elements of this shape and type.
     ///
     /// # Errors
     ///
@@ -52,7 +41,8 @@ impl Arg {
     #[inline]
     pub fn output(shape: &[u32], dtype: DataType) -> Result<Self, TensorError> {
         let tensor = ValidTensor::contiguous(0, shape, dtype)?;
-        Ok(Self { tensor, scope: ScopeKey::NONE, tag: TensorArgType::Output, initial: false })
+        let tag = TensorArgType::Output;
+        Ok(Self { tensor, scope: ScopeKey::NONE, tag, kind: kind(&tensor, tag) })
     }
 
     /// The tensor. What is to be created has no address before the task is submitted.
@@ -83,9 +73,16 @@ impl Arg {
         matches!(self.tag, TensorArgType::Output)
     }
 
-    pub(crate) const fn has_initial_value(&self) -> bool {
-        self.initial
+    /// The kind of the tensor, and the number of the tag in byte 2.
+    #[inline]
+    pub(crate) const fn kind(&self) -> u32 {
+        self.kind
     }
+}
+
+#[inline]
+const fn kind(tensor: &ValidTensor, tag: TensorArgType) -> u32 {
+    tensor.kind() | (tag.code() as u32) << 16
 }
 
 /// What can be done with memory that exists.
@@ -172,8 +169,8 @@ impl Args {
         arg.tensor.copy_from(tensor);
         arg.scope = scope;
         arg.tag = tag;
-        arg.initial = false;
-        self.sums.add(tensor.kind(), tag);
+        arg.kind = kind(tensor, tag);
+        self.sums.add(arg.kind);
     }
 
     /// Adds a tensor in memory that exists, where no earlier task had as many.
@@ -199,8 +196,7 @@ impl Args {
         place.tensor.copy_from(&arg.tensor);
         place.scope = arg.scope;
         place.tag = arg.tag;
-        place.initial = arg.initial;
-        self.sums.set(if arg.initial { INITIAL } else { 0 });
+        place.kind = arg.kind;
         self.sums.add_output(arg.tensor.buffer_size());
     }
 
@@ -217,7 +213,7 @@ impl Args {
         arg.tensor.set_contiguous(shape, dtype)?;
         arg.scope = ScopeKey::NONE;
         arg.tag = TensorArgType::Output;
-        arg.initial = false;
+        arg.kind = kind(&arg.tensor, TensorArgType::Output);
         let bytes = arg.tensor.buffer_size();
         self.sums.add_output(bytes);
         Ok(())
@@ -245,7 +241,6 @@ impl Args {
             *tensor = tensor.with_manual_dep(info.is_manual_dep()).with_version(info.version());
         }
         if let Some(bits) = info.initial_value() {
-            self.tensors[number].initial = true;
             self.sums.set(INITIAL);
             self.fills.push((number as u32, bits));
         }
@@ -269,8 +264,8 @@ impl Args {
         }
         arg.scope = ScopeKey::NONE;
         arg.tag = existing(tag);
-        arg.initial = false;
-        self.sums.add(arg.tensor.kind(), arg.tag);
+        arg.kind = kind(&arg.tensor, arg.tag);
+        self.sums.add(arg.kind);
         Ok(())
     }
 

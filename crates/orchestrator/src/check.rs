@@ -52,9 +52,9 @@ impl Orchestrator {
         let sums = args.sums();
         if sums.has(INITIAL)
             && !(args.is_foreign() && can_fill)
-            && let Some(arg) = args.tensors().iter().position(Arg::has_initial_value)
+            && let Some(&(arg, _)) = args.fills.first()
         {
-            return Err(SubmitError::InitialValue { arg });
+            return Err(SubmitError::InitialValue { arg: arg as usize });
         }
         if args.is_foreign() {
             return Ok(());

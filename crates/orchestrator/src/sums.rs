@@ -17,27 +17,35 @@ pub(crate) struct Sums {
     /// Those that are to be created, and the number of the first of them.
     outputs: u32,
     first_output: u32,
-    /// The [kinds](ValidTensor::kind) of all tensors that exist, and in the byte that these leave free what there is, and how
-    /// the arguments are taken.
+    /// The [kinds](ValidTensor::kind) of all tensors that exist, and in the byte that these leave free their tags, what there
+    /// is besides, and how the arguments are taken.
     flags: u32,
 }
 
 /// The elements of a tensor do not lie row after row.
 pub(crate) const STRIDED: u32 = ValidTensor::STRIDED;
-/// A tensor that exists is written.
-pub(crate) const WRITES: u32 = 1 << 16;
-/// A tensor makes no edges.
-pub(crate) const UNORDERED: u32 = 1 << 17;
+/// A tensor that exists is written: a bit of the tags that say so, and of no other.
+pub(crate) const WRITES: u32 = 1 << 17;
+/// A tensor makes no edges: likewise.
+pub(crate) const UNORDERED: u32 = 1 << 18;
 /// A tensor is to be created and filled.
-pub(crate) const INITIAL: u32 = 1 << 18;
+pub(crate) const INITIAL: u32 = 1 << 19;
 /// Something is read beside the tensors.
-pub(crate) const READS: u32 = 1 << 19;
+pub(crate) const READS: u32 = 1 << 20;
 /// There is a condition.
-pub(crate) const PREDICATE: u32 = 1 << 20;
+pub(crate) const PREDICATE: u32 = 1 << 21;
 /// Tensors are kept whole.
-pub(crate) const WHOLE: u32 = 1 << 21;
+pub(crate) const WHOLE: u32 = 1 << 22;
 /// The submitter answers for its memory itself.
-pub(crate) const FOREIGN: u32 = 1 << 22;
+pub(crate) const FOREIGN: u32 = 1 << 23;
+
+const fn flags_of(tag: TensorArgType) -> u32 {
+    (tag.code() as u32) << 16 & (WRITES | UNORDERED)
+}
+const _: () = assert!(flags_of(TensorArgType::Input) == 0);
+const _: () = assert!(flags_of(TensorArgType::InOut) == WRITES);
+const _: () = assert!(flags_of(TensorArgType::OutputExisting) == WRITES);
+const _: () = assert!(flags_of(TensorArgType::NoDep) == UNORDERED);
 
 impl Sums {
     /// How many tensors.
@@ -82,16 +90,11 @@ impl Sums {
         !self.has(WRITES | INITIAL)
     }
 
-    /// Counts a tensor that exists.
+    /// Counts a tensor that exists, of this kind, with its tag in byte 2.
     #[inline]
-    pub(crate) fn add(&mut self, kind: u32, tag: TensorArgType) {
+    pub(crate) const fn add(&mut self, kind: u32) {
         self.count += 1;
-        self.flags |= kind
-            | match tag {
-                TensorArgType::Input | TensorArgType::Output => 0,
-                TensorArgType::InOut | TensorArgType::OutputExisting => WRITES,
-                TensorArgType::NoDep => UNORDERED,
-            };
+        self.flags |= kind;
     }
 
     /// Counts a tensor of `bytes` that is to be created.

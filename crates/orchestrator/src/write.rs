@@ -2,7 +2,7 @@
 //!
 //! Invariant: it stores as many words as it said that the arguments take, each once and in order.
 
-use prewire_abi::{ChipTensor, TensorArgType, ValidTensor};
+use prewire_abi::{ChipTensor, ValidTensor};
 use prewire_ring::{ArgWords, Placed, Rings};
 
 use crate::args::{Arg, Args};
@@ -100,7 +100,7 @@ fn counts(args: &Args) -> u64 {
 #[inline]
 fn packed(arg: &Arg) -> [u64; PACKED_WORDS as usize] {
     let tensor = arg.tensor();
-    let [w1, w2, w3] = tensor.shape_words(tensor.kind() | tag(arg.tag()) << 16);
+    let [w1, w2, w3] = tensor.shape_words(arg.kind());
     [tensor.start_addr(), w1, w2, w3]
 }
 
@@ -108,11 +108,6 @@ fn packed(arg: &Arg) -> [u64; PACKED_WORDS as usize] {
 #[inline]
 fn whole_words(arg: &Arg) -> [u64; ChipTensor::WORDS] {
     let mut words = arg.tensor().words();
-    words[ChipTensor::WORDS - 1] |= u64::from(tag(arg.tag())) << TAG_SHIFT;
+    words[ChipTensor::WORDS - 1] |= u64::from(arg.kind() >> 16 & 0xFF) << TAG_SHIFT;
     words
-}
-
-#[inline]
-fn tag(tag: TensorArgType) -> u32 {
-    tag.code() as u32 & 0xFF
 }

@@ -19,13 +19,15 @@ fn an_output_with_an_initial_value_is_refused_and_not_left_unwritten() {
     // Zero is a value like any other.
     for value in [0, 7, u64::MAX] {
         let initial = TensorCreateInfo::new(&[64], DataType::U8).unwrap().with_initial_value(value);
-        let initial = Arg::create(&initial).unwrap();
-        let mut args = tensors(&[existing(memory(0), InOut), create(), initial]);
+        let mut args = tensors(&[existing(memory(0), InOut), create()]);
+        args.create(&initial).unwrap();
         let error = rig.try_submit(&mut args).unwrap_err();
         assert_eq!(error, SubmitError::InitialValue { arg: 2 });
         let text = error.to_string();
         assert!(text.contains("argument 2") && text.contains("let a task fill it"), "{text}");
-        let alloc = rig.orch.alloc(&mut rig.runner, &mut tensors(&[initial]), Location::caller());
+        let mut args = Args::default();
+        args.create(&initial).unwrap();
+        let alloc = rig.orch.alloc(&mut rig.runner, &mut args, Location::caller());
         assert_eq!(alloc.unwrap_err(), SubmitError::InitialValue { arg: 0 });
     }
     assert_eq!((rig.orch.tasks(), rig.runner.rings.usage(0).live), (0, 0));
