@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use prewire_abi::{DataType, EdgeKind, PredicateOp, TaskId, TensorArgType};
 use prewire_orchestrator::{Args, Predicate, ScopeKey, SubmitError, Submitted};
-use prewire_ring::Cold;
+use prewire_ring::{Cold, Packed};
 
 use crate::element::Scalar;
 use crate::error::{Error, Refusal, Result};
@@ -232,24 +232,31 @@ impl Orch<'_> {
         why.map_err(|why| refused_task(kernel, self.draft.site, why))
     }
 
+    /// What the task in the making is, where it is not one block of a kernel.
+    #[inline(never)]
+    fn unusual_draft(&self, kernel: Option<&Kernel>) -> Result<Packed> {
+        let Draft { site, blocks, sync_start, .. } = self.draft;
+        let why = match (kernel, u16::try_from(blocks)) {
+            (Some(kernel), Ok(blocks)) => return Ok(task_of(kernel.id, kernel.lanes, blocks, sync_start)),
+            (None, Ok(1)) if !sync_start => return Ok(Cold::default().into()),
+            (None, _) => Refusal::DummyBlocks,
+            (Some(_), Err(_)) => {
+                let allowed = u32::from(self.engine.spec().limits.blocks);
+                SubmitError::Blocks { observed: blocks, allowed }.into()
+            }
+        };
+        Err(refused_task(kernel, site, why))
+    }
+
     /// Submits the task in the making.
     fn submit_draft(&mut self, kernel: Option<&Kernel>) -> Result<Task> {
         let Draft { site, blocks, sync_start, .. } = self.draft;
         if self.draft.mistake.is_some() || kernel.is_some_and(|kernel| kernel.signature.is_some()) {
             self.check_draft(kernel)?;
         }
-        if kernel.is_none() && (blocks != 1 || sync_start) {
-            return Err(refused_task(kernel, site, Refusal::DummyBlocks));
-        }
-        let Ok(blocks) = u16::try_from(blocks) else {
-            let allowed = u32::from(self.engine.spec().limits.blocks);
-            let error = SubmitError::Blocks { observed: blocks, allowed };
-            return Err(refused_task(kernel, site, error.into()));
-        };
         let task = match kernel {
             Some(kernel) if blocks == 1 && !sync_start => kernel.once,
-            Some(kernel) => task_of(kernel.id, kernel.lanes, blocks, sync_start),
-            None => Cold::default().into(),
+            _ => self.unusual_draft(kernel)?,
         };
         self.waiter.about(site);
         let Submitted { id, scope } = match self.orchestrator.submit(&mut self.waiter, task, self.args, site)
