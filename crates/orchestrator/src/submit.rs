@@ -79,8 +79,8 @@ impl Orchestrator {
         if self.edges.is_empty() {
             self.rings().publish_unwired(placed.slot);
             // Nobody knows of it, so nobody has poisoned it.
-            let class = self.rings().class_of(task.kind);
-            self.ready.publish_as(&mut self.allocator, class, placed.slot);
+            let (class, queued) = self.rings().route_of(task.kind, placed.slot);
+            self.ready.publish_as(&mut self.allocator, class, queued);
             wait.published();
         } else if self.allocator.wire(&placed, &self.edges) {
             self.ready.publish(&mut self.allocator, placed.slot);

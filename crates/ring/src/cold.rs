@@ -228,6 +228,23 @@ impl Kind {
         self.0 & Self::PREDICATED != 0
     }
 
+    /// The kind of core that it runs on, if it is one block on one core of a chip and has no predicate: once it is ready, and
+    /// unless the run is ended, there is nothing to find out before it runs.
+    #[must_use]
+    #[inline]
+    pub const fn of_one_core(self) -> Option<Class> {
+        const ONE_BLOCK: u32 = 1 << 16;
+        const NO_CORE: u32 = 0xE;
+        const { assert!(Shape::Aic as u32 == 0 && Shape::Aiv as u32 == 1) };
+        if self.0 & (0xFFFF << 16 | Self::PREDICATED | NO_CORE) != ONE_BLOCK {
+            None
+        } else if self.0 & 1 == 0 {
+            Some(Class::Aic)
+        } else {
+            Some(Class::Aiv)
+        }
+    }
+
     /// Whether it needs no lane.
     #[must_use]
     #[inline]

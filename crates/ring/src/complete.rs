@@ -2,10 +2,12 @@
 
 use alloc::vec::Vec;
 
+use prewire_sync::hint::will_write;
 use prewire_sync::mutant;
 
+use crate::deps::DepRef;
 use crate::ring::Rings;
-use crate::slot::{SlotRef, Verdict};
+use crate::slot::{Slot, SlotRef, Verdict};
 
 /// What a completion did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -28,6 +30,24 @@ impl Routed {
     }
 }
 
+/// A task that has ended and whose consumers have not been told.
+#[derive(Clone, Copy, Debug, Default)]
+#[must_use]
+pub struct Closed {
+    /// The first entry of its list.
+    first: Option<DepRef>,
+    failed: bool,
+}
+
+impl Closed {
+    /// Whether anybody waits for the task.
+    #[must_use]
+    #[inline]
+    pub const fn is_awaited(&self) -> bool {
+        self.first.is_some()
+    }
+}
+
 impl Rings {
     /// Publishes a committed task that waits for nothing. The caller routes it.
     #[inline]
@@ -42,77 +62,138 @@ impl Rings {
     ///
     /// The stack takes the place of recursion: a poisoned chain of any length completes in constant call depth.
     pub fn complete(&self, stack: &mut Vec<SlotRef>, ready: &mut impl FnMut(SlotRef)) -> Routed {
-        self.complete_telling(stack, ready, &mut |_| {})
+        self.complete_telling(stack, &mut |slot, _| ready(slot), &mut |_| {})
     }
 
     /// As [`complete`](Rings::complete), and tells `done` of each task before anybody who waits for it is told.
     pub fn complete_telling(
         &self,
         stack: &mut Vec<SlotRef>,
-        ready: &mut impl FnMut(SlotRef),
+        ready: &mut impl FnMut(SlotRef, &Slot),
         done: &mut impl FnMut(SlotRef),
     ) -> Routed {
         let mut routed = Routed::default();
         while let Some(slot) = stack.pop() {
-            let state = self.slot(slot);
-            let failed = state.verdict() != Verdict::Sound;
-            done(slot);
-            routed.completed += 1;
-            // MUTANT "late-failure": the failure is noted after the task may be retired.
-            let late_failure = mutant::skips("late-failure");
-            if failed {
-                routed.failed += 1;
-                if !late_failure {
-                    self.note_failure();
-                }
-            }
-            // MUTANT "close-first": it is closed before its own words were read.
-            let closed_first = mutant::skips("close-first").then(|| state.fanout.close(failed));
-            for dep in self.deps(slot) {
-                if dep.kind().retains() {
-                    let producer = dep.producer();
-                    let consumed = self.slot(producer).fanout.release();
-                    routed.rings |= u32::from(consumed) << producer.ring();
-                }
-            }
-            // From here on the slot and its entries may be another task's; what follows is its consumers'.
-            let closed = closed_first.unwrap_or_else(|| state.fanout.close(failed));
-            routed.rings |= u32::from(closed.consumed) << slot.ring();
-            let mut entry = closed.first;
-            while let Some(at) = entry {
-                let dep = self.deps.at(at);
-                let consumer = dep.consumer();
-                // Read before the wait is taken: afterwards the consumer may run and retire, and its entries be reused.
-                // MUTANT "late-next": read afterwards.
-                let late_next = mutant::skips("late-next");
-                if !late_next {
-                    entry = dep.next();
-                }
-                let waiting = self.slot(consumer);
-                // MUTANT "late-poison": the poison is stored after the wait was taken.
-                let late_poison = mutant::skips("late-poison");
-                if failed && !late_poison {
-                    waiting.poison();
-                }
-                let last = waiting.take_wait();
-                if failed && late_poison {
-                    waiting.poison();
-                }
-                if last {
-                    if waiting.is_inline() {
-                        stack.push(consumer);
-                    } else {
-                        ready(consumer);
-                    }
-                }
-                if late_next {
-                    entry = dep.next();
-                }
-            }
-            if failed && late_failure {
+            let closed = self.close(slot, self.slot(slot), &mut routed, done);
+            self.tell(closed, stack, ready);
+        }
+        routed
+    }
+
+    /// The first half of a completion, of which several may go before the second halves: tells `done` of the task, gives
+    /// back what it holds, and closes its list. The slot, whose `state` this is, may be another task's then.
+    #[inline]
+    pub fn close(
+        &self,
+        slot: SlotRef,
+        state: &Slot,
+        routed: &mut Routed,
+        done: &mut impl FnMut(SlotRef),
+    ) -> Closed {
+        let failed = state.verdict() != Verdict::Sound;
+        done(slot);
+        routed.completed += 1;
+        // MUTANT "late-failure": the failure is noted after the task may be retired.
+        let late_failure = mutant::skips("late-failure");
+        if failed {
+            routed.failed += 1;
+            if !late_failure {
                 self.note_failure();
             }
         }
-        routed
+        // MUTANT "close-first": it is closed before its own words were read.
+        let closed_first = mutant::skips("close-first").then(|| state.fanout.close(failed));
+        for dep in self.deps(slot) {
+            if dep.kind().retains() {
+                let producer = dep.producer();
+                let consumed = self.slot(producer).fanout.release();
+                routed.rings |= u32::from(consumed) << producer.ring();
+            }
+        }
+        // From here on the slot and its entries may be another task's; what follows is its consumers'.
+        let end = closed_first.unwrap_or_else(|| state.fanout.close(failed));
+        routed.rings |= u32::from(end.consumed) << slot.ring();
+        if failed && late_failure {
+            self.note_failure();
+        }
+        Closed { first: end.first, failed }
+    }
+
+    /// The second half: takes a wait from each task on the list. Those that are ready now are handed to `ready`; or put on
+    /// the `stack`, to be completed, if they need no lane.
+    #[inline]
+    pub fn tell(&self, closed: Closed, stack: &mut Vec<SlotRef>, ready: &mut impl FnMut(SlotRef, &Slot)) {
+        let Closed { first: mut entry, failed } = closed;
+        while let Some(at) = entry {
+            let dep = self.deps.at(at);
+            let consumer = dep.consumer();
+            // Read before the wait is taken: afterwards the consumer may run and retire, and its entries be reused.
+            // MUTANT "late-next": read afterwards.
+            let late_next = mutant::skips("late-next");
+            if !late_next {
+                entry = dep.next();
+                if let Some(next) = entry {
+                    will_write(self.slot(self.deps.at(next).consumer()));
+                }
+            }
+            self.take_wait(consumer, failed, stack, ready);
+            if late_next {
+                entry = dep.next();
+            }
+        }
+    }
+
+    /// Takes the wait for a task that has ended from one of those that wait for it.
+    #[inline(always)]
+    fn take_wait(
+        &self,
+        consumer: SlotRef,
+        failed: bool,
+        stack: &mut Vec<SlotRef>,
+        ready: &mut impl FnMut(SlotRef, &Slot),
+    ) {
+        let waiting = self.slot(consumer);
+        // MUTANT "late-poison": the poison is stored after the wait was taken.
+        let late_poison = mutant::skips("late-poison");
+        if failed && !late_poison {
+            waiting.poison();
+        }
+        let last = waiting.take_wait();
+        if failed && late_poison {
+            waiting.poison();
+        }
+        if !last {
+            return;
+        }
+        if waiting.is_inline() {
+            stack.push(consumer);
+        } else {
+            if let Some(entry) = waiting.fanout.first_now() {
+                will_write(self.deps.at(entry));
+            }
+            ready(consumer, waiting);
+        }
+    }
+
+    /// Has the slot on its way to this processor: it is about to be written.
+    #[inline]
+    pub fn fetch(&self, slot: SlotRef) {
+        will_write(self.slot(slot));
+    }
+
+    /// Has the first entry of a closed list on its way to this processor.
+    #[inline]
+    pub fn fetch_list(&self, closed: &Closed) {
+        if let Some(entry) = closed.first {
+            will_write(self.deps.at(entry));
+        }
+    }
+
+    /// As [`fetch`](Rings::fetch), of the first task on a closed list, whose entry is there.
+    #[inline]
+    pub fn fetch_consumer(&self, closed: &Closed) {
+        if let Some(entry) = closed.first {
+            will_write(self.slot(self.deps.at(entry).consumer()));
+        }
     }
 }

@@ -134,6 +134,12 @@ impl Fanout {
         Closed { first: DepRef::decode(Self::first(word)), consumed: word & Self::HOLDS == 0 }
     }
 
+    /// The first entry at the moment, if there is one: to ask for its line, not to read it.
+    #[inline]
+    pub(crate) fn first_now(&self) -> Option<DepRef> {
+        DepRef::decode(Self::first(self.0.load(Ordering::Relaxed)))
+    }
+
     #[inline]
     const fn consumed(word: u64) -> bool {
         word & (Self::CLOSED | Self::HOLDS) == Self::CLOSED

@@ -1,13 +1,49 @@
 //! A queue of ready tasks: the orchestrator and others put in, many take out, and it is never full.
 
-use alloc::vec::Vec;
-
 use prewire_sync::Padded;
 use prewire_sync::atomic::{AtomicU64, Ordering};
 use prewire_sync::mutant;
 
 use crate::slot::SlotRef;
 use crate::table::{HEAP, Pages, Table};
+
+/// A ready task as a queue holds it: its slot, and whether it is of [one core](crate::Kind::of_one_core), which spares
+/// whoever takes it a look at the slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Queued(u32);
+
+impl Queued {
+    /// A window has 2^24 slots at most, so the bits between the index and the ring are free.
+    const OF_ONE_CORE: u32 = 1 << (SlotRef::INDEX_BITS - 1);
+
+    /// The task in `slot`, of one core or not.
+    #[must_use]
+    #[inline]
+    pub const fn new(slot: SlotRef, of_one_core: bool) -> Self {
+        Self(slot.raw() | if of_one_core { Self::OF_ONE_CORE } else { 0 })
+    }
+
+    /// Its slot.
+    #[must_use]
+    #[inline]
+    pub const fn slot(self) -> SlotRef {
+        SlotRef::from_raw(self.0 & !Self::OF_ONE_CORE)
+    }
+
+    /// Whether it is known to be of one core.
+    #[must_use]
+    #[inline]
+    pub const fn is_of_one_core(self) -> bool {
+        self.0 & Self::OF_ONE_CORE != 0
+    }
+}
+
+impl From<SlotRef> for Queued {
+    /// A task of which nothing more is said.
+    fn from(slot: SlotRef) -> Self {
+        Self::new(slot, false)
+    }
+}
 
 /// A queue of slots, in two lanes: what the orchestrator published, and what others handed on. Each lane is first in,
 /// first out; what was handed on is taken first, as its producer has just run.
@@ -33,20 +69,20 @@ impl ReadyQueue {
         Self { published: Lane::new(slots, pages), handed_on: Lane::new(slots, pages) }
     }
 
-    /// Puts `slot` at the end of what was handed on. From any thread.
+    /// Puts `task` at the end of what was handed on. From any thread.
     #[inline]
-    pub fn push(&self, slot: SlotRef) {
+    pub fn push(&self, task: impl Into<Queued>) {
         let lane = &self.handed_on;
-        lane.fill(lane.tail.fetch_add(1, Ordering::Relaxed), slot);
+        lane.fill(lane.tail.fetch_add(1, Ordering::Relaxed), task.into());
     }
 
-    /// Puts `slot` at the end of what was published. For one thread, the orchestrator: if two did so at the same time, a
+    /// Puts `task` at the end of what was published. For one thread, the orchestrator: if two did so at the same time, a
     /// task could be lost.
     #[inline]
-    pub fn publish(&self, slot: SlotRef) {
+    pub fn publish(&self, task: impl Into<Queued>) {
         let lane = &self.published;
         let tail = lane.tail.load(Ordering::Relaxed);
-        lane.fill(tail, slot);
+        lane.fill(tail, task.into());
         lane.tail.store(tail + 1, Ordering::Relaxed);
     }
 
@@ -63,13 +99,13 @@ impl ReadyQueue {
         self.handed_on.pop_if(&mut wanted).or_else(|| self.published.pop_if(&mut wanted))
     }
 
-    /// Takes tasks from the front for as long as there are `places` left for them, each of which takes `cost` of these,
-    /// all of a lane at once, and adds them to `taken`. The last one may want more places than there are. `cost` may be asked
-    /// about a task that another thread takes at that moment.
+    /// Takes tasks from the front for as long as there are `places` left for them and `taken` has room, all of a lane at
+    /// once: how many. One that is of one core takes one place, another as many as `cost` says; the last one may want more
+    /// than there are. `cost` may be asked about a task that another thread takes at that moment.
     #[inline]
-    pub fn take(&self, places: u32, cost: impl Fn(SlotRef) -> u32, taken: &mut Vec<SlotRef>) {
-        let left = self.handed_on.take(places, &cost, taken);
-        let _ = self.published.take(left, &cost, taken);
+    pub fn take(&self, places: u32, cost: impl Fn(SlotRef) -> u32, taken: &mut [Queued]) -> usize {
+        let (first, left) = self.handed_on.take(places, &cost, taken);
+        first + self.published.take(left, &cost, &mut taken[first..]).0
     }
 
     /// Whether something that was handed on seems to be there: it goes before what was published.
@@ -95,9 +131,9 @@ impl ReadyQueue {
 
 /// A first-in first-out queue.
 ///
-/// A cell holds a stamp in its high and a slot in its low half. In lap `l` (position divided by length) the stamp of a
-/// cell that is filled is `l + 1`; so zeroed memory is an empty lane, and who takes writes nothing but `head`. What was
-/// read from a cell counts if `head` has not moved; and a cell is filled again only when `head` has passed it: one task
+/// A cell holds a stamp in its high and a task in its low half. The stamp of a filled cell is the position after its own,
+/// so it is not that of the lap before, and zeroed memory is an empty lane; and who takes writes nothing but `head`. What
+/// was read from a cell counts if `head` has not moved; and a cell is filled again only when `head` has passed it: one task
 /// among those that were put in since was taken out, or there would be more of them than slots.
 #[derive(Debug)]
 struct Lane {
@@ -107,7 +143,6 @@ struct Lane {
     tail: Padded<AtomicU64>,
     /// Filled by who raised `tail` over it.
     cells: Table<AtomicU64>,
-    shift: u32,
 }
 
 impl Lane {
@@ -117,35 +152,33 @@ impl Lane {
             head: Padded::new(AtomicU64::new(0)),
             tail: Padded::new(AtomicU64::new(0)),
             cells: Table::new(len as usize, pages),
-            shift: len.trailing_zeros(),
         }
     }
 
     /// The cell at a position, and its stamp when it is filled.
     #[inline]
     fn cell(&self, position: u64) -> (&AtomicU64, u32) {
-        let stamp = (position >> self.shift) as u32;
-        (&self.cells[position as usize & (self.cells.len() - 1)], stamp.wrapping_add(1))
+        (self.cells.wrap(position as usize), (position as u32).wrapping_add(1))
     }
 
     #[inline]
-    fn fill(&self, position: u64, slot: SlotRef) {
+    fn fill(&self, position: u64, task: Queued) {
         let (cell, stamp) = self.cell(position);
         // ORDERING: Release, "ready-fill"; pairs with the load in `Lane::peek`: the task's slot, its edges and what its
         // producers wrote are visible to the taker.
         let order = mutant::order("ready-fill", Ordering::Release);
-        cell.store(u64::from(stamp) << 32 | u64::from(slot.raw()), order);
+        cell.store(u64::from(stamp) << 32 | u64::from(task.0), order);
     }
 
     /// What is at a position, if it is filled.
     #[inline]
-    fn peek(&self, position: u64) -> Option<SlotRef> {
+    fn peek(&self, position: u64) -> Option<Queued> {
         let (cell, stamp) = self.cell(position);
         // ORDERING: Acquire, "ready-fill"; pairs with the store in `Lane::fill`.
         let content = cell.load(mutant::order("ready-take", Ordering::Acquire));
         // MUTANT "ready-no-stamp": what is left of the lap before is taken for the task of this one.
         let filled = (content >> 32) as u32 == stamp || (content != 0 && mutant::skips("ready-no-stamp"));
-        filled.then(|| SlotRef::from_raw(content as u32))
+        filled.then_some(Queued(content as u32))
     }
 
     /// Takes the `n` tasks from `head` on; where somebody else took the first of them, the head as it is now.
@@ -165,7 +198,7 @@ impl Lane {
         let mut head = self.head.load(Ordering::Relaxed);
         let mut asked = false;
         loop {
-            let Some(slot) = self.peek(head) else {
+            let Some(slot) = self.peek(head).map(Queued::slot) else {
                 let now = self.head.load(Ordering::Relaxed);
                 if now == head {
                     return None;
@@ -185,35 +218,36 @@ impl Lane {
         }
     }
 
-    /// How many places are left.
+    /// How many were taken, and how many places are left.
     #[inline]
-    fn take(&self, places: u32, cost: &impl Fn(SlotRef) -> u32, taken: &mut Vec<SlotRef>) -> u32 {
-        let before = taken.len();
+    fn take(&self, places: u32, cost: &impl Fn(SlotRef) -> u32, taken: &mut [Queued]) -> (usize, u32) {
         let mut head = self.head.load(Ordering::Relaxed);
+        let mut before = 0;
         loop {
-            let (mut left, mut at) = (places, head);
+            let (mut left, mut count) = (places, before);
             while left > 0
-                && let Some(slot) = self.peek(at)
+                && let Some(place) = taken.get_mut(count)
+                && let Some(task) = self.peek(head + (count - before) as u64)
             {
-                taken.push(slot);
-                left = left.saturating_sub(cost(slot));
-                at += 1;
+                *place = task;
+                left = if task.is_of_one_core() { left - 1 } else { left.saturating_sub(cost(task.slot())) };
+                count += 1;
             }
-            if at == head {
+            if count == before {
                 let now = if left > 0 { self.head.load(Ordering::Relaxed) } else { head };
                 if now == head {
-                    return left;
+                    return (count, left);
                 }
                 head = now;
                 continue;
             }
-            match self.raise(head, at - head) {
-                Ok(()) => return left,
+            match self.raise(head, (count - before) as u64) {
+                Ok(()) => return (count, left),
                 Err(now) => head = now,
             }
             // MUTANT "take-keeps": what another thread took of them is kept.
-            if !mutant::skips("take-keeps") {
-                taken.truncate(before);
+            if mutant::skips("take-keeps") {
+                before = count;
             }
         }
     }
@@ -233,6 +267,7 @@ impl Lane {
 mod tests {
     extern crate std;
     use super::*;
+    use alloc::vec::Vec;
     use prewire_sync::atomic::AtomicU32;
 
     #[test]
@@ -267,13 +302,13 @@ mod tests {
 
     #[test]
     fn so_many_are_taken_as_there_are_places_for() {
-        let queue = ReadyQueue::new(8);
+        let queue = ReadyQueue::new(16);
         (0..6).for_each(|i| queue.publish(SlotRef::from_raw(i)));
         queue.push(SlotRef::from_raw(6));
         let take = |places, cost: u32| {
-            let mut taken = Vec::new();
-            queue.take(places, |_| cost, &mut taken);
-            taken.into_iter().map(SlotRef::raw).collect::<Vec<_>>()
+            let mut taken = [Queued::default(); 8];
+            let count = queue.take(places, |_| cost, &mut taken);
+            taken[..count].iter().map(|task| task.slot().raw()).collect::<Vec<_>>()
         };
         assert_eq!(take(0, 1), []);
         assert_eq!(take(3, 1), [6, 0, 1]);
@@ -281,22 +316,36 @@ mod tests {
         assert_eq!(take(1, 100), [4]);
         assert_eq!(take(100, 1), [5]);
         assert_eq!(take(100, 1), []);
+        // What is of one core is not asked what it wants.
+        (0..3).for_each(|i| queue.publish(Queued::new(SlotRef::from_raw(i), true)));
+        assert_eq!(take(2, 100), [0, 1]);
+        (3..13).for_each(|i| queue.publish(SlotRef::from_raw(i)));
+        assert_eq!(take(100, 1), [2, 3, 4, 5, 6, 7, 8, 9], "as many as there is room for");
+        assert_eq!(take(100, 1), [10, 11, 12]);
     }
 
-    /// A stamp has 32 bits: a queue of one place comes around after so many tasks, one of `n` after `n` times as many.
+    #[test]
+    fn what_is_queued_is_a_slot_and_one_bit() {
+        for slot in [SlotRef::new(0, 0), SlotRef::new(3, (1 << 24) - 1)] {
+            for of_one_core in [false, true] {
+                let task = Queued::new(slot, of_one_core);
+                assert_eq!((task.slot(), task.is_of_one_core()), (slot, of_one_core));
+            }
+        }
+    }
+
+    /// A stamp has 32 bits: a queue comes around after so many tasks.
     #[test]
     fn stamps_may_wrap() {
         for slots in [1, 4, 1 << 16] {
             let queue = ReadyQueue::new(slots);
             let lane = &queue.published;
-            let start = (u64::from(u32::MAX) << lane.shift) - 5;
+            let start = u64::from(u32::MAX) - 5;
             lane.head.store(start, Ordering::Relaxed);
             lane.tail.store(start, Ordering::Relaxed);
             // What the lap before has left.
-            for position in start..start + lane.cells.len() as u64 {
-                let (cell, stamp) = lane.cell(position);
-                cell.store(u64::from(stamp.wrapping_sub(1)) << 32, Ordering::Relaxed);
-            }
+            let len = lane.cells.len() as u64;
+            (start - len..start).for_each(|position| lane.fill(position, Queued::default()));
             for i in 0..12 {
                 assert_eq!(queue.pop(), None);
                 queue.publish(SlotRef::from_raw(i));
@@ -323,13 +372,16 @@ mod tests {
                 .map(|places| {
                     let (queue, taken) = (&queue, &taken);
                     scope.spawn(move || {
-                        let mut got = Vec::new();
+                        let (mut got, mut some) = (Vec::new(), [Queued::default(); 5]);
                         // One takes one at a time, the other several.
                         while !queue.is_empty() || taken.fetch_add(0, Ordering::Relaxed) < 2 * EACH {
                             let before = got.len();
                             match places {
                                 0 => got.extend(queue.pop()),
-                                _ => queue.take(5, |_| 1, &mut got),
+                                _ => {
+                                    let count = queue.take(5, |_| 1, &mut some);
+                                    got.extend(some[..count].iter().map(|task| task.slot()));
+                                }
                             }
                             taken.fetch_add((got.len() - before) as u32, Ordering::Relaxed);
                             std::hint::spin_loop();

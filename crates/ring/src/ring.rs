@@ -14,6 +14,7 @@ use crate::allocator::Allocator;
 use crate::cold::Kind;
 use crate::deps::{Dep, Deps};
 use crate::lock::CombiningLock;
+use crate::ready::Queued;
 use crate::route::Class;
 use crate::sizes::{RingSizes, SizeError};
 use crate::slot::{Slot, SlotRef, Window};
@@ -303,18 +304,21 @@ impl Rings {
         self.failed.store(true, Ordering::Relaxed);
     }
 
-    /// Where a ready task belongs.
+    /// Where a ready task belongs, and as what it stands there.
     #[must_use]
     #[inline]
-    pub fn class(&self, slot: SlotRef) -> Class {
-        if self.is_ended() { Class::Inline } else { self.slot(slot).class() }
+    pub(crate) fn route(&self, slot: SlotRef) -> (Class, Queued) {
+        let state = self.slot(slot);
+        let class = if self.is_ended() { Class::Inline } else { state.class() };
+        (class, Queued::new(slot, state.kind().of_one_core().is_some()))
     }
 
-    /// Where a ready task of this kind belongs that nothing has poisoned.
+    /// The same, of a task of this kind that nothing has poisoned.
     #[must_use]
     #[inline]
-    pub fn class_of(&self, kind: Kind) -> Class {
-        if self.is_ended() { Class::Inline } else { kind.class() }
+    pub fn route_of(&self, kind: Kind, slot: SlotRef) -> (Class, Queued) {
+        let class = if self.is_ended() { Class::Inline } else { kind.class() };
+        (class, Queued::new(slot, kind.of_one_core().is_some()))
     }
 
     /// Whether the run was ended.

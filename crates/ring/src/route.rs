@@ -5,7 +5,7 @@ use prewire_sync::atomic::{AtomicU64, Ordering};
 use prewire_sync::mutant;
 
 use crate::allocator::Allocator;
-use crate::ready::ReadyQueue;
+use crate::ready::{Queued, ReadyQueue};
 use crate::ring::{RING_COUNT, Rings};
 use crate::sizes::RingSizes;
 use crate::slot::SlotRef;
@@ -53,6 +53,15 @@ pub struct Tally {
     handed_on: u64,
 }
 
+impl Tally {
+    /// As two words.
+    #[must_use]
+    #[inline]
+    pub const fn words(self) -> [u64; 2] {
+        [self.published, self.handed_on]
+    }
+}
+
 impl Ready {
     /// Empty queues, each with places for every slot that rings of these sizes have.
     #[must_use]
@@ -81,13 +90,14 @@ impl Ready {
     /// Puts a ready task where it belongs. For whoever took its last wait.
     #[inline]
     pub fn route(&self, rings: &Rings, slot: SlotRef) {
-        self.hand_on(rings.class(slot), slot);
+        let (class, task) = rings.route(slot);
+        self.hand_on(class, task);
     }
 
     /// Puts a ready task into the queue of `class`, or what is left of it back.
     #[inline]
-    pub fn hand_on(&self, class: Class, slot: SlotRef) {
-        self.queue(class).push(slot);
+    pub fn hand_on(&self, class: Class, task: impl Into<Queued>) {
+        self.queue(class).push(task);
         // ORDERING: Release, "ready-tally"; pairs with the load in `Ready::tally`: who sees the count sees the task.
         self.handed_on.fetch_add(1, mutant::order("ready-handed-on", Ordering::Release));
     }
@@ -96,14 +106,14 @@ impl Ready {
     /// allocator.
     #[inline]
     pub fn publish(&self, allocator: &mut Allocator, slot: SlotRef) {
-        let class = allocator.rings().class(slot);
-        self.publish_as(allocator, class, slot);
+        let (class, task) = allocator.rings().route(slot);
+        self.publish_as(allocator, class, task);
     }
 
     /// As [`publish`](Ready::publish), for who knows the class.
     #[inline]
-    pub fn publish_as(&self, _: &mut Allocator, class: Class, slot: SlotRef) {
-        self.queue(class).publish(slot);
+    pub fn publish_as(&self, _: &mut Allocator, class: Class, task: Queued) {
+        self.queue(class).publish(task);
         let published = self.published.load(Ordering::Relaxed) + 1;
         // ORDERING: Release, "ready-tally"; pairs with the load in `Ready::tally`: who sees the count sees the task.
         self.published.store(published, mutant::order("ready-published", Ordering::Release));

@@ -125,11 +125,12 @@ fn a_completion_is_told_before_what_follows_from_it() {
     let second = allocator.commit(0, &need, cold);
     assert!(!allocator.wire(&second, &[(first.id, EdgeKind::BOTH)]));
     let told = std::cell::RefCell::new(Vec::new());
-    let _ = rings.complete_telling(
+    let routed = rings.complete_telling(
         &mut vec![first.slot],
-        &mut |slot| told.borrow_mut().push(("ready", rings.slot(slot).id())),
+        &mut |_, state| told.borrow_mut().push(("ready", state.id())),
         &mut |slot| told.borrow_mut().push(("done", rings.slot(slot).id())),
     );
+    assert_eq!((routed.completed, routed.failed), (1, 0));
     assert_eq!(told.into_inner(), [("done", first.id), ("ready", second.id)]);
 }
 

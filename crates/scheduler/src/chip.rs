@@ -5,11 +5,11 @@ use alloc::vec::Vec;
 
 use prewire_abi::{LaneMask, Shape};
 use prewire_platform::{ChipSpec, LaneId, Lanes, Work};
-use prewire_ring::{Class, Ready, Rings, Slot, SlotRef, Verdict};
+use prewire_ring::{Class, Queued, Ready, Rings, Slot, SlotRef, Verdict};
 use prewire_sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use crate::cohort::{Cohort, Duty};
-use crate::domain::Desk;
+use crate::domain::{Desk, NO_LANE};
 use crate::lane::Occupancy;
 use crate::placement::Placement;
 use crate::places::{PLACES, Places, cluster_of, lane_of};
@@ -42,6 +42,26 @@ pub struct ChipDomain {
     places: Places,
     /// Units reserved for the cohort that gathers: lanes of a cluster, by place.
     reserved: Vec<(u32, LaneMask)>,
+    /// To which kinds of cores what has just become ready may go straight.
+    straight: Straight,
+    /// A cohort was under way when the domain began to hear what has finished.
+    gathers: bool,
+}
+
+/// To which kinds of cores what has just become ready may go straight: one bit for each class, or one for all that says
+/// that it has to be found out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Straight(u8);
+
+impl Straight {
+    const NONE: Self = Self(0);
+    /// If nothing that was handed on is still in the queues.
+    const ASK: Self = Self(1);
+    const ALL: Self = Self(1 << Class::Aic as u8 | 1 << Class::Aiv as u8);
+
+    const fn to(self, class: Class) -> bool {
+        self.0 >> class as u8 & 1 != 0
+    }
 }
 
 type Shared<L> = With<L, ChipPlacement>;
@@ -128,12 +148,43 @@ impl Placement for ChipPlacement {
     fn domain<L: Lanes>(shared: &Shared<L>, index: u16) -> ChipDomain {
         let spec = &shared.placement.spec;
         let own = (0..spec.clusters).filter(|c| c % spec.domains == index).fold(0, |own, c| own | 1u64 << c);
-        ChipDomain { index, own, places: Places::new(own), reserved: Vec::new() }
+        ChipDomain {
+            index,
+            own,
+            places: Places::new(own),
+            reserved: Vec::new(),
+            straight: Straight::NONE,
+            gathers: false,
+        }
     }
 
     #[inline]
     fn note<L: Lanes>(shared: &Shared<L>, own: &mut ChipDomain, lane: LaneId, now: Occupancy) {
         own.note(shared, lane, now);
+    }
+
+    #[inline]
+    fn begin<L: Lanes>(shared: &Shared<L>, own: &mut ChipDomain, look: bool) {
+        let to = &shared.placement;
+        own.gathers = to.cohort.duty() != Duty::None;
+        own.straight = if own.gathers || (to.idle_only() && !shared.ready.queue(Class::Mix).is_empty()) {
+            Straight::NONE
+        } else if look {
+            Straight::ASK
+        } else {
+            Straight::ALL
+        };
+    }
+
+    #[inline(always)]
+    fn made_ready<L: Lanes>(
+        shared: &Shared<L>,
+        own: &mut ChipDomain,
+        desk: &mut Desk,
+        slot: SlotRef,
+        state: &Slot,
+    ) {
+        own.made_ready(shared, desk, slot, state);
     }
 
     #[inline(always)]
@@ -144,7 +195,9 @@ impl Placement for ChipPlacement {
         env: &impl Env,
         look: bool,
     ) {
-        own.dispatch(shared, desk, env, look);
+        if look || own.gathers {
+            own.serve(shared, desk, env);
+        }
     }
 
     /// Says which classes this domain could take more of.
@@ -188,56 +241,53 @@ impl ChipDomain {
         self.places.set(cluster, place, now.idle, now.room);
     }
 
+    /// Gives what has just become ready to an idle lane of this domain at once, where nothing is to be served before it: to
+    /// the one on which its producer has just run, if it can.
     #[inline(always)]
-    fn dispatch<L: Lanes>(&mut self, shared: &Shared<L>, desk: &mut Desk, env: &impl Env, look: bool) {
-        let duty = shared.placement.cohort.duty();
-        let mut look = look || duty != Duty::None;
-        if !desk.fresh.is_empty() {
-            look |= !self.place_fresh(shared, desk, duty == Duty::None, look);
-        }
-        if look {
-            self.serve(shared, desk, env, duty);
-        }
-    }
-
-    /// Gives what has just become ready to lanes of this domain at once, where nothing is to be served before it. False if
-    /// something was handed on.
-    #[inline(always)]
-    fn place_fresh<L: Lanes>(&mut self, shared: &Shared<L>, desk: &mut Desk, free: bool, look: bool) -> bool {
-        let ready = &shared.ready;
-        let free = free && (!shared.placement.idle_only() || ready.queue(Class::Mix).is_empty());
-        let is_next = |class| {
-            // What is handed on goes before what was published, so only that may be older.
-            !look || !(ready.queue(class).has_handed_on() || ready.queue(Class::Mix).has_handed_on())
-        };
-        let mut fresh = core::mem::take(&mut desk.fresh);
-        let mut all = true;
-        for slot in fresh.drain(..) {
-            let (class, kind) = (shared.rings.class(slot), shared.rings.slot(slot).kind());
-            let place = match class {
-                Class::Aic | Class::Aiv
-                    if free && kind.blocks() == 1 && !kind.is_predicated() && is_next(class) =>
-                {
-                    self.places.take_idle(class)
+    fn made_ready<L: Lanes>(&mut self, shared: &Shared<L>, desk: &mut Desk, slot: SlotRef, state: &Slot) {
+        // Whether the run is ended is asked for each: a task that would have waited for more may have been let through for it.
+        if let Some(class) = state.kind().of_one_core()
+            && !shared.rings.is_ended()
+        {
+            if self.straight == Straight::ASK {
+                self.find_out(shared);
+            }
+            if self.straight.to(class) {
+                let spec = &shared.placement.spec;
+                let id = desk.hot;
+                if id != NO_LANE && (id.0 < spec.clusters) == (class == Class::Aic) {
+                    desk.hot = NO_LANE;
+                    let place = cluster_of(spec, id).1 as u32;
+                    let _ = desk.put(shared, id, Work { slot: slot.raw(), block: 0, place });
+                    desk.dispatched += 1;
+                    return;
                 }
-                _ => None,
-            };
-            match place {
-                Some((cluster, place)) => self.hand_out(shared, desk, slot, 0, cluster, place),
-                _ => {
-                    ready.hand_on(class, slot);
-                    all = false;
+                if let Some((cluster, place)) = self.places.take_idle(class) {
+                    self.hand_out(shared, desk, slot, 0, cluster, place);
+                    return;
                 }
             }
         }
-        desk.fresh = fresh;
-        all
+        // What becomes ready after it is not to overtake it.
+        self.straight = Straight::NONE;
+        desk.hand_on(shared, slot);
+    }
+
+    /// Finds out whether anything is to be served before a task of a single core that has just become ready.
+    fn find_out<L: Lanes>(&mut self, shared: &Shared<L>) {
+        // What is handed on goes before what was published, so only that may be older.
+        let older = |class| shared.ready.queue(class).has_handed_on();
+        self.straight = Straight::NONE;
+        if !older(Class::Mix) {
+            let free = |class| u8::from(!older(class)) << class as u8;
+            self.straight = Straight(free(Class::Aic) | free(Class::Aiv));
+        }
     }
 
     /// Serves the ready queues, and the cohort that is under way.
-    fn serve<L: Lanes>(&mut self, shared: &Shared<L>, desk: &mut Desk, env: &impl Env, duty: Duty) {
+    fn serve<L: Lanes>(&mut self, shared: &Shared<L>, desk: &mut Desk, env: &impl Env) {
         let cohort = &shared.placement.cohort;
-        let mut duty = duty;
+        let mut duty = cohort.duty();
         loop {
             match duty {
                 Duty::Launch(slot) => desk.dispatched += self.launch(shared, desk, slot),
@@ -419,7 +469,7 @@ impl ChipDomain {
         let queue = shared.ready.queue(class);
         let idle_only = shared.placement.idle_only();
         let kept = if idle_only { self.places.hide(self.kept(shared)) } else { [0; PLACES] };
-        let mut hand = core::mem::take(&mut desk.hand);
+        let mut hand = [Queued::default(); 32];
         let emptied = loop {
             if queue.is_empty() {
                 break true;
@@ -439,15 +489,25 @@ impl ChipDomain {
             if open == 0 {
                 break false;
             }
-            queue.take(open, |slot| shared.rings.slot(slot).blocks_left(), &mut hand);
-            for slot in hand.drain(..) {
+            let count = queue.take(open, |slot| shared.rings.slot(slot).blocks_left(), &mut hand);
+            let ended = shared.rings.is_ended();
+            hand[..count].iter().for_each(|task| shared.rings.fetch(task.slot()));
+            for task in &hand[..count] {
+                let slot = task.slot();
+                if task.is_of_one_core() && !ended {
+                    let place =
+                        if idle > 0 { self.places.take_idle(class) } else { self.places.take_room(class) };
+                    if let Some((cluster, place)) = place {
+                        self.hand_out(shared, desk, slot, 0, cluster, place);
+                        continue;
+                    }
+                }
                 shared.placement.taken(class, shared.rings.slot(slot));
                 if desk.is_to_run(shared, env, slot) {
                     self.put_blocks(shared, desk, slot, class, idle > 0);
                 }
             }
         };
-        desk.hand = hand;
         if idle_only {
             self.places.unhide(kept);
             if !emptied {
@@ -521,7 +581,7 @@ impl ChipDomain {
         place: usize,
     ) {
         let id = lane_of(&shared.placement.spec, cluster, place);
-        desk.put(shared, id, Work { slot: slot.raw(), block, place: place as u32 });
+        let _ = desk.put(shared, id, Work { slot: slot.raw(), block, place: place as u32 });
         desk.dispatched += 1;
     }
 }

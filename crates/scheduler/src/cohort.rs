@@ -64,14 +64,15 @@ impl Cohort {
     }
 
     /// What is to be done.
+    #[inline]
     pub(crate) fn duty(&self) -> Duty {
         // ORDERING: Acquire, "cohort-phase"; pairs with the stores in `start`, `reserve` and `launched`: the task's
         // words are there, and, in the launch, what those who reserved did before.
         let phase = self.phase.load(mutant::order("cohort-duty", Ordering::Acquire));
-        let slot = SlotRef::from_raw(self.slot.load(Ordering::Relaxed));
+        let slot = || SlotRef::from_raw(self.slot.load(Ordering::Relaxed));
         match phase & 3 {
-            GATHERING => Duty::Gather((phase >> 32) as u32, slot),
-            LAUNCHING => Duty::Launch(slot),
+            GATHERING => Duty::Gather((phase >> 32) as u32, slot()),
+            LAUNCHING => Duty::Launch(slot()),
             _ => Duty::None,
         }
     }

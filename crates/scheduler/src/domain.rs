@@ -3,7 +3,8 @@
 use alloc::vec::Vec;
 
 use prewire_platform::{LaneId, Lanes, Work};
-use prewire_ring::{Class, Routed, SlotRef, Tally, Verdict};
+use prewire_ring::{Class, Closed, Routed, Slot, SlotRef, Tally, Verdict};
+use prewire_sync::mutant;
 
 use crate::lane::{Lane, Occupancy};
 use crate::placement::Placement;
@@ -14,27 +15,47 @@ use crate::scheduler::{Env, Shared};
 pub struct Desk {
     pub(crate) index: u16,
     lanes: Vec<Lane>,
-    /// Tasks whose sub-tasks are all over.
+    /// The lane whose only work was the task that is being completed, while nobody has made use of that. What the placement
+    /// knows of it is what it was with that work: it is as good as idle to who puts work on it, and to nobody else.
+    pub(crate) hot: LaneId,
+    /// Tasks that are over and were not completed at once: they did not run, or were asked whether they wait for more.
     finished: Vec<SlotRef>,
-    /// Tasks that completions have just made ready: nobody else knows of them. Empty at the end of a dispatch.
-    pub(crate) fresh: Vec<SlotRef>,
-    /// Tasks just taken from a queue. Empty but while it is gone through.
-    pub(crate) hand: Vec<SlotRef>,
     /// What had been put into the queues when they were last looked at.
     tally: Tally,
     /// Nothing that the domain takes was left in them.
     pub(crate) emptied: bool,
+    /// Something has just become ready and was put into them.
+    pub(crate) handed_on: bool,
     /// Blocks dispatched in this round.
     pub(crate) dispatched: u32,
     /// The other domains have something to do for a cohort.
     pub(crate) summon: bool,
 }
 
+/// Instead of a lane where there is none.
+pub(crate) const NO_LANE: LaneId = LaneId(u16::MAX);
+
+/// What is over on a lane.
+#[derive(Clone, Copy, Debug)]
+struct Over<T> {
+    what: T,
+    /// The lane, if nothing else was on it and the placement has not been told.
+    lane: LaneId,
+}
+
+/// How much of what is over is gone over at a time, so that its lines are on their way together.
+const BATCH: usize = 16;
+
 /// The state of a domain. Touched by its poller alone.
 #[derive(Debug)]
 pub(crate) struct Domain<P: Placement> {
     desk: Desk,
     own: P::Domain,
+    /// Tasks that a completion has made ready and that need no lane. Empty but while a task is completed.
+    stack: Vec<SlotRef>,
+    /// Places for what has been reaped, and for what of it is closed. Nothing is in them but while a batch is gone over.
+    reaped: [Over<SlotRef>; BATCH],
+    closed: [Over<Closed>; BATCH],
 }
 
 /// What one round did.
@@ -44,6 +65,8 @@ pub(crate) struct Round {
     pub(crate) dispatched: u32,
     /// The other domains have something to do for a cohort.
     pub(crate) summon: bool,
+    /// What had been put into the queues, if nothing that the domain takes was left in them.
+    pub(crate) emptied: Option<Tally>,
 }
 
 impl<P: Placement> Domain<P> {
@@ -53,74 +76,261 @@ impl<P: Placement> Domain<P> {
             desk: Desk {
                 index,
                 lanes,
+                hot: NO_LANE,
                 finished: Vec::new(),
-                fresh: Vec::new(),
-                hand: Vec::new(),
                 tally: Tally::default(),
                 emptied: false,
+                handed_on: false,
                 dispatched: 0,
                 summon: false,
             },
             own: P::domain(shared, index),
+            stack: Vec::new(),
+            reaped: [Over { what: SlotRef::from_raw(0), lane: NO_LANE }; BATCH],
+            closed: [Over { what: Closed::default(), lane: NO_LANE }; BATCH],
         }
     }
 
     /// One round: reap, complete, dispatch, as often as that brings about something.
     pub(crate) fn round<L: Lanes>(&mut self, shared: &Shared<L, P>, env: &impl Env) -> Round {
-        let Self { desk, own } = self;
         let mut routed = Routed::default();
-        (desk.dispatched, desk.summon) = (0, false);
-        desk.reap(shared, own);
-        desk.take_unrun(shared);
+        (self.desk.dispatched, self.desk.summon) = (0, false);
+        let mut first = true;
         loop {
-            let look = desk.look(shared);
-            desk.complete(shared, env, &mut routed);
-            P::dispatch(shared, own, desk, env, look);
-            let changed = desk.reap(shared, own);
-            desk.take_unrun(shared);
-            // What somebody is just pushing is his to poll for: nothing is waited for here. And news may be told of
-            // lanes where nothing has changed, again and again.
-            if !changed && desk.finished.is_empty() {
+            let tally = shared.ready.tally();
+            let look = !self.desk.emptied || tally != self.desk.tally;
+            self.desk.handed_on = false;
+            P::begin(shared, &mut self.own, look);
+            // What somebody is just pushing is his to poll for: nothing is waited for here. And news may be told of lanes
+            // where nothing has changed, again and again.
+            if !(self.reap(shared, env, &mut routed) || first || !self.desk.finished.is_empty()) {
                 break;
             }
+            first = false;
+            self.desk.tally = tally;
+            loop {
+                if look || self.desk.handed_on {
+                    self.desk.take_unrun(shared);
+                }
+                if env.may_wait() {
+                    self.desk.hold_back(env);
+                }
+                if self.desk.finished.is_empty() {
+                    break;
+                }
+                // All of them: who is asked whether a task waits is not asked again.
+                while let Some(slot) = self.desk.finished.pop() {
+                    let state = shared.rings.slot(slot);
+                    let closed =
+                        shared.rings.close(slot, state, &mut routed, &mut |slot| env.completed(slot));
+                    self.tell(shared, env, &mut routed, closed);
+                }
+            }
+            let look = look || self.desk.handed_on;
+            self.desk.emptied = !look;
+            P::dispatch(shared, &mut self.own, &mut self.desk, env, look);
         }
-        P::tell(shared, own, desk.index);
-        Round { routed, dispatched: desk.dispatched, summon: desk.summon }
+        P::tell(shared, &self.own, self.desk.index);
+        let Desk { dispatched, summon, emptied, tally, .. } = self.desk;
+        // MUTANT "emptied-late": what was put in while the queues were looked at passes for gone.
+        let tally = if mutant::skips("emptied-late") { shared.ready.tally() } else { tally };
+        Round { routed, dispatched, summon, emptied: emptied.then_some(tally) }
     }
-}
 
-impl Desk {
-    /// Takes the news of the lanes; true if one of them is not as it was known.
-    #[inline]
-    fn reap<L: Lanes, P: Placement>(&mut self, shared: &Shared<L, P>, own: &mut P::Domain) -> bool {
-        let news = shared.lanes.take_news(self.index);
-        if news.is_empty() {
+    /// Takes the news of the lanes, and completes what is over; true if one of them is not as it was known.
+    #[inline(always)]
+    fn reap<L: Lanes>(&mut self, shared: &Shared<L, P>, env: &impl Env, routed: &mut Routed) -> bool {
+        let news = shared.lanes.take_news(self.desk.index);
+        let (low, high) = (news.0 as u64, (news.0 >> 64) as u64);
+        if low | high == 0 {
             return false;
         }
-        let mut changed = false;
-        for (first, half) in [(0, news.0 as u64), (64, (news.0 >> 64) as u64)] {
-            let mut half = half;
-            while half != 0 {
-                let id = LaneId(first + half.trailing_zeros() as u16);
-                half &= half - 1;
-                let lane = &mut self.lanes[usize::from(id.0)];
-                let reaped = lane.reap(shared.lanes.status(id));
-                changed |= P::heard(shared, own, id);
-                let Some(work) = reaped.first else {
-                    // Nothing new; and an idle lane may be reserved.
-                    continue;
-                };
-                changed = true;
-                P::note(shared, own, id, lane.occupancy());
-                self.finish_one(shared, work);
-                if let Some(work) = reaped.second {
-                    self.finish_one(shared, work);
-                }
+        let (base, half) = if low != 0 { (0, low) } else { (64, high) };
+        if half & (half - 1) != 0 || (low != 0 && high != 0) {
+            return self.reap_all(shared, env, routed, low, high);
+        }
+        let id = LaneId(base + half.trailing_zeros() as u16);
+        let (changed, over, second) = self.reap_lane(shared, id);
+        if let Some(Over { what: slot, lane }) = over {
+            self.finish_one(shared, env, routed, slot, lane);
+            if let Some(slot) = second {
+                self.finish_one(shared, env, routed, slot, NO_LANE);
             }
         }
         changed
     }
 
+    /// As [`reap`](Self::reap), of several lanes: what is over on them is gone over together.
+    #[inline(never)]
+    fn reap_all<L: Lanes>(
+        &mut self,
+        shared: &Shared<L, P>,
+        env: &impl Env,
+        routed: &mut Routed,
+        low: u64,
+        high: u64,
+    ) -> bool {
+        let (mut any, mut count) = (false, 0);
+        let (mut half, mut rest, mut base) = (low, high, 0);
+        loop {
+            if half == 0 {
+                if rest == 0 {
+                    break;
+                }
+                (half, rest, base) = (rest, 0, 64);
+            }
+            let id = LaneId(base + half.trailing_zeros() as u16);
+            half &= half - 1;
+            let (changed, over, second) = self.reap_lane(shared, id);
+            any |= changed;
+            let Some(over) = over else { continue };
+            shared.rings.fetch(over.what);
+            self.reaped[count] = over;
+            count += 1;
+            if let Some(what) = second {
+                self.reaped[count] = Over { what, lane: NO_LANE };
+                count += 1;
+            }
+            if count > BATCH - 2 {
+                self.complete(shared, env, routed, count);
+                count = 0;
+            }
+        }
+        if count > 0 {
+            self.complete(shared, env, routed, count);
+        }
+        any
+    }
+
+    /// Looks at a lane: whether it is not as it was known, and what is over on it.
+    #[inline(always)]
+    fn reap_lane<L: Lanes>(
+        &mut self,
+        shared: &Shared<L, P>,
+        id: LaneId,
+    ) -> (bool, Option<Over<SlotRef>>, Option<SlotRef>) {
+        let lane = &mut self.desk.lanes[usize::from(id.0)];
+        let reaped = lane.reap(shared.lanes.status(id));
+        let now = lane.occupancy();
+        let heard = P::heard(shared, &mut self.own, id);
+        // Nothing new, if it is none; and an idle lane may be reserved.
+        let Some(slot) = reaped.first else { return (heard, None, None) };
+        let hot = now.idle && reaped.second.is_none();
+        if !hot {
+            P::note(shared, &mut self.own, id, now);
+        }
+        let over = Over { what: SlotRef::from_raw(slot), lane: if hot { id } else { NO_LANE } };
+        (true, Some(over), reaped.second.map(SlotRef::from_raw))
+    }
+
+    /// Counts a block as over, and completes its task if it was the last.
+    #[inline(always)]
+    fn finish_one<L: Lanes>(
+        &mut self,
+        shared: &Shared<L, P>,
+        env: &impl Env,
+        routed: &mut Routed,
+        slot: SlotRef,
+        lane: LaneId,
+    ) {
+        match self.close(shared, env, routed, slot) {
+            Some(closed) => self.tell_beside(shared, env, routed, closed, lane),
+            None => self.settle(shared, lane),
+        }
+    }
+
+    /// Counts a block as over. If it was the last of its task, and anybody waits for that, they are to be told.
+    #[inline(always)]
+    fn close<L>(
+        &mut self,
+        shared: &Shared<L, P>,
+        env: &impl Env,
+        routed: &mut Routed,
+        slot: SlotRef,
+    ) -> Option<Closed> {
+        let state = shared.rings.slot(slot);
+        if !state.finish(1) {
+            return None;
+        }
+        // Asked now: who counts the last sub-task as over sees what was entered before it was reported.
+        if env.may_wait() {
+            self.desk.finished.push(slot);
+            return None;
+        }
+        let closed = shared.rings.close(slot, state, routed, &mut |slot| env.completed(slot));
+        closed.is_awaited().then_some(closed)
+    }
+
+    /// Completes what of the first `count` that were reaped is over: what that makes ready is placed at once, or put where
+    /// everybody finds it.
+    #[inline(always)]
+    fn complete<L: Lanes>(
+        &mut self,
+        shared: &Shared<L, P>,
+        env: &impl Env,
+        routed: &mut Routed,
+        count: usize,
+    ) {
+        let mut ended = 0;
+        for at in 0..count {
+            let Over { what: slot, lane } = self.reaped[at];
+            match self.close(shared, env, routed, slot) {
+                Some(what) => {
+                    shared.rings.fetch_list(&what);
+                    self.closed[ended] = Over { what, lane };
+                    ended += 1;
+                }
+                None => self.settle(shared, lane),
+            }
+        }
+        self.closed[..ended].iter().for_each(|over| shared.rings.fetch_consumer(&over.what));
+        for at in 0..ended {
+            let Over { what, lane } = self.closed[at];
+            self.tell_beside(shared, env, routed, what, lane);
+        }
+    }
+
+    /// Tells the consumers of a task beside the lane that it has left.
+    #[inline(always)]
+    fn tell_beside<L: Lanes>(
+        &mut self,
+        shared: &Shared<L, P>,
+        env: &impl Env,
+        routed: &mut Routed,
+        closed: Closed,
+        lane: LaneId,
+    ) {
+        self.desk.hot = lane;
+        self.tell(shared, env, routed, closed);
+        let unused = core::mem::replace(&mut self.desk.hot, NO_LANE);
+        self.settle(shared, unused);
+    }
+
+    /// Tells the placement of a lane that is idle now.
+    #[inline(always)]
+    fn settle<L>(&mut self, shared: &Shared<L, P>, lane: LaneId)
+    where
+        L: Lanes,
+    {
+        if lane != NO_LANE {
+            P::note(shared, &mut self.own, lane, Occupancy { idle: true, room: true });
+        }
+    }
+
+    /// Tells the consumers of a task, and completes those that need no lane.
+    #[inline(always)]
+    fn tell<L: Lanes>(&mut self, shared: &Shared<L, P>, env: &impl Env, routed: &mut Routed, closed: Closed) {
+        let Self { desk, own, stack, .. } = self;
+        let mut made_ready = |slot, state: &Slot| P::made_ready(shared, own, desk, slot, state);
+        shared.rings.tell(closed, stack, &mut made_ready);
+        if !stack.is_empty() {
+            let done = &mut |slot| env.completed(slot);
+            routed.add(shared.rings.complete_telling(stack, &mut made_ready, done));
+        }
+    }
+}
+
+impl Desk {
     /// Takes what needs no lane.
     #[inline]
     fn take_unrun<L, P>(&mut self, shared: &Shared<L, P>) {
@@ -129,44 +339,18 @@ impl Desk {
         }
     }
 
-    /// Whether the ready queues may hold something for this domain: what was left there when it last looked, or what
-    /// was put in since.
-    #[inline]
-    fn look<L, P>(&mut self, shared: &Shared<L, P>) -> bool {
-        let tally = shared.ready.tally();
-        let look = !self.emptied || tally != self.tally;
-        (self.tally, self.emptied) = (tally, !look);
-        look
-    }
-
     /// Puts what has just become ready where everybody finds it.
     #[inline]
-    pub(crate) fn hand_on<L, P>(&mut self, shared: &Shared<L, P>) {
-        for slot in self.fresh.drain(..) {
-            shared.ready.route(&shared.rings, slot);
-        }
+    pub(crate) fn hand_on<L, P>(&mut self, shared: &Shared<L, P>, slot: SlotRef) {
+        shared.ready.route(&shared.rings, slot);
+        self.handed_on = true;
     }
 
     /// Counts a block of a task, on one lane, as over.
-    #[inline]
     pub(crate) fn finish_one<L, P>(&mut self, shared: &Shared<L, P>, work: Work) {
         let slot = SlotRef::from_raw(work.slot);
         if shared.rings.slot(slot).finish(1) {
             self.finished.push(slot);
-        }
-    }
-
-    #[inline]
-    fn complete<L, P>(&mut self, shared: &Shared<L, P>, env: &impl Env, routed: &mut Routed) {
-        if env.may_wait() {
-            self.hold_back(env);
-        }
-        if !self.finished.is_empty() {
-            routed.add(shared.rings.complete_telling(
-                &mut self.finished,
-                &mut |slot| self.fresh.push(slot),
-                &mut |slot| env.completed(slot),
-            ));
         }
     }
 

@@ -2,21 +2,23 @@
 
 use prewire_platform::{LaneStatus, Token, Tokens, Work};
 
-/// A lane's two places, the older work first. Touched by its domain's poller alone.
+/// A lane's two places, by the low bit of their tokens, which alternate. Touched by its domain's poller alone.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Lane {
+    /// What was placed last.
     last: Token,
+    /// What was placed before, while the lane holds two.
+    before: Token,
     /// How many of the places hold work.
-    held: u8,
-    tokens: [Token; 2],
+    held: u32,
     works: [Work; 2],
 }
 
-/// What has finished on a lane, oldest first.
+/// The slots of what has finished on a lane, oldest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub(crate) struct Reaped {
-    pub(crate) first: Option<Work>,
-    pub(crate) second: Option<Work>,
+    pub(crate) first: Option<u32>,
+    pub(crate) second: Option<u32>,
 }
 
 /// What a lane has a place for.
@@ -30,7 +32,7 @@ pub struct Occupancy {
 
 impl Lane {
     pub(crate) fn new(tokens: &Tokens) -> Self {
-        Self { last: tokens.none(), held: 0, tokens: [tokens.none(); 2], works: [Work::default(); 2] }
+        Self { last: tokens.none(), before: tokens.none(), held: 0, works: [Work::default(); 2] }
     }
 
     #[inline]
@@ -38,29 +40,32 @@ impl Lane {
         Occupancy { idle: self.held == 0, room: self.held < 2 }
     }
 
+    #[inline]
+    const fn work(&self, token: Token) -> &Work {
+        &self.works[(token.0 & 1) as usize]
+    }
+
     /// What was placed last, if it is still there.
     pub(crate) fn last(&self) -> Option<(Token, Work)> {
-        let newest = usize::from(self.held).checked_sub(1)?;
-        Some((self.tokens[newest], self.works[newest]))
+        (self.held > 0).then(|| (self.last, *self.work(self.last)))
     }
 
     /// Forgets what was placed last: it was taken back. Behind something that runs the next token is the same again,
     /// so that the payload buffer of what runs is not used; with nothing left any token will do.
     pub(crate) fn take_back(&mut self) {
         if self.held == 2 {
-            self.last = self.tokens[0];
+            self.last = self.before;
         }
         self.held = self.held.saturating_sub(1);
     }
 
-    /// Puts work in the first free place: the token to dispatch it under. Only on a lane that has room.
+    /// Puts work in the free place: the token to dispatch it under. Only on a lane that has room.
     #[inline]
     pub(crate) fn place(&mut self, tokens: &Tokens, work: Work) -> Token {
         debug_assert!(self.occupancy().room);
         let token = tokens.after(self.last);
-        self.last = token;
-        let place = usize::from(self.held & 1);
-        (self.tokens[place], self.works[place]) = (token, work);
+        (self.before, self.last) = (self.last, token);
+        self.works[(token.0 & 1) as usize] = work;
         self.held += 1;
         token
     }
@@ -69,30 +74,30 @@ impl Lane {
     /// the running one has finished, whether or not that was seen.
     #[inline]
     pub(crate) fn reap(&mut self, status: LaneStatus) -> Reaped {
-        let [running, pending] = self.tokens;
-        let first = Some(self.works[0]);
-        match status {
-            LaneStatus::Finished(token) if self.held > 0 && token == running => {
-                self.shift();
-                Reaped { first, second: None }
-            }
-            LaneStatus::Running(token) if self.held == 2 && token == pending => {
-                self.shift();
-                Reaped { first, second: None }
-            }
-            LaneStatus::Finished(token) if self.held == 2 && token == pending => {
+        let slot = |token| Some(self.work(token).slot);
+        match (status, self.held) {
+            (LaneStatus::Finished(token), 1) if token == self.last => {
+                let first = slot(token);
                 self.held = 0;
-                Reaped { first, second: Some(self.works[1]) }
+                Reaped { first, second: None }
+            }
+            (LaneStatus::Finished(token), 2) if token == self.last => {
+                let (first, second) = (slot(self.before), slot(token));
+                self.held = 0;
+                Reaped { first, second }
+            }
+            (LaneStatus::Finished(token), 2) if token == self.before => {
+                let first = slot(token);
+                self.held = 1;
+                Reaped { first, second: None }
+            }
+            (LaneStatus::Running(token), 2) if token == self.last => {
+                let first = slot(self.before);
+                self.held = 1;
+                Reaped { first, second: None }
             }
             _ => Reaped::default(),
         }
-    }
-
-    /// The older work is over.
-    #[inline]
-    const fn shift(&mut self) {
-        (self.tokens[0], self.works[0]) = (self.tokens[1], self.works[1]);
-        self.held -= 1;
     }
 }
 
@@ -125,26 +130,23 @@ mod tests {
     fn the_running_one_finishes() {
         let (mut lane, a, _) = loaded();
         assert_eq!(lane.reap(LaneStatus::Running(a)), Reaped::default());
-        assert_eq!(lane.reap(LaneStatus::Finished(a)), Reaped { first: Some(work(1)), second: None });
+        assert_eq!(lane.reap(LaneStatus::Finished(a)), Reaped { first: Some(1), second: None });
         assert_eq!(lane.occupancy(), Occupancy { idle: false, room: true });
     }
 
     #[test]
     fn the_pending_one_taken_up_implies_that_the_running_one_finished() {
         let (mut lane, _, b) = loaded();
-        assert_eq!(lane.reap(LaneStatus::Running(b)), Reaped { first: Some(work(1)), second: None });
+        assert_eq!(lane.reap(LaneStatus::Running(b)), Reaped { first: Some(1), second: None });
         assert_eq!(lane.reap(LaneStatus::Running(b)), Reaped::default());
-        assert_eq!(lane.reap(LaneStatus::Finished(b)), Reaped { first: Some(work(2)), second: None });
+        assert_eq!(lane.reap(LaneStatus::Finished(b)), Reaped { first: Some(2), second: None });
         assert!(lane.occupancy().idle);
     }
 
     #[test]
     fn the_pending_one_finished_implies_both() {
         let (mut lane, _, b) = loaded();
-        assert_eq!(
-            lane.reap(LaneStatus::Finished(b)),
-            Reaped { first: Some(work(1)), second: Some(work(2)) }
-        );
+        assert_eq!(lane.reap(LaneStatus::Finished(b)), Reaped { first: Some(1), second: Some(2) });
         assert_eq!(lane.occupancy(), Occupancy { idle: true, room: true });
     }
 
@@ -163,17 +165,14 @@ mod tests {
         assert_eq!(lane.occupancy(), Occupancy { idle: false, room: true });
         let c = lane.place(&TOKENS, work(3));
         assert_ne!(c.0 & 1, a.0 & 1, "the payload buffer of what runs");
-        assert_eq!(
-            lane.reap(LaneStatus::Finished(c)),
-            Reaped { first: Some(work(1)), second: Some(work(3)) }
-        );
+        assert_eq!(lane.reap(LaneStatus::Finished(c)), Reaped { first: Some(1), second: Some(3) });
         let d = lane.place(&TOKENS, work(4));
         assert_eq!(lane.last(), Some((d, work(4))));
         lane.take_back();
         assert_eq!((lane.last(), lane.occupancy()), (None, Occupancy { idle: true, room: true }));
         assert_eq!(lane.reap(LaneStatus::Finished(d)), Reaped::default());
         let e = lane.place(&TOKENS, work(5));
-        assert_eq!(lane.reap(LaneStatus::Finished(e)), Reaped { first: Some(work(5)), second: None });
+        assert_eq!(lane.reap(LaneStatus::Finished(e)), Reaped { first: Some(5), second: None });
     }
 
     /// What is retracted after the one before it has been seen finished is alone on its lane.

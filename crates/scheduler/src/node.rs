@@ -4,7 +4,7 @@ use alloc::sync::Arc;
 use core::fmt;
 
 use prewire_platform::{LaneId, Lanes, Tokens};
-use prewire_ring::{Class, Ready, Rings};
+use prewire_ring::{Class, Ready, Rings, Slot, SlotRef};
 use prewire_sync::atomic::{AtomicBool, Ordering};
 
 use crate::children::NodeDomain;
@@ -161,6 +161,17 @@ impl Placement for NodePlacement {
         own.note(lane, now);
     }
 
+    /// It is sorted in with all that is ready.
+    fn made_ready<L: Lanes>(
+        shared: &Shared<L, Self>,
+        _: &mut NodeDomain,
+        desk: &mut Desk,
+        slot: SlotRef,
+        _: &Slot,
+    ) {
+        desk.hand_on(shared, slot);
+    }
+
     fn dispatch<L: Lanes>(
         shared: &Shared<L, Self>,
         own: &mut NodeDomain,
@@ -170,7 +181,6 @@ impl Placement for NodePlacement {
     ) {
         // What stands in the domain's own queues is not in the tally: it looks every time.
         desk.emptied = false;
-        desk.hand_on(shared);
         own.dispatch(shared, desk, env);
     }
 

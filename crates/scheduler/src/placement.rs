@@ -3,7 +3,7 @@
 use core::fmt::Debug;
 
 use prewire_platform::{LaneId, Lanes};
-use prewire_ring::Ready;
+use prewire_ring::{Ready, Slot, SlotRef};
 
 use crate::scheduler::Env;
 
@@ -34,8 +34,24 @@ pub trait Placement: Debug + Send + Sync + Sized {
     /// Something on `lane` has finished, and this is what it is now.
     fn note<L: Lanes>(shared: &Shared<L, Self>, own: &mut Self::Domain, lane: LaneId, now: Occupancy);
 
-    /// Gives ready tasks to lanes, as many as there is a place for: those that have just become ready, and, if it is to
-    /// `look` there, those in the ready queues. What is left of the former it puts there.
+    /// The domain is about to hear what has finished. If it is to `look`, there may be something in the ready queues.
+    #[inline]
+    fn begin<L: Lanes>(shared: &Shared<L, Self>, own: &mut Self::Domain, look: bool) {
+        let _ = (shared, own, look);
+    }
+
+    /// A completion has just made a task ready, which needs a lane unless the run is ended: gives it one at once, if nothing
+    /// is to be served before it, or puts it where everybody finds it.
+    fn made_ready<L: Lanes>(
+        shared: &Shared<L, Self>,
+        own: &mut Self::Domain,
+        desk: &mut Desk,
+        slot: SlotRef,
+        state: &Slot,
+    );
+
+    /// Gives ready tasks to lanes, as many as there is a place for; it is to `look` for them in the ready queues, or
+    /// nothing was put there since it last did.
     fn dispatch<L: Lanes>(
         shared: &Shared<L, Self>,
         own: &mut Self::Domain,

@@ -4,8 +4,9 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use prewire_platform::{LaneId, Lanes, Tokens};
-use prewire_ring::{Class, CombiningLock, Ready, Rings, SlotRef};
+use prewire_ring::{Class, CombiningLock, Ready, Rings, SlotRef, Tally};
 use prewire_sync::Padded;
+use prewire_sync::atomic::{AtomicU64, Ordering};
 use prewire_sync::mutant;
 
 use crate::chip::ChipPlacement;
@@ -93,15 +94,54 @@ pub struct Shared<L, P> {
 #[derive(Debug)]
 pub struct Scheduler<L, P: Placement = ChipPlacement> {
     shared: Shared<L, P>,
-    domains: Vec<Padded<CombiningLock<Domain<P>>>>,
+    seats: Vec<Padded<Seat<P>>>,
+}
+
+/// A domain, and what is known of it outside.
+#[derive(Debug)]
+struct Seat<P: Placement> {
+    domain: CombiningLock<Domain<P>>,
+    /// What had been put into the ready queues when the domain left nothing in them that it could take. Written by its
+    /// poller.
+    emptied: Emptied,
+}
+
+/// A [`Tally`], or none. Its halves may be read of different rounds: each only grows, so if both are what the tally is now,
+/// then it was that when the later of the two was written, and nothing has been put in since.
+#[derive(Debug)]
+struct Emptied([AtomicU64; 2]);
+
+impl Emptied {
+    const NONE: [u64; 2] = [u64::MAX; 2];
+
+    fn new() -> Self {
+        Self(Self::NONE.map(AtomicU64::new))
+    }
+
+    #[inline]
+    fn set(&self, tally: Option<Tally>) {
+        for (word, now) in self.0.iter().zip(tally.map_or(Self::NONE, Tally::words)) {
+            if word.load(Ordering::Relaxed) != now {
+                word.store(now, Ordering::Relaxed);
+            }
+        }
+    }
+
+    #[inline]
+    fn is(&self, tally: Tally) -> bool {
+        self.0.iter().zip(tally.words()).all(|(word, now)| word.load(Ordering::Relaxed) == now)
+    }
 }
 
 impl<L: Lanes, P: Placement> Scheduler<L, P> {
     /// A scheduler of `domains`, each of which knows `lanes` lanes.
     pub(crate) fn of(shared: Shared<L, P>, domains: u16, lanes: u16) -> Self {
-        let domain = |index| Padded::new(CombiningLock::new(Domain::new(index, lanes, &shared)));
-        let domains = (0..domains).map(domain).collect();
-        Self { shared, domains }
+        let seat = |index| {
+            let domain = CombiningLock::new(Domain::new(index, lanes, &shared));
+            Padded::new(Seat { domain, emptied: Emptied::new() })
+        };
+        let seats = (0..domains).map(seat).collect();
+        Self { shared, seats }
     }
 
     pub(crate) const fn placement(&self) -> &P {
@@ -113,15 +153,17 @@ impl<L: Lanes, P: Placement> Scheduler<L, P> {
     /// did, for others too.
     pub fn poll(&self, domain: u16, env: &impl Env) -> Progress {
         let mut progress = Progress::default();
-        let all = (1u32 << self.domains.len()) - 1;
+        let all = (1u32 << self.seats.len()) - 1;
         let mut due = (1u32 << domain) & all;
         let mut polled = 0;
         while due != 0 {
             let at = due.trailing_zeros() as usize;
             due &= due - 1;
             polled |= 1 << at;
-            self.domains[at].combine(|domain| {
+            let seat = &self.seats[at];
+            seat.domain.combine(|domain| {
                 let round = domain.round(&self.shared, env);
+                seat.emptied.set(round.emptied);
                 let mut rings = round.routed.rings;
                 while rings != 0 {
                     self.shared.rings.advance(rings.trailing_zeros() as usize);
@@ -135,7 +177,7 @@ impl<L: Lanes, P: Placement> Scheduler<L, P> {
                     due |= all;
                 }
             });
-            if due == 0 {
+            if due == 0 && polled != all {
                 // What this domain had no lane for, another may take: once each, or a task that nobody can take now
                 // would keep this thread going round.
                 due = self.shared.placement.hungry(&self.shared.ready) & !polled;
@@ -151,6 +193,9 @@ impl<L: Lanes, P: Placement> Scheduler<L, P> {
     #[must_use]
     pub fn has_ready(&self, domain: u16) -> bool {
         let ready = &self.shared.ready;
+        if self.seats.get(usize::from(domain)).is_some_and(|seat| seat.emptied.is(ready.tally())) {
+            return false;
+        }
         !ready.queue(Class::Inline).is_empty() || self.shared.placement.has_ready(ready, domain)
     }
 }

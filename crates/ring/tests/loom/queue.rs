@@ -1,7 +1,7 @@
 //! Models of the ready queue.
 
 use loom::thread;
-use prewire_ring::{Class, Ready, ReadyQueue, RingSizes, SlotRef, Tally};
+use prewire_ring::{Class, Queued, Ready, ReadyQueue, RingSizes, SlotRef, Tally};
 use std::sync::Arc;
 
 use crate::graph::{Graph, Outputs};
@@ -80,8 +80,9 @@ fn several_are_taken_at_once_and_each_once() {
             let queue = Arc::clone(&queue);
             thread::spawn(move || queue.pop())
         };
-        let mut all = Vec::new();
-        queue.take(2, |_| 1, &mut all);
+        let mut taken = [Queued::default(); 4];
+        let count = queue.take(2, |_| 1, &mut taken);
+        let mut all: Vec<SlotRef> = taken[..count].iter().map(|task| task.slot()).collect();
         all.extend(other.join().unwrap());
         all.extend(core::iter::from_fn(|| queue.pop()));
         all.sort_unstable_by_key(|task| task.raw());

@@ -135,3 +135,22 @@ fn a_report_to_a_domain_that_is_being_polled_is_served() {
         assert_eq!(rig.machine.rings.watermark(0), 1);
     });
 }
+
+/// A task is put in while the domain is polled: whoever asks afterwards whether another poll would bring something about
+/// hears of it, unless that poll has taken it.
+///
+/// Catches `emptied-late`.
+#[test]
+fn what_is_put_in_meanwhile_is_not_taken_for_gone() {
+    model(|| {
+        let mut rig = Rig::new(spec(1, 1), &RingSizes::smallest());
+        let other = {
+            let machine = Arc::clone(&rig.machine);
+            thread::spawn(move || machine.poll(0))
+        };
+        let task = rig.submit(on(LaneMask::AIC, 1), &[]);
+        let _ = other.join().unwrap();
+        let taken = rig.machine.placed(task.slot).len() == 1;
+        assert_eq!(rig.machine.scheduler.has_ready(0), !taken);
+    });
+}

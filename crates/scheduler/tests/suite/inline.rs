@@ -105,6 +105,19 @@ fn a_predicate_decides_once_when_the_task_is_ready() {
     assert_eq!(rig.machine.rings.slot(skipped.slot).verdict(), Verdict::Sound);
 }
 
+/// The task of many blocks behind it becomes ready when the queues have been looked at, and nobody polls again.
+#[test]
+fn what_a_skipped_task_makes_ready_is_dispatched_by_the_same_poll() {
+    let mut rig = Rig::new(spec(1, 1), &RingSizes::default());
+    let attrs = Attrs { predicated: true, ..Attrs::default() };
+    let skipped = rig.submit(Cold { attrs, ..on(LaneMask::AIV0, 1) }, &[]);
+    let after = rig.submit(on(LaneMask::AIV0, 3), &[skipped.id]);
+    rig.machine.predicates.refuse(skipped.slot);
+    assert_eq!(rig.machine.poll(0), Progress { completed: 1, failed: 0, dispatched: 3 });
+    assert_eq!(rig.machine.placed(after.slot).len(), 3);
+    assert_eq!(rig.machine.drain(), 1);
+}
+
 #[test]
 fn after_a_failed_block_the_others_do_not_start() {
     let mut rig = Rig::new(spec(1, 1), &RingSizes::default());
