@@ -121,7 +121,7 @@ impl Rings {
 
     /// The second half: takes a wait from each task on the list. Those that are ready now are handed to `ready`; or put on
     /// the `stack`, to be completed, if they need no lane.
-    #[inline]
+    #[inline(always)]
     pub fn tell(&self, closed: Closed, stack: &mut Vec<SlotRef>, ready: &mut impl FnMut(SlotRef, &Slot)) {
         let Closed { first: mut entry, failed } = closed;
         while let Some(at) = entry {

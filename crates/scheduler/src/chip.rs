@@ -166,7 +166,7 @@ impl Placement for ChipPlacement {
     #[inline]
     fn begin<L: Lanes>(shared: &Shared<L>, own: &mut ChipDomain, look: bool) {
         let to = &shared.placement;
-        own.gathers = to.cohort.duty() != Duty::None;
+        own.gathers = to.cohort.is_under_way();
         own.straight = if own.gathers || (to.idle_only() && !shared.ready.queue(Class::Mix).is_empty()) {
             Straight::NONE
         } else if look {

@@ -63,6 +63,12 @@ impl Cohort {
         }
     }
 
+    /// Whether there is anything to be done: who reads what asks for the [`duty`](Cohort::duty).
+    #[inline]
+    pub(crate) fn is_under_way(&self) -> bool {
+        self.phase.load(Ordering::Relaxed) & 3 >= GATHERING
+    }
+
     /// What is to be done.
     #[inline]
     pub(crate) fn duty(&self) -> Duty {
