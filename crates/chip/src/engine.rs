@@ -14,7 +14,6 @@ use prewire_ring::{RING_COUNT, Ready, Rings, SlotRef};
 use prewire_runs::{Cause, Control, Runner, contained, message};
 use prewire_scheduler::{Env, Progress, Scheduler};
 use prewire_sim::{Mode, Sim};
-use prewire_sync::atomic::{Ordering, fence};
 
 use crate::adopted::Adoptions;
 use crate::alarm::{Alarm, Heeds};
@@ -232,9 +231,10 @@ impl Engine {
     /// a full ring, it would mostly look, and park again. Should two threads complete the last tasks, and neither find the
     /// rings drained, they have nothing to do any more, and say so.
     fn tell_progress(&self) {
-        // ORDERING: SeqCst, "event-announce"; pairs with the fence in `Event::prepare`, which comes between a change of
-        // the alarm and the look that follows it.
-        fence(Ordering::SeqCst);
+        // It sets the alarm before it says that it waits, and looks after that.
+        if !self.progress.is_awaited() {
+            return;
+        }
         let heeded = match self.alarm.get() {
             Heeds::All => true,
             Heeds::End => (0..RING_COUNT).all(|ring| self.rings.usage(ring).live == 0),
@@ -416,9 +416,7 @@ impl Host for Engine {
     }
 
     fn idles(&self) {
-        // ORDERING: SeqCst, "event-announce"; pairs with the fence in `Event::prepare`, as in `tell_progress`.
-        fence(Ordering::SeqCst);
-        if matches!(self.alarm.get(), Heeds::Room { .. }) {
+        if self.progress.is_awaited() && matches!(self.alarm.get(), Heeds::Room { .. }) {
             self.progress.notify_all();
         }
     }

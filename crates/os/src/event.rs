@@ -137,16 +137,28 @@ impl<S: Scope> Event<S> {
         self.notify(u32::MAX)
     }
 
+    /// Whether [`notify_all`](Event::notify_all) would wake somebody, for who has more to find out before it does. What the
+    /// caller wrote before is visible to the look of a waiter that is not seen here.
+    #[must_use]
     #[inline]
-    fn notify(&self, how_many: u32) -> bool {
+    pub fn is_awaited(&self) -> bool {
+        self.finds_sleepers(u32::MAX)
+    }
+
+    #[inline]
+    fn finds_sleepers(&self, how_many: u32) -> bool {
         // ORDERING: SeqCst, "event-announce"; pairs with the fence in prepare. Puts what the caller wrote before the
         // look at the sleepers.
         // MUTANT "event-notify-fence": the look at the sleepers may come before what the caller wrote.
         if !mutant::skips("event-notify-fence") {
             fence(Ordering::SeqCst);
         }
-        let waited =
-            self.sleepers.load(Ordering::Relaxed) != 0 && (how_many != u32::MAX || self.epoch.is_armed());
+        self.sleepers.load(Ordering::Relaxed) != 0 && (how_many != u32::MAX || self.epoch.is_armed())
+    }
+
+    #[inline]
+    fn notify(&self, how_many: u32) -> bool {
+        let waited = self.finds_sleepers(how_many);
         if waited {
             self.epoch.unpark(how_many);
         }

@@ -219,7 +219,9 @@ impl<'a> Worker<'a> {
             }
         }
         self.backlog.clear();
-        self.pool.cores.enqueue_all(polled.free);
+        if !polled.free.is_empty() {
+            self.pool.cores.enqueue_all(polled.free);
+        }
         (polled.hot, !polled.free.is_empty())
     }
 
