@@ -27,6 +27,7 @@ mod models;
 mod peers;
 mod pool;
 mod registers;
+mod seats;
 mod seeded;
 mod sim;
 mod stats;

@@ -24,6 +24,7 @@ use crate::census::{Census, Plan};
 use crate::cores::Cores;
 use crate::error::SimError;
 use crate::local;
+use crate::seats::Seats;
 use crate::stats::{AllCounters, counters};
 use crate::watchman;
 use crate::worker::Worker;
@@ -58,6 +59,8 @@ pub(crate) struct Pool {
     /// Where kernels wait for their peers.
     pub(crate) peers: Event,
     pub(crate) counters: AllCounters,
+    /// Where they run.
+    pub(crate) seats: Seats,
     /// How often somebody who is no worker has made work: the guest, or who polls for what was raised or ended outside.
     /// Raised by each of them: a count that goes back would make a guest that moves look like one that is stuck.
     pub(crate) visits: AtomicU64,
@@ -94,6 +97,7 @@ impl Pool {
             watch: Event::new(),
             peers: Event::new(),
             counters: counters(most),
+            seats: Seats::new(most),
             visits: AtomicU64::new(0),
             base,
             most,
@@ -284,10 +288,12 @@ impl Pool {
     /// A thread that is not of the pool becomes active for it.
     pub(crate) fn guest_comes(&self) {
         self.census.guest_comes();
+        self.seats.take(self.seats.guest());
     }
 
     /// It is so no longer: another thread may take its place.
     pub(crate) fn guest_goes(&self) {
+        self.seats.leave(self.seats.guest());
         if !self.census.guest_goes() {
             return;
         }

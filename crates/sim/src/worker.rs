@@ -39,6 +39,7 @@ pub(crate) struct Worker<'a> {
     pool: &'a Pool,
     host: &'a dyn Host,
     counters: &'a Counters,
+    number: u16,
     /// The domain of the core that it ran last: where it looks first.
     domain: u16,
     /// Where it looks in a queue.
@@ -56,10 +57,15 @@ impl<'a> Worker<'a> {
         local::enter(pool.id());
         let counters = &pool.counters[usize::from(number)];
         let domain = number % pool.cores.spec.domains;
-        let mut worker = Self { pool, host, counters, domain, from: 0, turn: 0, backlog: Backlog::new() };
+        let mut worker =
+            Self { pool, host, counters, number, domain, from: 0, turn: 0, backlog: Backlog::new() };
+        if granted {
+            pool.seats.take(number);
+        }
         if granted || worker.sleep() {
             worker.run();
         }
+        pool.seats.leave(number);
         local::enter(0);
     }
 
@@ -189,6 +195,7 @@ impl<'a> Worker<'a> {
     fn give_turn(&mut self) {
         let domains = self.pool.cores.spec.domains;
         self.turn = 0;
+        self.pool.seats.take(self.number);
         self.backlog.begin();
         for step in 1..domains {
             let domain = (self.domain + step) % domains;
@@ -296,12 +303,14 @@ impl<'a> Worker<'a> {
 
     /// Parks until granted to go on; false when the pool stops.
     fn sleep(&self) -> bool {
+        self.pool.seats.leave(self.number);
         loop {
             let key = self.pool.idle.prepare();
             if self.pool.stopping() {
                 return false;
             }
             if self.pool.census.take_ticket() {
+                self.pool.seats.take(self.number);
                 return true;
             }
             self.pool.idle.wait(key, None);

@@ -1,0 +1,95 @@
+//! Where the active threads of a pool run, so that two of them do not share a processor while another one is free.
+//!
+//! The system balances its load every few milliseconds, and a thread that has just run counts as being where its data are.
+//! A run of a chip may be over by then, with the orchestration and the one worker that it needs having taken turns on one
+//! processor. So who has just woken up notes where, and moves on if another one of the pool is there already. Nobody is kept
+//! anywhere: a note is a hint, made now and then, and the system may place every thread as it likes from the next moment on.
+
+use prewire_os::process;
+use prewire_sync::Padded;
+use prewire_sync::atomic::{AtomicU32, Ordering};
+
+/// Nobody sits here.
+const EMPTY: u32 = 0;
+
+/// One seat a thread: where it runs as far as it has noted.
+#[derive(Debug)]
+pub(crate) struct Seats(Box<[Padded<Seat>]>);
+
+/// One more than the number of a processor, or [`EMPTY`]. Written by its thread; emptied by it, too.
+#[derive(Debug, Default)]
+struct Seat(AtomicU32);
+
+impl Seats {
+    /// Seats of `workers` workers, and one of a guest.
+    pub(crate) fn new(workers: u16) -> Self {
+        Self((0..=workers).map(|_| Padded::default()).collect())
+    }
+
+    /// The seat of the guest.
+    pub(crate) fn guest(&self) -> u16 {
+        (self.0.len() - 1) as u16
+    }
+
+    /// The calling thread, whose seat is `number`, goes on: notes where, elsewhere than the others if it can.
+    pub(crate) fn take(&self, number: u16) {
+        if cfg!(prewire_loom) {
+            return;
+        }
+        let mut here = process::processor();
+        if self.is_taken(number, here) {
+            // Where it may not ask or move it stays.
+            here = process::move_on(|cpu| self.is_taken(number, cpu)).ok().flatten().unwrap_or(here);
+        }
+        self.seat(number).store(here as u32 + 1, Ordering::Relaxed);
+    }
+
+    /// The thread of seat `number` parks, or goes.
+    pub(crate) fn leave(&self, number: u16) {
+        if !cfg!(prewire_loom) {
+            self.seat(number).store(EMPTY, Ordering::Relaxed);
+        }
+    }
+
+    fn seat(&self, number: u16) -> &AtomicU32 {
+        &self.0[usize::from(number)].0
+    }
+
+    /// Whether somebody else has noted that it runs on `cpu`.
+    fn is_taken(&self, number: u16, cpu: usize) -> bool {
+        let others = self.0.iter().enumerate().filter(|(at, _)| *at != usize::from(number));
+        others.map(|(_, seat)| seat.0.load(Ordering::Relaxed)).any(|seat| seat == cpu as u32 + 1)
+    }
+}
+
+#[cfg(all(test, not(prewire_loom)))]
+mod tests {
+    use super::*;
+
+    /// Where a thread has noted that it runs.
+    fn noted(seats: &Seats, number: u16) -> u32 {
+        seats.seat(number).load(Ordering::Relaxed)
+    }
+
+    #[test]
+    fn two_threads_do_not_share_a_processor_while_another_is_free() {
+        let seats = Seats::new(2);
+        seats.take(0);
+        let first = noted(&seats, 0);
+        assert_ne!(first, EMPTY);
+        // This very thread again: it runs where the first one has noted.
+        seats.take(seats.guest());
+        let alone = process::move_on(|cpu| cpu as u32 + 1 == first).unwrap().is_none();
+        assert_eq!(noted(&seats, seats.guest()) == first, alone);
+    }
+
+    #[test]
+    fn a_seat_that_was_left_is_nobodys() {
+        let seats = Seats::new(1);
+        seats.take(0);
+        let first = noted(&seats, 0) as usize - 1;
+        assert!(seats.is_taken(1, first) && !seats.is_taken(0, first));
+        seats.leave(0);
+        assert!(!seats.is_taken(1, first));
+    }
+}
