@@ -387,10 +387,10 @@ impl Args {
         &self.reads
     }
 
-    /// Whether anything here may make the task wait for another.
+    /// Whether memory is used that exists.
     #[inline]
-    pub(crate) fn depends(&self) -> bool {
-        !self.after.is_empty() || self.sums.count() > self.sums.outputs() || self.sums.has(READS)
+    pub(crate) const fn uses_memory(&self) -> bool {
+        self.sums.count() > self.sums.outputs() || self.sums.has(READS)
     }
 
     #[inline]

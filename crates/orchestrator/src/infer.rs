@@ -49,18 +49,8 @@ impl Orchestrator {
     ///
     /// A producer is no task of this run, or the scope of a tensor is closed. Nothing was taken.
     pub(crate) fn collect(&mut self, args: &Args) -> Result<(), SubmitError> {
-        self.edges.clear();
-        (self.accesses, self.late, self.early) = (0, 0, None);
-        for &(id, kind) in args.producers() {
-            if self.allocator.is_live(id) || self.is_failed_producer(id)? {
-                self.edges.add(id, kind);
-            }
-        }
+        self.add_producers(args)?;
         let count = args.tensors().len() + args.reads().len();
-        if count == 0 {
-            self.edges.make_distinct();
-            return Ok(());
-        }
         if self.places.len() < count {
             self.places.resize(count, None);
         }
@@ -148,6 +138,31 @@ impl Orchestrator {
                 self.late += 1;
             }
         }
+    }
+
+    /// As [`collect`](Orchestrator::collect), of a task that uses no memory.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    #[inline(never)]
+    pub(crate) fn collect_producers(&mut self, args: &Args) -> Result<(), SubmitError> {
+        self.add_producers(args)?;
+        self.edges.make_distinct();
+        Ok(())
+    }
+
+    /// The producers that the task names, and nothing else.
+    #[inline(always)]
+    fn add_producers(&mut self, args: &Args) -> Result<(), SubmitError> {
+        self.edges.clear();
+        (self.accesses, self.late, self.early) = (0, 0, None);
+        for &(id, kind) in args.producers() {
+            if self.allocator.is_live(id) || self.is_failed_producer(id)? {
+                self.edges.add(id, kind);
+            }
+        }
+        Ok(())
     }
 
     /// Whether `id`, a producer that the task names and that does not live, has failed.

@@ -44,8 +44,10 @@ impl Orchestrator {
         let mut task = task.into();
         self.check_running()?;
         self.check(task, args, wait.can_fill())?;
-        if args.depends() {
+        if args.uses_memory() {
             self.collect(args)?;
+        } else if !args.producers().is_empty() {
+            self.collect_producers(args)?;
         } else {
             self.edges.clear();
             (self.accesses, self.late) = (0, 0);
@@ -106,9 +108,7 @@ impl Orchestrator {
             return Err(SubmitError::AllocOfExisting { arg });
         }
         self.check(task, args, wait.can_fill())?;
-        if args.depends() {
-            self.collect(args)?;
-        }
+        self.collect(args)?;
         // It waits for nobody, and is complete from birth.
         self.edges.clear();
         (self.accesses, self.late) = (0, 0);

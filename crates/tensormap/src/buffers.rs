@@ -92,6 +92,7 @@ impl Buffers {
     }
 
     /// Adds the buffer at `addr`, which is not there yet.
+    #[inline]
     pub(crate) fn add(&mut self, addr: u64) -> u32 {
         // So few that a chain of more than one is rare.
         if self.live as usize * 2 >= self.heads.len() {
@@ -141,6 +142,7 @@ impl Buffers {
     }
 
     /// Twice the heads, and every buffer in its new chain.
+    #[inline(never)]
     fn spread(&mut self) {
         let heads = self.heads.len() * 2;
         self.heads.clear();
