@@ -141,6 +141,30 @@ fn two_arguments_that_touch_the_same_bytes_are_refused_if_one_is_written() {
     assert_eq!(rig.orch.tasks(), 1);
 }
 
+/// Whichever of the two is written, and whatever else there is: what is apart in one buffer, another that is written, and
+/// what is to be created, which is nowhere yet.
+#[test]
+fn arguments_that_touch_are_found_among_others() {
+    let mut rig = Rig::new(&RingSizes::default());
+    rig.open();
+    let whole = memory(0);
+    let (low, high) = (whole.view(&[10], &[0]).unwrap(), whole.view(&[10], &[1000]).unwrap());
+    let other = || existing(memory(1), InOut);
+    for (tags, overlaps) in [
+        ([InOut, Input], true),
+        ([Input, OutputExisting], true),
+        ([OutputExisting, InOut], true),
+        ([Input, Input], false),
+    ] {
+        let [first, second] = tags;
+        let mut args = tensors(&[existing(high, first), other(), existing(whole, second)]);
+        args.output(&[64], DataType::U8).unwrap();
+        let refused = rig.try_submit(&mut args).err();
+        assert_eq!(refused, overlaps.then_some(SubmitError::ArgsOverlap { first: 0, second: 2 }), "{tags:?}");
+        let _ = rig.submit(&mut tensors(&[existing(high, first), other(), existing(low, second)]));
+    }
+}
+
 /// Sixteen producers are compared as they come; what comes after them is sorted and merged at the end. Either way an
 /// edge is one, and of every kind that was asked for: here, by name before and after the sixteenth, as creators, and as
 /// what was last written.
