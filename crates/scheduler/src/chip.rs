@@ -44,20 +44,24 @@ pub struct ChipDomain {
     reserved: Vec<(u32, LaneMask)>,
     /// To which kinds of cores what has just become ready may go straight.
     straight: Straight,
-    /// A cohort was under way when the domain began to hear what has finished.
-    gathers: bool,
 }
 
-/// To which kinds of cores what has just become ready may go straight: one bit for each class, or one for all that says
-/// that it has to be found out.
+/// To which kinds of cores what has just become ready may go straight: one bit for each class, or one that says that it has
+/// to be found out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Straight(u8);
 
 impl Straight {
     const NONE: Self = Self(0);
-    /// If nothing that was handed on is still in the queues.
+    /// If no cohort is under way, and no cluster is kept for a task.
     const ASK: Self = Self(1);
+    /// If, beside that, nothing that was handed on is still in the queues.
+    const LOOK: Self = Self(2);
     const ALL: Self = Self(1 << Class::Aic as u8 | 1 << Class::Aiv as u8);
+
+    const fn is_known(self) -> bool {
+        self.0 & (Self::ASK.0 | Self::LOOK.0) == 0
+    }
 
     const fn to(self, class: Class) -> bool {
         self.0 >> class as u8 & 1 != 0
@@ -148,14 +152,7 @@ impl Placement for ChipPlacement {
     fn domain<L: Lanes>(shared: &Shared<L>, index: u16) -> ChipDomain {
         let spec = &shared.placement.spec;
         let own = (0..spec.clusters).filter(|c| c % spec.domains == index).fold(0, |own, c| own | 1u64 << c);
-        ChipDomain {
-            index,
-            own,
-            places: Places::new(own),
-            reserved: Vec::new(),
-            straight: Straight::NONE,
-            gathers: false,
-        }
+        ChipDomain { index, own, places: Places::new(own), reserved: Vec::new(), straight: Straight::NONE }
     }
 
     #[inline]
@@ -164,16 +161,8 @@ impl Placement for ChipPlacement {
     }
 
     #[inline]
-    fn begin<L: Lanes>(shared: &Shared<L>, own: &mut ChipDomain, look: bool) {
-        let to = &shared.placement;
-        own.gathers = to.cohort.is_under_way();
-        own.straight = if own.gathers || (to.idle_only() && !shared.ready.queue(Class::Mix).is_empty()) {
-            Straight::NONE
-        } else if look {
-            Straight::ASK
-        } else {
-            Straight::ALL
-        };
+    fn begin(own: &mut ChipDomain, look: bool) {
+        own.straight = if look { Straight::LOOK } else { Straight::ASK };
     }
 
     #[inline(always)]
@@ -195,7 +184,7 @@ impl Placement for ChipPlacement {
         env: &impl Env,
         look: bool,
     ) {
-        if look || own.gathers {
+        if look || shared.placement.cohort.is_under_way() {
             own.serve(shared, desk, env);
         }
     }
@@ -249,7 +238,7 @@ impl ChipDomain {
         if let Some(class) = state.kind().of_one_core()
             && !shared.rings.is_ended()
         {
-            if self.straight == Straight::ASK {
+            if !self.straight.is_known() {
                 self.find_out(shared);
             }
             if self.straight.to(class) {
@@ -274,14 +263,22 @@ impl ChipDomain {
     }
 
     /// Finds out whether anything is to be served before a task of a single core that has just become ready.
+    #[inline]
     fn find_out<L: Lanes>(&mut self, shared: &Shared<L>) {
+        let (to, ready) = (&shared.placement, &shared.ready);
         // What is handed on goes before what was published, so only that may be older.
-        let older = |class| shared.ready.queue(class).has_handed_on();
-        self.straight = Straight::NONE;
-        if !older(Class::Mix) {
-            let free = |class| u8::from(!older(class)) << class as u8;
-            self.straight = Straight(free(Class::Aic) | free(Class::Aiv));
-        }
+        let older = |class| ready.queue(class).has_handed_on();
+        let free = |class| u8::from(!older(class)) << class as u8;
+        self.straight = if to.cohort.is_under_way() || (to.idle_only() && !ready.queue(Class::Mix).is_empty())
+        {
+            Straight::NONE
+        } else if self.straight == Straight::ASK {
+            Straight::ALL
+        } else if older(Class::Mix) {
+            Straight::NONE
+        } else {
+            Straight(free(Class::Aic) | free(Class::Aiv))
+        };
     }
 
     /// Serves the ready queues, and the cohort that is under way.

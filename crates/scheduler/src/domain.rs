@@ -100,7 +100,7 @@ impl<P: Placement> Domain<P> {
             let tally = shared.ready.tally();
             let look = !self.desk.emptied || tally != self.desk.tally;
             self.desk.handed_on = false;
-            P::begin(shared, &mut self.own, look);
+            P::begin(&mut self.own, look);
             // What somebody is just pushing is his to poll for: nothing is waited for here. And news may be told of lanes
             // where nothing has changed, again and again.
             if !(self.reap(shared, env, &mut routed) || first || !self.desk.finished.is_empty()) {

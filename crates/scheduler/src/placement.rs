@@ -36,8 +36,8 @@ pub trait Placement: Debug + Send + Sync + Sized {
 
     /// The domain is about to hear what has finished. If it is to `look`, there may be something in the ready queues.
     #[inline]
-    fn begin<L: Lanes>(shared: &Shared<L, Self>, own: &mut Self::Domain, look: bool) {
-        let _ = (shared, own, look);
+    fn begin(own: &mut Self::Domain, look: bool) {
+        let _ = (own, look);
     }
 
     /// A completion has just made a task ready, which needs a lane unless the run is ended: gives it one at once, if nothing
