@@ -156,7 +156,7 @@ impl Allocator {
 
     /// What is reclaimed now. What everything before the watermark used ends where the last retired task's ends. Its slot
     /// is not yet reused: one slot of the window always stays free for that. Before anything was retired it is the last
-    /// slot of the table, still zeroed.
+    /// slot of the window, still zeroed.
     fn tail(&self, ring: usize) -> Tail {
         let watermark = self.rings.watermark(ring);
         let last = self.rings.slot(self.windows[ring].slot(watermark.wrapping_sub(1)));
@@ -195,7 +195,7 @@ impl Allocator {
     /// to be there. The caller then fills arguments and edges and publishes.
     #[track_caller]
     pub fn commit(&mut self, ring: usize, need: &Need, task: impl Into<Packed>) -> Placed {
-        self.cursors[ring & 3].make_way(need);
+        self.cursors[ring & 3].make_way_unnoted(need);
         let placed = self.commit_at(ring, need, task.into(), Location::caller());
         self.cursors[ring & 3].settle();
         placed

@@ -73,9 +73,18 @@ impl Cold {
                 | if attrs.sync_start { Kind::SYNC_START } else { 0 }
                 | if attrs.predicated { Kind::PREDICATED } else { 0 }
                 | if attrs.unordered { Kind::UNORDERED } else { 0 }
+                | if self.is_for_one_core() { Kind::ONE_CORE } else { 0 }
                 | (self.class() as u32) << Kind::CLASS
                 | u32::from(blocks) << 16,
         )
+    }
+
+    /// Whether it is one block for one core of a chip.
+    #[inline]
+    fn is_for_one_core(&self) -> bool {
+        matches!(self.shape, Shape::Aic | Shape::Aiv)
+            && self.blocks == 1
+            && self.lanes.bits().is_power_of_two()
     }
 
     /// The kind of placement that it waits for once it is ready.
@@ -149,6 +158,8 @@ impl Kind {
     const SYNC_START: u32 = 1 << 8;
     const PREDICATED: u32 = 1 << 9;
     const UNORDERED: u32 = 1 << 10;
+    /// One block for one core.
+    const ONE_CORE: u32 = 1 << 11;
     /// Where the class begins: three bits.
     const CLASS: u32 = 12;
 
@@ -233,10 +244,8 @@ impl Kind {
     #[must_use]
     #[inline]
     pub const fn of_one_core(self) -> Option<Class> {
-        const ONE_BLOCK: u32 = 1 << 16;
-        const NO_CORE: u32 = 0xE;
         const { assert!(Shape::Aic as u32 == 0 && Shape::Aiv as u32 == 1) };
-        if self.0 & (0xFFFF << 16 | Self::PREDICATED | NO_CORE) != ONE_BLOCK {
+        if self.0 & (Self::ONE_CORE | Self::PREDICATED) != Self::ONE_CORE {
             None
         } else if self.0 & 1 == 0 {
             Some(Class::Aic)

@@ -141,6 +141,13 @@ impl Cursor {
         self.usual.heap = self.usual_heap();
     }
 
+    /// As [`make_way`](Cursor::make_way), for a task that nobody noted: how large its outputs are counts nevertheless, as
+    /// the bytes held are counted by the cursor.
+    pub(crate) fn make_way_unnoted(&mut self, need: &Need) {
+        self.meter.own.heap = self.meter.own.heap.max(need.heap);
+        self.make_way(need);
+    }
+
     fn usual_heap(&self) -> u64 {
         (self.tail.heap + self.meter.high.heap).min(self.heap.end())
     }

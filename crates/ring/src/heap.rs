@@ -97,13 +97,15 @@ impl Heap {
         if bytes == 0 || used == 0 { used + bytes } else { used + self.skip(bytes) + bytes }
     }
 
-    /// Takes `bytes` that fit and that [way was made](Heap::make_way) for: the offset of the first.
+    /// Takes `bytes` that fit and that [way was made](Heap::make_way) for: the offset of the first. It is always one of the
+    /// memory: no bytes behind a full heap are at its start.
     #[inline]
     pub(crate) fn take(&mut self, bytes: u64) -> u64 {
         let start = self.head;
         debug_assert!(start + bytes <= self.end(), "nobody made way");
         self.head = start + bytes;
-        start - self.lap
+        let offset = start - self.lap;
+        if offset == self.size { 0 } else { offset }
     }
 }
 
@@ -152,6 +154,14 @@ mod tests {
         assert_eq!(take(&mut heap, 2048), 0);
         assert_eq!(heap.used(first_end), 4096);
         assert!(!heap.fits(1, first_end));
+    }
+
+    #[test]
+    fn no_bytes_behind_a_full_heap_are_at_its_start() {
+        let mut heap = Heap::new(4096);
+        assert_eq!((take(&mut heap, 1024), take(&mut heap, 0), take(&mut heap, 3072)), (0, 1024, 1024));
+        assert_eq!((take(&mut heap, 0), heap.used(0)), (0, 4096));
+        assert_eq!((take(&mut heap, 1024), heap.used(4096)), (0, 1024));
     }
 
     #[test]

@@ -13,7 +13,8 @@ use crate::table::{HEAP, Pages, Table};
 pub struct Queued(u32);
 
 impl Queued {
-    /// A window has 2^24 slots at most, so the bits between the index and the ring are free.
+    /// The index is one of all rings, of which each has 2^24 slots at most: below 2^26, so the bits between it and the ring
+    /// are free.
     const OF_ONE_CORE: u32 = 1 << (SlotRef::INDEX_BITS - 1);
 
     /// The task in `slot`, of one core or not.
@@ -326,7 +327,7 @@ mod tests {
 
     #[test]
     fn what_is_queued_is_a_slot_and_one_bit() {
-        for slot in [SlotRef::new(0, 0), SlotRef::new(3, (1 << 24) - 1)] {
+        for slot in [SlotRef::new(0, 0), SlotRef::new(3, (1 << 26) - 1)] {
             for of_one_core in [false, true] {
                 let task = Queued::new(slot, of_one_core);
                 assert_eq!((task.slot(), task.is_of_one_core()), (slot, of_one_core));

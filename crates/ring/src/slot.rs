@@ -278,11 +278,12 @@ impl Slot {
         (first, blocks)
     }
 
-    /// Blocks that nobody has claimed. For whoever took the task from a ready queue.
+    /// Blocks that nobody has claimed. For whoever took the task from a ready queue; for anybody else a guess: while another
+    /// thread takes it the slot may go to another task, and the two words are then of one task each.
     #[must_use]
     #[inline]
     pub fn blocks_left(&self) -> u32 {
-        self.kind().blocks() - self.cursor.load(Ordering::Relaxed)
+        self.kind().blocks().saturating_sub(self.cursor.load(Ordering::Relaxed))
     }
 
     /// The kind of placement that it waits for once it is ready.
@@ -340,6 +341,22 @@ mod tests {
         assert_eq!(slot.blocks_left(), 3);
         assert_eq!(slot.claim_blocks(9), (2, 3));
         assert_eq!(slot.claim_blocks(1), (5, 0));
+        // As a thread sees it that looks while another one makes it a smaller task's.
+        slot.kind.store(Cold { blocks: 1, ..cold }.kind().raw(), Ordering::Relaxed);
+        assert_eq!(slot.blocks_left(), 0);
+    }
+
+    #[test]
+    fn a_skipped_task_completes_whatever_its_lanes_are() {
+        let slot: &Slot = &crate::table::Table::new(1, crate::table::HEAP)[0];
+        for shape in [Shape::Aic, Shape::Aiv] {
+            for bits in 0..8 {
+                let cold = Cold { shape, lanes: LaneMask::from_bits(bits).unwrap(), ..Cold::default() };
+                slot.reset(TaskId::new(0, 1), cold.into());
+                assert_eq!(slot.kind().of_one_core().is_some(), cold.lanes.count() == 1, "{cold:?}");
+                assert!(slot.finish(cold.total()), "{cold:?}");
+            }
+        }
     }
 
     #[test]

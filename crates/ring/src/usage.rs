@@ -193,7 +193,7 @@ impl Meter {
         let bytes = now.heap - floor.heap;
         // Less than the largest output is skipped, once: what is held is at most as long as the heap, so that it goes
         // over the end of the heap once. One output alone lies in an empty heap, where what is skipped is nobody's.
-        let skipped = if bytes > largest { largest - Heap::ALIGN } else { 0 };
+        let skipped = if bytes > largest { largest.saturating_sub(Heap::ALIGN) } else { 0 };
         self.needed[1] = self.needed[1].max(bytes.saturating_add(skipped));
         self.is_set = set;
     }
@@ -235,6 +235,13 @@ mod tests {
         assert_eq!(meter(true, &[5000, 0, 0]), 5120);
         assert_eq!(meter(true, &[1024, 1000]), 2048);
         assert_eq!(meter(true, &[1024, 4096, 1]), 6144 + 3072);
+    }
+
+    #[test]
+    fn bytes_of_which_no_output_was_noted_are_counted_as_they_are() {
+        let mut meter = Meter::new(Stand::default());
+        meter.set_floor(true, Stand { heap: 4096, ..Stand::default() });
+        assert_eq!(meter.marks([0; 4]).heap.needed, 4096);
     }
 
     /// Every layout: the held outputs begin at any offset of a heap that is as large as was needed, or larger.

@@ -65,7 +65,7 @@ impl Allocator {
         } else if over == 0 {
             false
         } else {
-            // ORDERING: AcqRel, "pending"; pairs with the count in `Rings::complete`: whoever takes the last wait sees
+            // ORDERING: AcqRel, "pending"; pairs with the count in `Slot::take_wait`: whoever takes the last wait sees
             // what each producer wrote and its poison.
             state.pending.fetch_sub(over, mutant::order("pending-wire", Ordering::AcqRel)) == over
         };

@@ -50,6 +50,29 @@ fn long_ago(next: u32) -> impl Iterator<Item = TaskId> {
     .map(move |ago| TaskId::new(0, next.wrapping_sub(ago)))
 }
 
+/// What was taken without a note is counted when an open scope holds it, with what may be skipped.
+#[test]
+fn what_nobody_noted_is_needed_too() {
+    let (_, mut allocator) = after(0);
+    let mut outputs = |bytes| {
+        let need = Need { heap: bytes, ..Need::default() };
+        allocator.try_reserve(0, &need).unwrap();
+        let placed = allocator.commit(0, &need, Cold::default());
+        allocator.complete_unwired(&placed);
+        allocator.set_floor(0, Some(placed.id.local() + 1));
+        allocator.marks(0).heap.needed
+    };
+    assert_eq!(outputs(4096), 4096);
+    assert_eq!(outputs(1), 4096, "held since the floor was set");
+    let need = |heap| Need { heap, ..Need::default() };
+    for bytes in [4096, 1024] {
+        allocator.try_reserve(0, &need(bytes)).unwrap();
+        let _ = allocator.commit(0, &need(bytes), Cold::default());
+    }
+    allocator.set_floor(0, None);
+    assert_eq!(allocator.marks(0).heap.needed, 5120 + 3072);
+}
+
 #[test]
 fn a_task_is_retired_however_long_ago_it_was() {
     for retired in [0, 1, 5, WINDOW, 3 * WINDOW + 7] {
