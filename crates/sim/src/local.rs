@@ -13,6 +13,8 @@ const NONE: u16 = u16::MAX;
 struct Local {
     /// The pool whose worker this thread is, by its address; 0 for none.
     pool: Cell<usize>,
+    /// The number of the worker there.
+    number: Cell<u16>,
     /// The pool whose worker this thread is, while it is in its own poll of a domain; else 0.
     polling: Cell<usize>,
     /// The lane that it ran before the poll, until the poll has taken its news.
@@ -26,6 +28,7 @@ struct Local {
 prewire_sync::thread_local! {
     static LOCAL: Local = Local {
         pool: Cell::new(0),
+        number: Cell::new(0),
         polling: Cell::new(0),
         told: Cell::new(NONE),
         hot: Cell::new(NONE),
@@ -45,9 +48,22 @@ pub(crate) struct Polled {
     pub(crate) heard: bool,
 }
 
-/// This thread becomes a worker of `pool`, or of none (0).
-pub(crate) fn enter(pool: usize) {
-    LOCAL.with(|l| l.pool.set(pool));
+/// This thread becomes the worker `number` of `pool`.
+pub(crate) fn enter(pool: usize, number: u16) {
+    LOCAL.with(|l| {
+        l.pool.set(pool);
+        l.number.set(number);
+    });
+}
+
+/// This thread is a worker no longer.
+pub(crate) fn leave() {
+    LOCAL.with(|l| l.pool.set(0));
+}
+
+/// The number of this thread, if it is a worker of `pool`.
+pub(crate) fn worker_of(pool: usize) -> Option<u16> {
+    LOCAL.with(|l| (l.pool.get() == pool).then(|| l.number.get()))
 }
 
 /// Whether this thread is a worker of `pool`.

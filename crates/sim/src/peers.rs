@@ -35,24 +35,24 @@ pub(crate) fn wait(pool: &Pool, look: &mut dyn FnMut() -> bool) -> PeerWait {
             return PeerWait::Ready;
         }
     }
-    if !local::is_worker_of(pool.id()) {
-        return park(pool, look);
-    }
     let _blocked = Blocked::enter(pool);
     park(pool, look)
 }
 
 /// Runs `body`, whose wait for peers nobody sees, on a thread that is counted as blocked from the first.
 pub(crate) fn while_waiting(pool: &Pool, body: impl FnOnce()) {
-    let _blocked = local::is_worker_of(pool.id()).then(|| Blocked::enter(pool));
+    let _blocked = Blocked::enter(pool);
     body();
 }
 
-/// A worker that is counted as blocked while this lives: another one may run meanwhile.
-struct Blocked<'p>(&'p Pool);
+/// The worker with this number is counted as blocked while this lives: another one may run meanwhile, and where it was.
+struct Blocked<'p>(&'p Pool, u16);
 
 impl<'p> Blocked<'p> {
-    fn enter(pool: &'p Pool) -> Self {
+    /// None on a thread that is not a worker of `pool`.
+    fn enter(pool: &'p Pool) -> Option<Self> {
+        let number = local::worker_of(pool.id())?;
+        pool.seats.leave(number);
         pool.blocked.fetch_add(1, Ordering::Relaxed);
         let after = pool.census.block();
         pool.look_again();
@@ -64,7 +64,7 @@ impl<'p> Blocked<'p> {
                 host.quiescent();
             }
         }
-        Self(pool)
+        Some(Self(pool, number))
     }
 }
 
@@ -72,6 +72,7 @@ impl Drop for Blocked<'_> {
     fn drop(&mut self) {
         self.0.census.unblock();
         self.0.blocked.fetch_sub(1, Ordering::Relaxed);
+        self.0.seats.take(self.1);
     }
 }
 

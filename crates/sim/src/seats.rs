@@ -2,8 +2,9 @@
 //!
 //! The system balances its load every few milliseconds, and a thread that has just run counts as being where its data are.
 //! A run of a chip may be over by then, with the orchestration and the one worker that it needs having taken turns on one
-//! processor. So who has just woken up notes where, and moves on if another one of the pool is there already. Nobody is kept
-//! anywhere: a note is a hint, made now and then, and the system may place every thread as it likes from the next moment on.
+//! processor. So who has just woken up notes where, and a worker moves on if another one of the pool is there already. The
+//! guest's thread is the program's own: it notes where it is, and is left there. Nobody is kept anywhere: a note is a hint,
+//! made now and then, and the system may place every thread as it likes from the next moment on.
 
 use prewire_os::process;
 use prewire_sync::Padded;
@@ -16,7 +17,8 @@ const EMPTY: u32 = 0;
 #[derive(Debug)]
 pub(crate) struct Seats(Box<[Padded<Seat>]>);
 
-/// One more than the number of a processor, or [`EMPTY`]. Written by its thread; emptied by it, too.
+/// One more than the number of a processor, or [`EMPTY`]. Written by its thread; emptied by it, too, and the guest's by the
+/// watchman where he takes its place away.
 #[derive(Debug, Default)]
 struct Seat(AtomicU32);
 
@@ -31,7 +33,14 @@ impl Seats {
         (self.0.len() - 1) as u16
     }
 
-    /// The calling thread, whose seat is `number`, goes on: notes where, elsewhere than the others if it can.
+    /// The calling thread, the guest, goes on: notes where, and stays there.
+    pub(crate) fn note_guest(&self) {
+        if !cfg!(prewire_loom) {
+            self.note(self.guest(), process::processor());
+        }
+    }
+
+    /// The calling thread, the worker `number`, goes on: notes where, elsewhere than the others if it can.
     pub(crate) fn take(&self, number: u16) {
         if cfg!(prewire_loom) {
             return;
@@ -41,7 +50,11 @@ impl Seats {
             // Where it may not ask or move it stays.
             here = process::move_on(|cpu| self.is_taken(number, cpu)).ok().flatten().unwrap_or(here);
         }
-        self.seat(number).store(here as u32 + 1, Ordering::Relaxed);
+        self.note(number, here);
+    }
+
+    fn note(&self, number: u16, cpu: usize) {
+        self.seat(number).store(cpu as u32 + 1, Ordering::Relaxed);
     }
 
     /// The thread of seat `number` parks, or goes.
@@ -78,9 +91,23 @@ mod tests {
         let first = noted(&seats, 0);
         assert_ne!(first, EMPTY);
         // This very thread again: it runs where the first one has noted.
-        seats.take(seats.guest());
+        seats.take(1);
         let alone = process::move_on(|cpu| cpu as u32 + 1 == first).unwrap().is_none();
-        assert_eq!(noted(&seats, seats.guest()) == first, alone);
+        assert_eq!(noted(&seats, 1) == first, alone);
+    }
+
+    #[test]
+    fn a_guest_is_left_where_it_is_and_workers_make_way() {
+        let seats = Seats::new(1);
+        // The system may move this thread in between: not each time.
+        let stayed = (0..1000).any(|_| {
+            let here = process::processor();
+            seats.note(0, here);
+            seats.note_guest();
+            noted(&seats, seats.guest()) == here as u32 + 1
+        });
+        assert!(stayed);
+        assert!(seats.is_taken(0, noted(&seats, seats.guest()) as usize - 1));
     }
 
     #[test]

@@ -71,6 +71,7 @@ fn watch(pool: &Pool, host: &dyn Host) {
         let (has_work, view) = (pool.has_work(host), pool.census.view());
         let visits_now = pool.visits.load(Ordering::Relaxed);
         if has_work && had_work && visits_now == visits && view.has_guest() {
+            pool.seats.leave(pool.seats.guest());
             let _ = pool.census.guest_goes();
         }
         visits = visits_now;

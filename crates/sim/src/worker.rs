@@ -54,7 +54,7 @@ impl<'a> Worker<'a> {
     /// The thread of worker `number`. It begins parked, or, if `granted`, counted as active and searching.
     pub(crate) fn main(pool: &'a Pool, host: &'a dyn Host, number: u16, granted: bool) {
         let _guard = NoUnwind;
-        local::enter(pool.id());
+        local::enter(pool.id(), number);
         let counters = &pool.counters[usize::from(number)];
         let domain = number % pool.cores.spec.domains;
         let mut worker =
@@ -66,7 +66,7 @@ impl<'a> Worker<'a> {
             worker.run();
         }
         pool.seats.leave(number);
-        local::enter(0);
+        local::leave();
     }
 
     /// Until the pool stops. The worker is counted as active and searching when this begins.

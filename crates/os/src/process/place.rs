@@ -12,11 +12,14 @@ pub fn processor() -> usize {
 }
 
 /// Has the calling thread go on on the next processor that it may use and that is not `taken`, counted from where it is and
-/// around: on which, or none if there is none. From then on the system may place it as before.
+/// around: on which, or none if there is none. From then on the system may place it as before: its mask is narrowed for a
+/// moment and put back, so one that somebody else sets meanwhile is overwritten. Linux from 6.2 on remembers a mask that was
+/// set, and keeps to it when what the process may use is widened later.
 ///
 /// # Errors
 ///
-/// What the kernel says.
+/// What the kernel says. If it does not put the mask back, as all of it was taken from the process meanwhile, the thread may
+/// run wherever the process may.
 ///
 /// ```
 /// use prewire_os::process;
@@ -36,9 +39,21 @@ pub fn move_on(taken: impl Fn(usize) -> bool) -> io::Result<Option<usize>> {
         let mut one = CpuSet::new();
         one.set(cpu);
         sched_setaffinity(None, &one)?;
-        sched_setaffinity(None, &allowed)?;
+        put_back(&allowed)?;
     }
     Ok(free)
+}
+
+/// Gives the calling thread the mask `allowed`, or, if the kernel refuses it, whatever the process may use.
+fn put_back(allowed: &CpuSet) -> io::Result<()> {
+    let done = sched_setaffinity(None, allowed);
+    if done.is_err() {
+        let mut all = CpuSet::new();
+        (0..CpuSet::MAX_CPU).for_each(|cpu| all.set(cpu));
+        // The kernel leaves out what the process may not use. The first error is told.
+        let _ = sched_setaffinity(None, &all);
+    }
+    Ok(done?)
 }
 
 /// Has the calling thread, and what it starts from now on, run on the `nth` of the processors that it may use, counted
@@ -71,6 +86,20 @@ mod tests {
         assert!(there.is_none_or(|there| there != here && before.is_set(there)));
         assert_eq!(move_on(|_| true).unwrap(), None);
         assert_eq!(sched_getaffinity(None).unwrap(), before);
+    }
+
+    #[test]
+    fn who_cannot_get_its_mask_back_is_not_left_on_one_processor() {
+        let before = sched_getaffinity(None).unwrap();
+        std::thread::spawn(move || {
+            run_on(0).unwrap();
+            // No kernel lets a thread run nowhere.
+            assert!(put_back(&CpuSet::new()).is_err());
+            let after = sched_getaffinity(None).unwrap();
+            assert!((0..CpuSet::MAX_CPU).all(|cpu| !before.is_set(cpu) || after.is_set(cpu)));
+        })
+        .join()
+        .unwrap();
     }
 
     #[test]
