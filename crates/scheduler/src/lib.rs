@@ -9,7 +9,8 @@
 //! are dealt to the domains, or [`NodePlacement`], the children of a node, one domain.
 //!
 //! Order of service: tasks without a lane; what starts together, cohorts or groups; tasks that take a cluster; single
-//! cores, or workers. Every lane has a running and a pending place; the pending one of a lane that others could stand in
+//! cores, or workers. What has just become ready may go straight to an idle lane of the domain, before what was published
+//! and before a cohort that does not yet gather. Every lane has a running and a pending place; the pending one of a lane that others could stand in
 //! for is filled only where nothing idle is left, so that work is there when a lane finishes.
 //!
 //! **Invariant: a task is in one queue, or in the hands of one domain, or on lanes, or, once those are done with it, with

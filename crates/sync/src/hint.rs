@@ -27,7 +27,8 @@ pub fn spin_loop() {
 pub fn will_write<T>(what: &T) {
     #[cfg(all(target_arch = "x86_64", not(miri), not(any(prewire_loom, prewire_shuttle))))]
     // SAFETY: a prefetch reads and writes nothing, and faults for no address; it leaves registers, flags and the stack alone.
-    // Every processor with 64-bit mode decodes it: those without the feature do nothing.
+    // x86-64 processors made since 2006 decode it, those without the feature as nothing. Some of the first, of 2004 and
+    // 2005, refuse it: on those this crate does not run.
     unsafe {
         core::arch::asm!("prefetchw [{}]", in(reg) what, options(nostack, preserves_flags, readonly));
     }
