@@ -6,6 +6,7 @@ use prewire_tensormap::{Overlap, Region};
 
 use crate::args::{Arg, Args};
 use crate::error::SubmitError;
+use crate::infer::{check_open, check_reads_open};
 use crate::orchestrator::Orchestrator;
 use crate::sums::{INITIAL, WRITES};
 
@@ -47,7 +48,8 @@ impl Orchestrator {
     }
 
     /// What tensors are used as is legal: none is written that is another one too. Whether they are stale is told where their
-    /// producers are [collected](Orchestrator::collect).
+    /// producers are [collected](Orchestrator::collect); and here of those that overlap, as the memory of a stale one may
+    /// be another one's by now.
     fn check_tensors(&self, args: &Args, can_fill: bool) -> Result<(), SubmitError> {
         let sums = args.sums();
         if sums.has(INITIAL)
@@ -59,7 +61,14 @@ impl Orchestrator {
         if args.is_foreign() {
             return Ok(());
         }
-        if sums.has(WRITES) { check_overlaps(args.tensors()) } else { Ok(()) }
+        if !sums.has(WRITES) {
+            return Ok(());
+        }
+        check_overlaps(args.tensors()).or_else(|overlap| {
+            check_open(&self.scopes, args)?;
+            check_reads_open(&self.scopes, args)?;
+            Err(overlap)
+        })
     }
 
     /// More blocks than lanes: those that start together never would.

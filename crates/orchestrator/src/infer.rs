@@ -127,8 +127,8 @@ impl Orchestrator {
         TaskId::new(ring as u32, self.allocator.next(ring))
     }
 
-    /// Takes back what is on record of a task that is not there yet: it is recorded once it is. Others would be told of it,
-    /// or find that no such task lives.
+    /// Takes back what is on record of a task that is not there yet: it is recorded once it is. The id that it is to have
+    /// counts as one that lives, so nothing would make room by dropping it, and is another task's if this one is refused.
     #[cold]
     pub(crate) fn take_back(&mut self, args: &Args) {
         let Some(own) = self.early.take() else { return };
@@ -176,11 +176,8 @@ impl Orchestrator {
     /// As `collect`, for what is read beside the arguments.
     #[inline(never)]
     fn collect_reads(&mut self, args: &Args, infer: bool) -> Result<(), SubmitError> {
-        let number = args.tensors().len();
-        for ((tensor, scope), place) in args.reads().iter().zip(number..) {
-            if !self.scopes.is_open(scope) && !args.is_foreign() {
-                return Err(stale(number, tensor, scope));
-            }
+        check_reads_open(&self.scopes, args)?;
+        for ((tensor, _), place) in args.reads().iter().zip(args.tensors().len()..) {
             self.wait_for_owner(tensor);
             let infer = infer && !tensor.is_manual_dep();
             self.places[place] = infer.then(|| self.find(tensor, Access::Read));
@@ -305,13 +302,21 @@ impl Orchestrator {
 
 /// The first tensor whose scope is closed is an error, unless whoever submits answers for it.
 #[cold]
-fn check_open(scopes: &Scopes, args: &Args) -> Result<(), SubmitError> {
+pub(crate) fn check_open(scopes: &Scopes, args: &Args) -> Result<(), SubmitError> {
     let closed = |arg: &Arg| !arg.creates() && !scopes.is_open(arg.scope());
     match args.tensors().iter().position(closed) {
         Some(arg) if !args.is_foreign() => {
             let tensor = &args.tensors()[arg];
             Err(stale(arg, tensor.tensor(), tensor.scope()))
         }
+        _ => Ok(()),
+    }
+}
+
+/// As `check_open`, of what is read beside the arguments.
+pub(crate) fn check_reads_open(scopes: &Scopes, args: &Args) -> Result<(), SubmitError> {
+    match args.reads().iter().find(|(_, scope)| !scopes.is_open(scope)) {
+        Some((tensor, scope)) if !args.is_foreign() => Err(stale(args.tensors().len(), tensor, scope)),
         _ => Ok(()),
     }
 }

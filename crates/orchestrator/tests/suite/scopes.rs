@@ -80,6 +80,42 @@ fn a_tensor_of_a_closed_scope_is_stale() {
 }
 
 #[test]
+fn a_tensor_is_stale_too_where_another_one_has_its_memory_now() {
+    let mut rig = Rig::new(&RingSizes::default().with_heap(4096));
+    rig.open();
+    let old = rig.submit(&mut outputs(&[2048]));
+    rig.close();
+    rig.runner.run_all();
+    let mut reused = 0;
+    for _ in 0..4 {
+        rig.open();
+        let new = rig.submit(&mut outputs(&[2048]));
+        let same = new.outputs[0].buffer_addr() == old.outputs[0].buffer_addr();
+        reused += usize::from(same);
+        let tags = (TensorArgType::Input, TensorArgType::InOut);
+        let mut args = tensors(&[old.output(tags.0), new.output(tags.1)]);
+        let error = rig.try_submit(&mut args).unwrap_err();
+        assert!(
+            matches!(error, SubmitError::StaleTensor { arg: 0, owner, .. } if owner == old.id),
+            "{error:?}"
+        );
+        // A stale one that is read beside, next to arguments that do overlap.
+        let mut args = tensors(&[new.output(tags.0), new.output(tags.1)]);
+        let error = rig.try_submit(&mut args).unwrap_err();
+        assert_eq!(error, SubmitError::ArgsOverlap { first: 0, second: 1 });
+        args.read(&old.outputs[0], old.scope);
+        let error = rig.try_submit(&mut args).unwrap_err();
+        assert!(
+            matches!(error, SubmitError::StaleTensor { arg: 2, owner, .. } if owner == old.id),
+            "{error:?}"
+        );
+        rig.close();
+        rig.runner.run_all();
+    }
+    assert!(reused > 0, "the memory was given again");
+}
+
+#[test]
 fn outputs_get_their_own_bytes_at_multiples_of_1024() {
     let mut rig = Rig::new(&RingSizes::default());
     rig.open();
