@@ -153,7 +153,7 @@ impl Orchestrator {
         self.first = core::array::from_fn(|ring| self.allocator.next(ring));
         self.unordered = self.hazards != Hazards::All;
         self.recorded = Recorded::default();
-        self.stale = None;
+        (self.stale, self.early) = (None, None);
         self.tasks = 0;
     }
 

@@ -50,7 +50,7 @@ impl Orchestrator {
             self.collect_producers(args)?;
         } else {
             self.edges.clear();
-            (self.accesses, self.late) = (0, 0);
+            (self.accesses, self.late, self.early) = (0, 0, None);
         }
         if args.sums().has(UNORDERED)
             && let Err(ended) = self.give_up_order(wait)
@@ -111,12 +111,15 @@ impl Orchestrator {
         self.collect(args)?;
         // It waits for nobody, and is complete from birth.
         self.edges.clear();
-        (self.accesses, self.late) = (0, 0);
+        (self.accesses, self.late, self.early) = (0, 0, None);
         let ring = self.scopes.ring();
         let taken = self.reserve(wait, ring, args)?;
         let holds = taken.need.heap > 0 || args.is_foreign();
         let placed = self.place(ring, &taken, holds, task, site);
-        self.fill(wait, &placed, taken.need.args, args);
+        // Without words there is no header either: its place may be the oldest live task's.
+        if taken.need.args > 0 {
+            self.fill(wait, &placed, taken.need.args, args);
+        }
         self.allocator.complete_unwired(&placed);
         Ok(Submitted { id: placed.id, scope: self.scope() })
     }

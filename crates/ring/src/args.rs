@@ -117,6 +117,11 @@ impl Rings {
         words: impl Fn(&T) -> [u64; N],
         last: &[u64],
     ) {
+        debug_assert_eq!(
+            self.arg_count(placed.slot) as usize,
+            1 + items.len() * N + last.len(),
+            "as many are stored as were reserved"
+        );
         let table = &*self.rings[placed.slot.ring() & 3].args;
         let start = placed.args as usize & table.len().wrapping_sub(1);
         let Some((head, rest)) = table[start..].split_first() else { return };

@@ -1,5 +1,6 @@
 //! The argument record: what was submitted is what is read, in as many words as it takes.
 
+use core::panic::Location;
 use prewire_abi::{ChipTensor, DataType, PredicateOp, TensorArgType, ValidTensor};
 use prewire_orchestrator::{Arg, ArgTensor, Predicate, Record, packed_strides};
 use prewire_ring::RingSizes;
@@ -164,4 +165,25 @@ fn records_survive_the_end_of_the_ring() {
         }
         let _ = rig.runner.run_all();
     }
+}
+
+#[test]
+fn an_allocation_of_nothing_stores_no_word() {
+    let mut rig = Rig::new(&RingSizes::default().with_window(128).with_args(32));
+    let submit = |rig: &mut Rig, count: u64, scalars: u64| {
+        let inputs: Vec<_> = (0..count).map(|n| existing(memory(n), TensorArgType::Input)).collect();
+        let mut args = tensors(&inputs);
+        (0..scalars).for_each(|scalar| args.scalar(scalar));
+        rig.submit(&mut args)
+    };
+    // The ring of 8192 words is full: what comes next would be where the oldest task's are.
+    let oldest = submit(&mut rig, 32, 16);
+    (1..56).for_each(|_| drop(submit(&mut rig, 32, 16)));
+    let last = submit(&mut rig, 14, 15);
+    let words = |rig: &Rig, id| rig.runner.rings.arg_count(rig.slot_of(id));
+    assert_eq!((56 * words(&rig, oldest.id) + words(&rig, last.id), rig.runner.waits), (8192, 0));
+    rig.orch.alloc(&mut rig.runner, &mut nothing(), Location::caller()).unwrap();
+    assert_eq!((rig.runner.rings.usage(0).live, rig.runner.waits), (58, 0));
+    let record = Record::of(&rig.runner.rings, rig.slot_of(oldest.id));
+    assert_eq!((record.tensors(), record.scalars()), (32, 16));
 }
