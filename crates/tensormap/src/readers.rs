@@ -239,6 +239,7 @@ impl ReaderPool {
     /// Adds `task` in place, unless it is the last there already; false if there is no place. There is an entry for it.
     #[inline]
     pub(crate) fn push_in_place(&mut self, readers: &mut Readers, task: TaskId) -> bool {
+        debug_assert!(self.left() > 0, "there is an entry for it");
         let added = readers.add(task);
         self.used += u32::from(added == Added::Now);
         added != Added::No

@@ -22,7 +22,8 @@ impl TensorMap {
 
     /// [Finds](TensorMap::find) and [records](TensorMap::record) a read in one, if all of its buffer is read and nothing
     /// else of that is remembered; else it is recorded at the place that is given back. For a task that is not submitted
-    /// yet: until it is, nothing may be looked for that asks whether it lives. For as many reads as the map was
+    /// yet: until it is, or what it read is taken [back](TensorMap::unread), `life` is to say that it lives, and no entries are
+    /// to be [reserved](TensorMap::reserve) that its own may be in the way of. For as many reads as the map was
     /// [prepared](TensorMap::prepare) for.
     #[inline(always)]
     pub fn read(
@@ -65,11 +66,16 @@ impl TensorMap {
         if added { None } else { Some(Place::UNKNOWN) }
     }
 
-    /// Takes back what a [read](TensorMap::read) recorded last; whether it had.
+    /// Takes back what a [read](TensorMap::read) recorded last; whether it had. A buffer of which nothing else is remembered
+    /// goes with it.
     pub fn unread(&mut self, region: &impl Memory, task: TaskId) -> bool {
         let buffer = self.plane.buffers.find(region.buffer());
-        buffer != 0
+        let taken = buffer != 0
             && self.plane.holds_alone(buffer, region.end_from_start())
-            && self.readers.pop_in_place(&mut self.plane.buffers[buffer].readers, task)
+            && self.readers.pop_in_place(&mut self.plane.buffers[buffer].readers, task);
+        if taken {
+            self.plane.drop_if_bare(buffer);
+        }
+        taken
     }
 }

@@ -183,6 +183,16 @@ impl Plane {
         self.stamp += 1;
     }
 
+    /// Drops what is kept in place in `buffer` if it has neither a writer nor a reader, and the buffer with it if there is
+    /// no more of it.
+    pub(crate) fn drop_if_bare(&mut self, buffer: u32) {
+        let Buffer { writer, readers, .. } = &self.buffers[buffer];
+        if !writer.is_valid() && readers.is_empty() {
+            self.vacate(buffer);
+            self.buffers.release_if_empty(buffer);
+        }
+    }
+
     /// Makes a node of `grid`.
     pub(super) fn link(&mut self, grid: u32, spot: &Spot, writer: TaskId, readers: Readers) {
         let slot = self.cell_slot(spot.bucket);

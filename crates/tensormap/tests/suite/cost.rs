@@ -187,6 +187,20 @@ fn ever_new_buffers_take_constant_memory() {
 }
 
 #[test]
+fn reads_that_are_taken_back_take_constant_memory() {
+    let (capacity, task) = (16, TaskId::new(0, 5));
+    let mut map = TensorMap::new(capacity, Hazards::All);
+    for n in 0..20_000_u64 {
+        let region = Region::new(0x1000 + n * 64, 1, 0, &[64], &[1]);
+        assert!(map.prepare(1, |_| Life::Live));
+        assert!(map.read(&region, task, |_| Life::Live, |_| ()).is_none());
+        assert!(map.unread(&region, task) && map.is_empty());
+    }
+    let most = u64::from(capacity) * TensorMap::MOST_BYTES_AN_ENTRY;
+    assert!(map.memory() as u64 <= most, "{} bytes of {most}", map.memory());
+}
+
+#[test]
 fn memory_follows_use_not_capacity() {
     let tables = |map: &TensorMap, capacity: usize| map.memory() - capacity * 4;
     let map = TensorMap::new(1 << 20, Hazards::All);
