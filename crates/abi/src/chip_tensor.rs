@@ -51,8 +51,8 @@ pub struct ChipTensor {
     shapes: [u32; MAX_TENSOR_DIMS],
     extent: u64,
     strides: [u32; MAX_TENSOR_DIMS],
-    /// Padding, in which a [`ValidTensor`](crate::ValidTensor) keeps what follows from the rest: its own, and nothing in any
-    /// other record.
+    /// Padding, in which a [`ValidTensor`](crate::ValidTensor) keeps what follows from the rest. In any other record
+    /// it may be anything, as in a copy of one that was changed since, and means nothing.
     known: u32,
     pad: [u32; 8],
 }

@@ -1,7 +1,7 @@
 //! The arguments of a task as its submitter gives them, each checked when it is added.
 //!
 //! Invariant: what a submit has to know of all of them together is counted while they are added, so that it does not go
-//! over them for that.
+//! over them for that; but for how many words they take, if a tensor among them is strided.
 
 use alloc::vec::Vec;
 

@@ -1,6 +1,6 @@
 //! What the arguments of a task come to, kept while they are added.
 //!
-//! Invariant: it is what the arguments are, so that no submit goes over them to find out.
+//! Invariant: it is what the arguments are, so that no submit goes over them to find out; which of them are strided aside.
 
 use core::ops::Range;
 
