@@ -10,8 +10,7 @@ use prewire_platform::{
     Awaited, ChipSpec, LaneId, LaneSet, LaneStatus, Lanes, Poll, Token, Wait, WaitEnd, Work,
 };
 use prewire_ring::{Cold, Packed, Ready, RingSizes, Rings, RunUsage, SlotRef};
-use prewire_scheduler::{Env, Progress, Scheduler};
-use prewire_sync::Gather;
+use prewire_scheduler::{Env, Scheduler};
 use prewire_sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use prewire_sync::hint::spin_loop;
 use prewire_tensormap::Hazards;
@@ -135,10 +134,10 @@ impl Engine {
         let ended = std::thread::scope(|scope| {
             scope.spawn(|| {
                 let _ = process::run_on(1);
-                let mut gather = Gather::default();
                 while !over.load(Ordering::Relaxed) {
-                    let Progress { completed, dispatched, .. } = scheduler.poll(0, &Always);
-                    gather.pause(completed.max(dispatched));
+                    if !scheduler.poll(0, &Always).any() {
+                        spin_loop();
+                    }
                 }
             });
             // On a thread that is over afterwards: what is started later is placed as this one is.

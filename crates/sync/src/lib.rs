@@ -33,13 +33,11 @@ pub mod hint;
 pub mod mutant;
 
 mod backoff;
-mod gather;
 mod local;
 mod padded;
 mod spinning;
 
 pub use backoff::Backoff;
-pub use gather::Gather;
 #[cfg(prewire_loom)]
 #[doc(hidden)]
 pub use local::loom_thread_local;
