@@ -5,6 +5,7 @@ use prewire_ring::{Allocator, Placed, RING_COUNT};
 use prewire_tensormap::{Access, Hazards, Life, Place};
 
 use crate::args::{Arg, Args};
+use crate::edges::Edges;
 use crate::error::SubmitError;
 use crate::orchestrator::{Orchestrator, is_submitted};
 use crate::scope::{ScopeKey, Scopes};
@@ -90,10 +91,7 @@ impl Orchestrator {
                     check_open(scopes, args)?;
                 }
             }
-            let owner = tensor.owner_task_id();
-            if allocator.is_live(owner) || is_failed(allocator, first, owner) {
-                edges.add(owner, EdgeKind::BOTH);
-            }
+            add_owner(edges, allocator, first, tensor);
             if !infer || tensor.is_manual_dep() {
                 continue;
             }
@@ -178,9 +176,10 @@ impl Orchestrator {
     fn collect_reads(&mut self, args: &Args, infer: bool) -> Result<(), SubmitError> {
         check_reads_open(&self.scopes, args)?;
         for ((tensor, _), place) in args.reads().iter().zip(args.tensors().len()..) {
-            self.wait_for_owner(tensor);
+            add_owner(&mut self.edges, &self.allocator, &self.first, tensor);
             let infer = infer && !tensor.is_manual_dep();
-            self.places[place] = infer.then(|| self.find(tensor, Access::Read));
+            let found = infer.then(|| self.find(tensor, Access::Read));
+            self.record_later(place, found);
         }
         Ok(())
     }
@@ -199,45 +198,37 @@ impl Orchestrator {
             }
             let tensor = arg.tensor();
             let owner = tensor.owner_task_id();
-            if !self.wait_for_owner(tensor) && owner.is_valid() && self.is_of_this_run(owner) {
+            let waits = add_owner(&mut self.edges, &self.allocator, &self.first, tensor);
+            if !waits && owner.is_valid() && self.is_of_this_run(owner) {
                 self.stale = Some((number, owner));
             }
             if tensor.is_manual_dep() {
                 continue;
             }
-            self.places[number] = match arg.tag() {
+            let found = match arg.tag() {
                 TensorArgType::Input => {
                     self.find(tensor, Access::Read);
-                    (self.accesses, self.late) = (self.accesses - 1, self.late - 1);
                     None
                 }
                 TensorArgType::InOut => Some(self.find(tensor, Access::Write)),
-                TensorArgType::OutputExisting => {
-                    (self.accesses, self.late) = (self.accesses + 1, self.late + 1);
-                    Some(Place::default())
-                }
+                TensorArgType::OutputExisting => Some(Place::default()),
                 TensorArgType::Output | TensorArgType::NoDep => None,
             };
+            self.record_later(number, found);
         }
     }
 
-    /// Waits for who made `tensor`; whether there is such a task. Memory may outlive the run of its creator: then there is
-    /// nobody to wait for.
-    fn wait_for_owner(&mut self, tensor: &ValidTensor) -> bool {
-        let owner = tensor.owner_task_id();
-        let counts = self.allocator.is_live(owner) || is_failed(&self.allocator, &self.first, owner);
-        if counts {
-            self.edges.add(owner, EdgeKind::BOTH);
-        }
-        counts
+    /// What is accessed as number `number` was `found` there, if it is to be recorded once the task is there.
+    fn record_later(&mut self, number: usize, found: Option<Place>) {
+        self.places[number] = found;
+        self.accesses += u32::from(found.is_some());
+        self.late += u32::from(found.is_some());
     }
 
-    /// Waits for those that an access of `tensor` must come after, and counts it.
+    /// Waits for those that an access of `tensor` must come after.
     #[inline(never)]
     fn find(&mut self, tensor: &ValidTensor, access: Access) -> Place {
-        let Self { edges, map, allocator, accesses, late, .. } = self;
-        *accesses += 1;
-        *late += 1;
+        let Self { edges, map, allocator, .. } = self;
         map.find(tensor, access, |id| life(allocator, id), |id| edges.add(id, EdgeKind::WAIT))
     }
 
@@ -324,6 +315,23 @@ pub(crate) fn check_reads_open(scopes: &Scopes, args: &Args) -> Result<(), Submi
 /// Argument `arg` is a tensor of a scope that is closed.
 pub(crate) fn stale(arg: usize, tensor: &ValidTensor, scope: &ScopeKey) -> SubmitError {
     SubmitError::StaleTensor { arg, owner: tensor.owner_task_id(), scope: scope.site() }
+}
+
+/// Adds an edge to who made `tensor`; whether there is such a task. Memory may outlive the run of its creator: then there is
+/// nobody to wait for.
+#[inline(always)]
+fn add_owner(
+    edges: &mut Edges,
+    allocator: &Allocator,
+    first: &[u32; RING_COUNT],
+    tensor: &ValidTensor,
+) -> bool {
+    let owner = tensor.owner_task_id();
+    let waits = allocator.is_live(owner) || is_failed(allocator, first, owner);
+    if waits {
+        edges.add(owner, EdgeKind::BOTH);
+    }
+    waits
 }
 
 /// Whether `id`, of whatever run or of none, is a task of this run that is retired and failed: it still poisons.

@@ -2,7 +2,7 @@
 
 use loom::thread;
 use prewire_abi::{EdgeKind, LaneMask, Shape};
-use prewire_ring::{Cold, Need, Verdict};
+use prewire_ring::{Cold, Need, Routed, SlotRef, Verdict};
 use std::sync::Arc;
 
 use crate::graph::{Graph, Outputs, complete, completer};
@@ -124,6 +124,17 @@ fn the_last_wait_sees_the_poison() {
     });
 }
 
+/// A thread that fails the task in `slot`, and hands nobody out to run.
+fn fails(graph: &Graph, slot: SlotRef) -> thread::JoinHandle<Routed> {
+    let rings = Arc::clone(&graph.rings);
+    thread::spawn(move || {
+        rings.slot(slot).fail();
+        let routed = complete(&rings, slot, |slot| panic!("{slot:?} was handed out to run"));
+        rings.advance(0);
+        routed
+    })
+}
+
 /// A producer that fails while its consumer is wired poisons it, whether the consumer was linked or came too late, and
 /// whether the producer was retired by then or not.
 ///
@@ -133,15 +144,7 @@ fn a_failure_during_wiring_poisons() {
     model(|| {
         let mut graph = Graph::new();
         let producer = graph.root(0);
-        let failing = {
-            let rings = Arc::clone(&graph.rings);
-            thread::spawn(move || {
-                rings.slot(producer.slot).fail();
-                let routed = complete(&rings, producer.slot, |slot| panic!("{slot:?} was handed out to run"));
-                rings.advance(0);
-                routed
-            })
-        };
+        let failing = fails(&graph, producer.slot);
         graph.rings.advance(0);
         assert_ne!(graph.allocator.retired(producer.id), Some(false), "a failed task passes for a sound one");
         let (consumer, ready) = graph.consumer(&[(producer.id, EdgeKind::BOTH)]);
@@ -166,14 +169,7 @@ fn a_failed_task_poisons_beyond_its_slot() {
     model(|| {
         let mut graph = Graph::new();
         let producer = graph.root(0);
-        let failing = {
-            let rings = Arc::clone(&graph.rings);
-            thread::spawn(move || {
-                rings.slot(producer.slot).fail();
-                let _ = complete(&rings, producer.slot, |slot| panic!("{slot:?} was handed out to run"));
-                rings.advance(0);
-            })
-        };
+        let failing = fails(&graph, producer.slot);
         // As long as there is room; the fourth of them gets the producer's slot.
         let mut taken = 0;
         while taken < 4 && graph.allocator.try_reserve(0, &Need::default()).is_ok() {
@@ -182,7 +178,7 @@ fn a_failed_task_poisons_beyond_its_slot() {
             graph.rings.advance(0);
             taken += 1;
         }
-        failing.join().unwrap();
+        let _ = failing.join().unwrap();
         graph.rings.advance(0);
         let (consumer, ready) = graph.consumer(&[(producer.id, EdgeKind::BOTH)]);
         assert!(ready, "{taken} tasks on, it waits for a task that has ended");

@@ -19,7 +19,7 @@ impl TensorMap {
         region: &impl Memory,
         access: Access,
         life: impl Fn(TaskId) -> Life,
-        mut dep: impl FnMut(TaskId),
+        dep: impl FnMut(TaskId),
     ) -> Place {
         let buffer = self.plane.buffers.find(region.buffer());
         if buffer == 0 {
@@ -34,12 +34,8 @@ impl TensorMap {
         let Buffer { writer, readers, .. } = &mut self.plane.buffers[buffer];
         if access == Access::Write && !readers.is_empty() {
             self.find_readers(buffer, life, dep);
-        } else if writer.is_valid() {
-            if life(*writer) != Life::Retired {
-                dep(*writer);
-            } else if !readers.is_empty() {
-                self.readers.drop_writer(writer);
-            }
+        } else {
+            Self::report_writer(&mut self.readers, writer, readers, life, dep);
         }
         Place::new(At::Buffer(buffer), self.plane.stamp())
     }
@@ -52,7 +48,7 @@ impl TensorMap {
         region: &impl Memory,
         access: Access,
         life: impl Fn(TaskId) -> Life,
-        mut dep: impl FnMut(TaskId),
+        dep: impl FnMut(TaskId),
     ) -> Place {
         let writing = access == Access::Write;
         if writing && self.hazards == Hazards::Raw {
@@ -65,14 +61,28 @@ impl TensorMap {
         let looks = writing || self.hazards == Hazards::RawWaw;
         if looks && !readers.is_empty() {
             self.find_readers(buffer, life, dep);
-        } else if writer.is_valid() {
+        } else {
+            Self::report_writer(&mut self.readers, writer, readers, life, dep);
+        }
+        Place::new(At::Buffer(buffer), self.plane.stamp())
+    }
+
+    /// Reports the writer of a region, unless it retired; then it is dropped where readers keep the region.
+    #[inline(always)]
+    pub(super) fn report_writer(
+        pool: &mut ReaderPool,
+        writer: &mut TaskId,
+        readers: &Readers,
+        life: impl Fn(TaskId) -> Life,
+        mut dep: impl FnMut(TaskId),
+    ) {
+        if writer.is_valid() {
             if life(*writer) != Life::Retired {
                 dep(*writer);
             } else if !readers.is_empty() {
-                self.readers.drop_writer(writer);
+                pool.drop_writer(writer);
             }
         }
-        Place::new(At::Buffer(buffer), self.plane.stamp())
     }
 
     /// As `find`, where the region is the only one of its buffer and its readers count.

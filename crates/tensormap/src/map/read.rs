@@ -31,7 +31,7 @@ impl TensorMap {
         region: &impl Memory,
         task: TaskId,
         life: impl Fn(TaskId) -> Life,
-        mut dep: impl FnMut(TaskId),
+        dep: impl FnMut(TaskId),
     ) -> Option<Place> {
         let buffer = self.plane.buffers.find(region.buffer());
         let end = region.end_from_start();
@@ -42,13 +42,7 @@ impl TensorMap {
             return Some(self.find_among(buffer, &region.region(), Access::Read, life, dep));
         }
         let Buffer { writer, readers, .. } = &mut self.plane.buffers[buffer];
-        if writer.is_valid() {
-            if life(*writer) != Life::Retired {
-                dep(*writer);
-            } else if !readers.is_empty() {
-                self.readers.drop_writer(writer);
-            }
-        }
+        Self::report_writer(&mut self.readers, writer, readers, life, dep);
         if self.readers.push_in_place(readers, task) {
             return None;
         }
