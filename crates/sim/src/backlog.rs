@@ -2,8 +2,9 @@
 //! not been polled for by the worker that ran them.
 //!
 //! Leaving is worth it while sub-tasks are brief, as one poll then does for many. It must not make the consumers of a
-//! task wait for a long kernel that happens to be next. So a backlog that took longer than [`BRIEF`] to gather is the last
-//! one for a while, and from then on they may be longer again only bit by bit.
+//! task wait for a long kernel that happens to be next. So the next backlog is as long as what gathers within [`BRIEF`] at
+//! the pace of the last one, and longer than that one only bit by bit; where not even two sub-tasks would gather, it is
+//! the last one for a while.
 
 use core::time::Duration;
 
@@ -55,14 +56,16 @@ impl Backlog {
         if self.left == 0 {
             return;
         }
+        // With the one that was polled for at once.
+        let gathered = self.left + 1;
         self.left = 0;
         let now = now();
-        let brief = match (self.since, now) {
-            (Some(since), Some(now)) => now.saturating_sub(since) <= BRIEF,
-            _ => true,
+        let spent = match (self.since, now) {
+            (Some(since), Some(now)) => now.saturating_sub(since),
+            _ => Duration::ZERO,
         };
         self.since = now;
-        self.most = if brief { (2 * self.most).min(MOST) } else { 1 };
+        self.most = fit(gathered, spent).min(2 * self.most).min(MOST);
     }
 
     /// The worker has done something else: what it runs from now on is timed anew, and worth another try.
@@ -70,6 +73,13 @@ impl Backlog {
         self.since = None;
         self.most = self.most.max(2);
     }
+}
+
+/// How many gather within [`BRIEF`] where `gathered` did in the time `spent`; at least one.
+fn fit(gathered: u32, spent: Duration) -> u32 {
+    let nanos = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+    let fit = u64::from(gathered) * nanos(BRIEF) / nanos(spent).max(1);
+    u32::try_from(fit).unwrap_or(u32::MAX).max(1)
 }
 
 /// A model has no time, and must not do other things when it is slow.
@@ -107,6 +117,15 @@ mod tests {
         assert_eq!(fill(&mut backlog), 0);
         backlog.begin();
         assert_eq!(fill(&mut backlog), 1);
+    }
+
+    #[test]
+    fn it_is_as_long_as_what_gathers_while_it_is_brief() {
+        assert_eq!(fit(16, BRIEF), 16);
+        assert_eq!(fit(16, 2 * BRIEF), 8);
+        assert_eq!(fit(2, BRIEF / 8), 16);
+        assert_eq!((fit(2, 2 * BRIEF), fit(2, 1000 * BRIEF)), (1, 1));
+        assert_eq!(fit(2, Duration::ZERO), u32::try_from(2 * BRIEF.as_nanos()).unwrap());
     }
 
     #[test]
