@@ -196,8 +196,14 @@ fn submit_all(
                 }
                 _ => {}
             }
-            for tensor in reads.parts(froms) {
-                task = task.input(tensor);
+            if reads.most == 1 {
+                for from in froms.chunks(1) {
+                    task = task.input(reads.part(from));
+                }
+            } else {
+                for tensor in reads.parts(froms) {
+                    task = task.input(tensor);
+                }
             }
             let stamp = Stamp { run, timestep, point }.word();
             task.output_into(writes.part(&[point])).scalar(stamp).go()?;

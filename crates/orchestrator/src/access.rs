@@ -5,8 +5,9 @@ use prewire_platform::{Awaited, Poll, Wait, WaitEnd};
 use prewire_ring::Allocator;
 use prewire_tensormap::Access;
 
+use crate::collect::stale;
 use crate::error::SubmitError;
-use crate::infer::{life, stale};
+use crate::infer::life;
 use crate::orchestrator::Orchestrator;
 use crate::scope::ScopeKey;
 

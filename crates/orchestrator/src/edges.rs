@@ -9,33 +9,45 @@ use prewire_abi::{EdgeKind, TaskId};
 const FEW: usize = 16;
 
 /// Edges by producer. Distinct once [`make_distinct`](Edges::make_distinct) was called.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Edges {
     all: Vec<(TaskId, EdgeKind)>,
-    /// The numbers of the producers below 64, as bits: who has a bit that is not set is a new one.
-    seen: u64,
+    /// Where the last one is whose number is this modulo 64, if there is such a one and they are not many; else anything.
+    places: [u8; 64],
+}
+
+impl Default for Edges {
+    fn default() -> Self {
+        Self { all: Vec::new(), places: [0; 64] }
+    }
 }
 
 impl Edges {
     #[inline]
     pub(crate) fn clear(&mut self) {
         self.all.clear();
-        self.seen = 0;
     }
 
-    /// Adds an edge. Few are compared in place, where their bit says that they may be there; many are sorted at the end.
+    /// Adds an edge. One that is where its number says is added to; few others with its number are compared in place, and
+    /// many are sorted at the end.
     #[inline(always)]
     pub(crate) fn add(&mut self, id: TaskId, kind: EdgeKind) {
-        let bit = 1 << (id.local() & 63);
-        if self.seen & bit != 0 && self.add_again(id, kind) {
-            return;
+        let number = (id.local() & 63) as usize;
+        if let Some(edge) = self.all.get_mut(usize::from(self.places[number])) {
+            if edge.0 == id {
+                edge.1 |= kind;
+                return;
+            }
+            if (edge.0.local() ^ id.local()) & 63 == 0 && self.add_again(id, kind) {
+                return;
+            }
         }
-        self.seen |= bit;
+        self.places[number] = self.all.len() as u8;
         self.all.push((id, kind));
     }
 
     /// Adds to an edge that is there already, unless there are many.
-    #[inline(never)]
+    #[cold]
     fn add_again(&mut self, id: TaskId, kind: EdgeKind) -> bool {
         if self.all.len() >= FEW {
             return false;

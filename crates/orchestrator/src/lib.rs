@@ -22,6 +22,7 @@ extern crate alloc;
 mod access;
 mod args;
 mod check;
+mod collect;
 mod edges;
 mod error;
 mod infer;

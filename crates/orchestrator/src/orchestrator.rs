@@ -88,12 +88,11 @@ pub struct Orchestrator {
     pub(crate) scopes: Scopes,
     /// Producers of the task being submitted.
     pub(crate) edges: Edges,
-    /// Where the tensor map came across what it accesses: one for each argument, and for each tensor that is read beside. Behind
-    /// them is what is left of earlier tasks.
-    pub(crate) places: Vec<Option<Place>>,
-    /// How many accesses the tensor map is to remember, and how many of them it does not yet.
+    /// How many of its accesses the tensor map is to remember.
     pub(crate) accesses: u32,
-    pub(crate) late: u32,
+    /// Those that it does not remember yet: which argument, or tensor that is read beside, ascending; and where the map came
+    /// across it.
+    pub(crate) late: Vec<(u32, Place)>,
     /// The id under which reads are on record, though no such task was submitted yet.
     pub(crate) early: Option<TaskId>,
     /// The first local number of this run, by ring.
@@ -127,9 +126,8 @@ impl Orchestrator {
             hazards,
             scopes: Scopes::default(),
             edges: Edges::default(),
-            places: Vec::new(),
             accesses: 0,
-            late: 0,
+            late: Vec::new(),
             early: None,
             first: [0; RING_COUNT],
             stale: None,

@@ -37,7 +37,7 @@ impl Orchestrator {
         ring: usize,
         args: &Args,
     ) -> Result<Taken, SubmitError> {
-        let entries = self.late;
+        let entries = self.late.len() as u32;
         if entries > self.map.capacity() {
             return Err(SubmitError::TensorMapDeadlock { wanted: entries, capacity: self.map.capacity() });
         }

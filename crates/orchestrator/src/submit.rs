@@ -49,8 +49,7 @@ impl Orchestrator {
         } else if !args.producers().is_empty() {
             self.collect_producers(args)?;
         } else {
-            self.edges.clear();
-            (self.accesses, self.late, self.early) = (0, 0, None);
+            self.forget_accesses();
         }
         if args.sums().has(UNORDERED)
             && let Err(ended) = self.give_up_order(wait)
@@ -71,7 +70,7 @@ impl Orchestrator {
             }
         };
         self.count_task();
-        if self.late > 0 {
+        if !self.late.is_empty() {
             self.record_accesses(&placed, args);
         }
         if need.args > 0 {
@@ -110,8 +109,7 @@ impl Orchestrator {
         self.check(task, args, wait.can_fill())?;
         self.collect(args)?;
         // It waits for nobody, and is complete from birth.
-        self.edges.clear();
-        (self.accesses, self.late, self.early) = (0, 0, None);
+        self.forget_accesses();
         let ring = self.scopes.ring();
         let taken = self.reserve(wait, ring, args)?;
         let holds = taken.need.heap > 0 || args.is_foreign();
@@ -139,11 +137,12 @@ impl Orchestrator {
         }
         // Where there was none for all of it, nothing of it is on record, so entries may be looked for.
         let allocator = &self.allocator;
-        if self.late > 0 && !self.map.reserve(self.late, &|id| life(allocator, id)) {
+        let late = self.late.len() as u32;
+        if late > 0 && !self.map.reserve(late, &|id| life(allocator, id)) {
             return None;
         }
         let placed = self.allocator.take(ring, need, task, site)?;
-        self.recorded.note(ring, self.accesses, self.map.len() + self.late);
+        self.recorded.note(ring, self.accesses, self.map.len() + late);
         Some(placed)
     }
 

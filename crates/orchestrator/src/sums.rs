@@ -84,12 +84,6 @@ impl Sums {
         self.flags & flags != 0
     }
 
-    /// Whether nothing about the tensors has to be checked: none that exists is written, and none is to be filled.
-    #[inline]
-    pub(crate) const fn is_plain(&self) -> bool {
-        !self.has(WRITES | INITIAL)
-    }
-
     /// Counts a tensor that exists, of this kind, with its tag in byte 2.
     #[inline]
     pub(crate) const fn add(&mut self, kind: u32) {

@@ -41,6 +41,31 @@ pub struct Allocator {
     failures: [Failures; RING_COUNT],
 }
 
+/// The tasks of one ring that were alive a moment ago.
+#[derive(Clone, Copy, Debug)]
+pub struct Alive {
+    ring: u32,
+    oldest: u32,
+    count: u32,
+}
+
+impl Alive {
+    /// Whether `id`, of whatever run or of none, is one of them.
+    #[must_use]
+    #[inline]
+    pub fn has(&self, id: TaskId) -> bool {
+        id.ring() == self.ring && id.local().wrapping_sub(self.oldest) < self.count
+    }
+
+    /// Whether `id`, a task of this run or the one that is submitted next, is one of them or the next; none if it is of another
+    /// ring.
+    #[must_use]
+    #[inline]
+    pub fn has_or_next(&self, id: TaskId) -> Option<bool> {
+        (id.ring() == self.ring).then_some(id.local().wrapping_sub(self.oldest) <= self.count)
+    }
+}
+
 /// What became of a task that was submitted before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fate {
@@ -277,6 +302,14 @@ impl Allocator {
             let (watermark, next) = (self.rings.rings[ring].watermark(), self.cursors[ring].next);
             id.local().wrapping_sub(watermark) < next.wrapping_sub(watermark)
         }
+    }
+
+    /// The tasks of `ring` that live now, for looking at many tasks.
+    #[must_use]
+    #[inline]
+    pub fn alive(&self, ring: usize) -> Alive {
+        let oldest = self.rings.rings[ring & 3].watermark();
+        Alive { ring: ring as u32 & 3, oldest, count: self.cursors[ring & 3].next.wrapping_sub(oldest) }
     }
 
     /// Whether `id`, a task of this run or the one that is submitted next, is retired; and if so, whether it failed.

@@ -63,7 +63,7 @@ mod table;
 mod usage;
 mod wire;
 
-pub use allocator::{Allocator, Placed};
+pub use allocator::{Alive, Allocator, Placed};
 pub use args::{ArgTable, ArgWords};
 pub use claim::{Bytes, Claim};
 pub use cold::{Attrs, Cold, Kind, Packed};

@@ -63,7 +63,7 @@ pub(crate) struct Pool {
     pub(crate) seats: Seats,
     /// How often somebody who is no worker has made work: the guest, or who polls for what was raised or ended outside.
     /// Raised by each of them: a count that goes back would make a guest that moves look like one that is stuck.
-    pub(crate) visits: AtomicU64,
+    pub(crate) visits: Padded<AtomicU64>,
     /// Workers that may be active when none is stuck.
     pub(crate) base: u16,
     /// Workers that there may be.
@@ -98,7 +98,7 @@ impl Pool {
             peers: Event::new(),
             counters: counters(most),
             seats: Seats::new(most),
-            visits: AtomicU64::new(0),
+            visits: Padded::new(AtomicU64::new(0)),
             base,
             most,
             grow_after,

@@ -37,6 +37,12 @@ impl Readers {
         u32::from(self.few) | self.chunk == 0
     }
 
+    /// Whether all are in place.
+    #[inline]
+    pub(crate) fn are_few(&self) -> bool {
+        self.chunk == 0
+    }
+
     /// Whether `task` was the last to be put in place.
     #[inline]
     fn is_last(&self, task: TaskId) -> bool {
@@ -300,6 +306,26 @@ impl ReaderPool {
         self.tidy(readers, &mut seen, life, kept);
         if readers.chunk != 0 {
             self.look_at_chunks(readers, &mut seen, life, kept);
+        }
+        seen
+    }
+
+    /// Calls `kept` with the readers in place that did not retire, and leaves them as they are.
+    #[inline(always)]
+    pub(crate) fn tell(
+        &mut self,
+        readers: &Readers,
+        life: &impl Fn(TaskId) -> Life,
+        kept: &mut impl FnMut(TaskId),
+    ) -> Seen {
+        let mut seen = Seen::default();
+        let ids = &readers.ids[..FEW.min(readers.few.into())];
+        self.visited += ids.len() as u64;
+        for &local in ids {
+            let task = TaskId::new(readers.ring.into(), local);
+            if seen.stays(life(task)) {
+                kept(task);
+            }
         }
         seen
     }

@@ -4,6 +4,7 @@
 mod deadlock;
 mod edges;
 mod lines;
+mod overlaps;
 mod reclaim;
 mod record;
 mod refused;

@@ -19,7 +19,7 @@ impl TensorMap {
         region: &impl Memory,
         access: Access,
         life: impl Fn(TaskId) -> Life,
-        dep: impl FnMut(TaskId),
+        mut dep: impl FnMut(TaskId),
     ) -> Place {
         let buffer = self.plane.buffers.find(region.buffer());
         if buffer == 0 {
@@ -32,10 +32,16 @@ impl TensorMap {
             return self.find_among(buffer, &region.region(), access, life, dep);
         }
         let Buffer { writer, readers, .. } = &mut self.plane.buffers[buffer];
-        if access == Access::Write && !readers.is_empty() {
+        if access == Access::Read || readers.is_empty() {
+            Self::report_writer(&mut self.readers, writer, readers, life, dep);
+        } else if !readers.are_few() {
             self.find_readers(buffer, life, dep);
         } else {
-            Self::report_writer(&mut self.readers, writer, readers, life, dep);
+            // Not dropped here, those that retired neither: what is about to be recorded drops all of them.
+            let seen = self.readers.tell(readers, &life, &mut dep);
+            if !seen.live && writer.is_valid() && life(*writer) != Life::Retired {
+                dep(*writer);
+            }
         }
         Place::new(At::Buffer(buffer), self.plane.stamp())
     }
