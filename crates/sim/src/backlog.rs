@@ -35,6 +35,11 @@ impl Backlog {
         self.left == 0
     }
 
+    /// Whether sub-tasks are brief, as far as it is known.
+    pub(crate) const fn is_brief(&self) -> bool {
+        self.most > 1
+    }
+
     /// Whether one more may be left.
     #[inline]
     pub(crate) const fn has_room(&self) -> bool {

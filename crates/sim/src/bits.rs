@@ -51,6 +51,19 @@ impl LaneBits {
         LaneSet(u128::from(take(&self.words[0])) | u128::from(take(&self.words[1])) << 64)
     }
 
+    /// Takes those of `lanes` out that are in. Costs two loads when there is none.
+    pub(crate) fn take(&self, lanes: LaneSet) -> LaneSet {
+        let take = |word: &AtomicU64, bits: u64| {
+            if word.load(Ordering::Relaxed) & bits == 0 {
+                return 0;
+            }
+            // ORDERING: Acquire, "lane-bit"; pairs with insert and insert_all.
+            word.fetch_and(!bits, mutant::order("lane-take", Ordering::Acquire)) & bits
+        };
+        let (low, high) = (lanes.0 as u64, (lanes.0 >> 64) as u64);
+        LaneSet(u128::from(take(&self.words[0], low)) | u128::from(take(&self.words[1], high)) << 64)
+    }
+
     /// What is in it, at a glance.
     pub(crate) fn peek(&self) -> u128 {
         let word = |i: usize| u128::from(self.words[i].load(Ordering::Relaxed));
@@ -62,13 +75,15 @@ impl LaneBits {
         self.words.iter().all(|w| w.load(Ordering::Relaxed) == 0)
     }
 
-    /// Takes out the first lane from `start` on, going around; `None` if the set was empty.
-    pub(crate) fn claim(&self, start: LaneId) -> Option<u16> {
+    /// Takes out the first lane from `start` on, going around, of those that are in `first`, or of all if none of them is
+    /// in; `None` if the set was empty.
+    pub(crate) fn claim(&self, start: LaneId, first: LaneSet) -> Option<u16> {
         loop {
             let seen = self.peek();
             if seen == 0 {
                 return None;
             }
+            let seen = if seen & first.0 != 0 { seen & first.0 } else { seen };
             let start = u32::from(start.0) & 127;
             let lane = (seen.rotate_right(start).trailing_zeros() + start) & 127;
             let lane = lane as u16;
@@ -90,10 +105,16 @@ mod tests {
         for lane in [3, 64, 127] {
             bits.insert(lane);
         }
-        assert_eq!(bits.claim(LaneId(64)), Some(64));
-        assert_eq!(bits.claim(LaneId(65)), Some(127));
-        assert_eq!(bits.claim(LaneId(65)), Some(3));
-        assert_eq!(bits.claim(LaneId(65)), None);
+        let claim = |start| bits.claim(LaneId(start), LaneSet::EMPTY);
+        assert_eq!([claim(64), claim(65), claim(65), claim(65)], [Some(64), Some(127), Some(3), None]);
+    }
+
+    #[test]
+    fn lanes_that_come_first_are_claimed_first() {
+        let bits = LaneBits::default();
+        bits.insert_all(LaneSet(0b1111));
+        let claim = |start| bits.claim(LaneId(start), LaneSet(0b0101));
+        assert_eq!([claim(1), claim(1), claim(1), claim(1)], [Some(2), Some(0), Some(1), Some(3)]);
     }
 
     #[test]
@@ -101,7 +122,9 @@ mod tests {
         let bits = LaneBits::default();
         bits.insert_all(LaneSet(1 | 1 << 100));
         assert!(bits.remove(100) && !bits.remove(100));
-        assert_eq!(bits.take_all(), LaneSet(1));
+        bits.insert_all(LaneSet(0b1110));
+        assert_eq!(bits.take(LaneSet(0b10110 | 1 << 100)), LaneSet(0b0110));
+        assert_eq!(bits.take_all(), LaneSet(0b1001));
         assert!(bits.is_empty() && bits.take_all().is_empty());
     }
 }

@@ -1,7 +1,9 @@
 //! All cores of a chip: who has work that nobody has taken up yet, and who has news for its scheduler domain.
 //!
-//! A lane is in the queue of its domain when, and only when, its gate is not 0 and nobody owns it: taking it out of the
-//! queue is becoming its owner.
+//! A lane is in one of the queues when, and only when, its gate is not 0 and nobody owns it: taking it out of the
+//! queue is becoming its owner. There is a queue for each thread that may run cores, its stand: what its own polls
+//! dispatch stays there, and others take from it when they have nothing of their own. Beside it lie the news that the
+//! thread has left for its next poll. So threads that have enough to do touch no line of each other's for it.
 
 use crate::bits::LaneBits;
 use crate::error::Fault;
@@ -15,11 +17,24 @@ use std::sync::OnceLock;
 struct Domain {
     /// Which lanes it drives.
     lanes: LaneSet,
-    /// Lanes that have work and no owner.
-    queue: Padded<LaneBits>,
-    /// Lanes that have finished something since the domain last asked, and that no poll was told of directly.
+    /// Lanes that have finished something since the domain last asked, that no poll was told of directly and that are not
+    /// left at a stand.
     news: Padded<LaneBits>,
 }
+
+/// What a thread that runs cores shares with the others. Workers with the same number modulo that of the stands have one
+/// together.
+#[derive(Debug, Default)]
+struct Stand {
+    /// Lanes that have work and no owner. Put in by workers of this stand, taken by anybody.
+    queue: LaneBits,
+    /// Lanes that have finished something, which a worker of this stand has left for its next poll. Taken by it, or by
+    /// whoever has nothing to do.
+    left: LaneBits,
+}
+
+/// The most stands: who looks for work looks at each of them.
+const MOST_STANDS: u16 = 16;
 
 /// The cores.
 #[derive(Debug)]
@@ -29,12 +44,14 @@ pub(crate) struct Cores {
     /// The domain of each lane.
     of: Box<[u8]>,
     domains: Box<[Domain]>,
+    stands: Box<[Padded<Stand>]>,
     /// The first breach of the protocol.
     fault: OnceLock<Fault>,
 }
 
 impl Cores {
-    pub(crate) fn new(spec: ChipSpec) -> Self {
+    /// The cores of a chip, for `threads` that run them at a time.
+    pub(crate) fn new(spec: ChipSpec, threads: u16) -> Self {
         let cores = 0..spec.cores();
         let domain = |lane: u16| {
             let cluster = if lane < spec.clusters { lane } else { (lane - spec.clusters) / 2 };
@@ -45,7 +62,9 @@ impl Cores {
         for lane in cores.clone() {
             domains[usize::from(of[usize::from(lane)])].lanes.insert(LaneId(lane));
         }
-        Self { cores: cores.map(|_| Core::new(&spec)).collect(), of, domains, fault: OnceLock::new(), spec }
+        let stands = (0..threads.clamp(1, MOST_STANDS)).map(|_| Padded::default()).collect();
+        let cores = cores.map(|_| Core::new(&spec)).collect();
+        Self { cores, of, domains, stands, fault: OnceLock::new(), spec }
     }
 
     /// As after power-on, with the dispatch paths open. Only while nobody runs or dispatches.
@@ -55,7 +74,10 @@ impl Cores {
             core.open(&self.spec);
         }
         for domain in &self.domains {
-            let _ = (domain.queue.take_all(), domain.news.take_all());
+            let _ = domain.news.take_all();
+        }
+        for stand in &self.stands {
+            let _ = (stand.queue.take_all(), stand.left.take_all());
         }
     }
 
@@ -127,41 +149,117 @@ impl Cores {
         Some(false)
     }
 
-    /// Owner: gives the lane to the queue.
-    #[inline]
-    pub(crate) fn enqueue(&self, lane: u16) {
-        self.domains[usize::from(self.of[usize::from(lane)])].queue.insert(lane);
+    /// Which stand is that of the worker `number`.
+    pub(crate) fn stand_of(&self, number: u16) -> u16 {
+        number % self.stands.len() as u16
     }
 
-    /// Owner: gives all these lanes to their queues.
     #[inline]
-    pub(crate) fn enqueue_all(&self, lanes: LaneSet) {
-        for domain in &self.domains {
-            domain.queue.insert_all(LaneSet(lanes.0 & domain.lanes.0));
-        }
+    fn stand(&self, stand: u16) -> &Stand {
+        &self.stands[usize::from(stand)]
     }
 
-    /// Takes a lane out of a queue, looking at the domains from `domain` on and at the lanes from `from` on.
+    /// The other stands, from the next one on and around.
+    fn stands_beside(&self, stand: u16) -> impl Iterator<Item = &Stand> {
+        let (before, after) = self.stands.split_at(usize::from(stand) + 1);
+        after.iter().chain(&before[..usize::from(stand)]).map(|stand| &**stand)
+    }
+
+    /// The lanes of a domain.
+    fn lanes_of(&self, domain: u16) -> LaneSet {
+        self.domains.get(usize::from(domain)).map_or(LaneSet::EMPTY, |d| d.lanes)
+    }
+
+    /// Owner: gives the lane to the queue of `stand`.
     #[inline]
-    pub(crate) fn claim(&self, domain: u16, from: u16) -> Option<u16> {
-        let (before, after) = self.domains.split_at(usize::from(domain).min(self.domains.len()));
-        after.iter().chain(before).find_map(|d| d.queue.claim(LaneId(from)))
+    pub(crate) fn enqueue(&self, stand: u16, lane: u16) {
+        self.stand(stand).queue.insert(lane);
+    }
+
+    /// Owner: gives all these lanes to that queue.
+    #[inline]
+    pub(crate) fn enqueue_all(&self, stand: u16, lanes: LaneSet) {
+        self.stand(stand).queue.insert_all(lanes);
+    }
+
+    /// Takes a lane out of the queue of `stand`, one of `domain` if there is one, looking at the lanes from
+    /// `from` on.
+    #[inline]
+    pub(crate) fn claim(&self, stand: u16, domain: u16, from: u16) -> Option<u16> {
+        self.stand(stand).queue.claim(LaneId(from), self.lanes_of(domain))
+    }
+
+    /// Takes lanes of one domain out of the queue of another stand, half of those that are there: of
+    /// `domain` if there are any.
+    pub(crate) fn steal(&self, stand: u16, domain: u16) -> LaneSet {
+        let half = |other: &Stand| {
+            let queue = other.queue.peek();
+            let mut lanes = LaneSet(queue & self.lanes_of(domain).0);
+            if lanes.is_empty() && queue != 0 {
+                lanes.0 = queue & self.lanes_of(self.domain(queue.trailing_zeros() as u16)).0;
+            }
+            for _ in 0..lanes.0.count_ones() / 2 {
+                let _ = lanes.pop();
+            }
+            other.queue.take(lanes)
+        };
+        self.stands_beside(stand).map(half).find(|lanes| !lanes.is_empty()).unwrap_or(LaneSet::EMPTY)
     }
 
     /// Takes this lane out of its queue; false if it was not there.
     pub(crate) fn claim_this(&self, lane: u16) -> bool {
-        self.domains[usize::from(self.of[usize::from(lane)])].queue.remove(lane)
+        self.stands.iter().any(|stand| stand.queue.remove(lane))
+    }
+
+    /// Whether a lane in the queue of `stand` has work and no owner, at a glance.
+    #[inline]
+    pub(crate) fn has_queued(&self, stand: u16) -> bool {
+        !self.stand(stand).queue.is_empty()
     }
 
     /// Whether a lane has work and no owner, at a glance.
     #[inline]
     pub(crate) fn queued(&self) -> bool {
-        self.domains.iter().any(|d| !d.queue.is_empty())
+        self.stands.iter().any(|stand| !stand.queue.is_empty())
     }
 
     /// The lanes that have work and no owner, at a glance.
     pub(crate) fn queue(&self) -> LaneSet {
-        LaneSet(self.domains.iter().fold(0, |all, d| all | d.queue.peek()))
+        LaneSet(self.stands.iter().fold(0, |all, stand| all | stand.queue.peek()))
+    }
+
+    /// Owner: the lane has finished something, which is left at `stand` for the next poll of its worker.
+    #[inline]
+    pub(crate) fn leave(&self, stand: u16, lane: u16) {
+        self.stand(stand).left.insert(lane);
+    }
+
+    /// Takes what was left of a domain at `stand`.
+    #[inline]
+    pub(crate) fn take_left(&self, stand: u16, domain: u16) -> LaneSet {
+        self.stand(stand).left.take(self.lanes_of(domain))
+    }
+
+    /// Takes what was left of a domain at all stands.
+    pub(crate) fn take_all_left(&self, domain: u16) -> LaneSet {
+        let mut all = LaneSet::EMPTY;
+        for stand in self.stands.iter().filter(|stand| !stand.left.is_empty()) {
+            all.0 |= stand.left.take(self.lanes_of(domain)).0;
+        }
+        all
+    }
+
+    /// Makes what was left of a domain at `stand` news for whoever polls it next: whether there was anything.
+    pub(crate) fn report_left(&self, stand: u16, domain: u16) -> bool {
+        let left = self.take_left(stand, domain);
+        self.domains[usize::from(domain)].news.insert_all(left);
+        !left.is_empty()
+    }
+
+    /// As [`report_left`](Cores::report_left), at all stands.
+    pub(crate) fn report_all_left(&self, domain: u16) {
+        let left = self.take_all_left(domain);
+        self.domains[usize::from(domain)].news.insert_all(left);
     }
 
     /// Owner: the lane has finished something.
@@ -176,10 +274,17 @@ impl Cores {
         self.domains.get(usize::from(domain)).map_or(LaneSet::EMPTY, |d| d.news.take_all())
     }
 
-    /// Whether a domain has news, at a glance.
+    /// Whether a domain has news that were told, at a glance.
+    #[inline]
+    pub(crate) fn is_told(&self, domain: u16) -> bool {
+        self.domains.get(usize::from(domain)).is_some_and(|d| !d.news.is_empty())
+    }
+
+    /// Whether a domain has news, told or left, at a glance.
     #[inline]
     pub(crate) fn has_news(&self, domain: u16) -> bool {
-        self.domains.get(usize::from(domain)).is_some_and(|d| !d.news.is_empty())
+        let left = |stand: &Stand| !stand.left.is_empty() && stand.left.peek() & self.lanes_of(domain).0 != 0;
+        self.is_told(domain) || self.stands.iter().any(|stand| left(stand))
     }
 }
 
@@ -189,7 +294,7 @@ mod tests {
 
     #[test]
     fn a_cluster_has_one_domain() {
-        let cores = Cores::new(prewire_a2a3::a2a3());
+        let cores = Cores::new(prewire_a2a3::a2a3(), 1);
         for cluster in 0..24 {
             let domain = cores.domain(cluster);
             assert_eq!(domain, cluster % 3);

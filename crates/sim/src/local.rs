@@ -1,8 +1,8 @@
 //! What a thread knows about its part in a simulator: which pool it belongs to, and what a poll has handed it.
 //!
 //! While a worker polls a scheduler domain, the first free lane that the domain dispatches to is kept for that worker:
-//! the *hot* lane, which it runs next without a word to anybody. The lanes beyond it are collected, and go to their queues
-//! together when the poll is over. The news of the lane that the worker has just run are handed to its poll directly.
+//! the *hot* lane, which it runs next without a word to anybody. The lanes beyond it are collected, and go to the queue of
+//! that worker together when the poll is over. The news of the lane that the worker has just run are handed to its poll directly.
 
 use core::cell::Cell;
 use prewire_platform::{LaneId, LaneSet};
@@ -13,12 +13,15 @@ const NONE: u16 = u16::MAX;
 struct Local {
     /// The pool whose worker this thread is, by its address; 0 for none.
     pool: Cell<usize>,
-    /// The number of the worker there.
+    /// The number of the worker there, and of its stand.
     number: Cell<u16>,
+    stand: Cell<u16>,
     /// The pool whose worker this thread is, while it is in its own poll of a domain; else 0.
     polling: Cell<usize>,
     /// The lane that it ran before the poll, until the poll has taken its news.
     told: Cell<u16>,
+    /// Whether the poll is to take the news that are left at its stand.
+    left: Cell<bool>,
     /// A lane that this worker owns and will run next.
     hot: Cell<u16>,
     /// Lanes beyond it that were dispatched to during the poll and that nobody else knows of.
@@ -29,8 +32,10 @@ prewire_sync::thread_local! {
     static LOCAL: Local = Local {
         pool: Cell::new(0),
         number: Cell::new(0),
+        stand: Cell::new(0),
         polling: Cell::new(0),
         told: Cell::new(NONE),
+        left: Cell::new(false),
         hot: Cell::new(NONE),
         free: Cell::new(0),
     };
@@ -48,11 +53,12 @@ pub(crate) struct Polled {
     pub(crate) heard: bool,
 }
 
-/// This thread becomes the worker `number` of `pool`.
-pub(crate) fn enter(pool: usize, number: u16) {
+/// This thread becomes the worker `number` of `pool`, with this stand.
+pub(crate) fn enter(pool: usize, number: u16, stand: u16) {
     LOCAL.with(|l| {
         l.pool.set(pool);
         l.number.set(number);
+        l.stand.set(stand);
     });
 }
 
@@ -64,6 +70,33 @@ pub(crate) fn leave() {
 /// The number of this thread, if it is a worker of `pool`.
 pub(crate) fn worker_of(pool: usize) -> Option<u16> {
     LOCAL.with(|l| (l.pool.get() == pool).then(|| l.number.get()))
+}
+
+/// The stand of this thread, if it is a worker of `pool`; else one that takes what others dispatch.
+#[inline]
+pub(crate) fn stand_for(pool: usize) -> u16 {
+    LOCAL.with(|l| if l.pool.get() == pool { l.stand.get() } else { 0 })
+}
+
+/// Of which stands the poll of a thread takes the news that were left there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Left {
+    /// Of none: a worker polls that has left nothing.
+    Nowhere,
+    /// Of its own.
+    At(u16),
+    /// Of all: this is no poll that a worker makes for itself.
+    Anywhere,
+}
+
+/// Of which stands of `pool` the poll of this thread takes what was left.
+#[inline]
+pub(crate) fn left(pool: usize) -> Left {
+    LOCAL.with(|l| match (l.polling.get() == pool, l.left.get()) {
+        (true, true) => Left::At(l.stand.get()),
+        (true, false) => Left::Nowhere,
+        (false, _) => Left::Anywhere,
+    })
 }
 
 /// Whether this thread is a worker of `pool`.
@@ -109,11 +142,13 @@ pub(crate) fn tell(pool: usize, polled: impl FnOnce(u16) -> bool) -> Option<u16>
     })
 }
 
-/// Runs `poll` as the worker's own poll. `told` is the lane that it has run, if the poll is to hear of one.
+/// Runs `poll` as the worker's own poll. `told` is the lane that it has run, if the poll is to hear of one; `left`: whether
+/// it has left news for it.
 #[inline]
-pub(crate) fn polling(told: Option<u16>, poll: impl FnOnce()) -> Polled {
+pub(crate) fn polling(told: Option<u16>, left: bool, poll: impl FnOnce()) -> Polled {
     LOCAL.with(|l| {
         l.told.set(told.unwrap_or(NONE));
+        l.left.set(left);
         l.polling.set(l.pool.get());
         poll();
         l.polling.set(0);

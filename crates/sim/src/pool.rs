@@ -23,7 +23,7 @@
 use crate::census::{Census, Plan};
 use crate::cores::Cores;
 use crate::error::SimError;
-use crate::local;
+use crate::local::{self, Left};
 use crate::seats::Seats;
 use crate::stats::{AllCounters, counters};
 use crate::watchman;
@@ -31,7 +31,7 @@ use crate::worker::Worker;
 use alloc::sync::{Arc, Weak};
 use core::time::Duration;
 use prewire_os::Event;
-use prewire_platform::{ChipSpec, Host};
+use prewire_platform::{ChipSpec, Host, LaneId, LaneSet};
 use prewire_sync::Padded;
 use prewire_sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 use prewire_sync::mutant;
@@ -91,7 +91,7 @@ pub(crate) struct Pool {
 impl Pool {
     pub(crate) fn new(spec: ChipSpec, base: u16, most: u16, grow_after: Duration) -> Arc<Self> {
         Arc::new_cyclic(|this| Self {
-            cores: Cores::new(spec),
+            cores: Cores::new(spec, base),
             census: Padded::new(Census::stopped()),
             idle: Event::new(),
             watch: Event::new(),
@@ -389,6 +389,23 @@ impl Pool {
                 self.watch.notify_one();
             }
         }
+    }
+
+    /// The news of a domain, for the poll of the calling thread. A worker hears of what it has run and left itself, and
+    /// others of what they have left; it is told to all by whoever has nothing else to do.
+    #[inline]
+    pub(crate) fn take_news(&self, domain: u16) -> LaneSet {
+        let (cores, id) = (&self.cores, self.id());
+        let mut news = cores.take_news(domain);
+        match local::left(id) {
+            Left::Nowhere => {}
+            Left::At(stand) => news.0 |= cores.take_left(stand, domain).0,
+            Left::Anywhere => news.0 |= cores.take_all_left(domain).0,
+        }
+        if let Some(lane) = local::tell(id, |lane| cores.domain(lane) == domain) {
+            news.insert(LaneId(lane));
+        }
+        news
     }
 
     /// Whether there is work: a lane in a queue, or a domain that is due.

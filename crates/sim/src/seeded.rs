@@ -154,12 +154,12 @@ impl Running {
     fn step(&mut self, cores: &Cores, counters: &Counters) -> bool {
         let domains = cores.spec.domains;
         let lanes = cores.queue();
-        let news = (0..domains).any(|d| cores.has_news(d));
+        let news = (0..domains).any(|d| cores.is_told(d));
         if lanes.is_empty() && !news {
             return self.settle(cores, counters);
         }
         let host = self.host.clone();
-        let polls: Vec<u16> = (0..domains).filter(|&d| cores.has_news(d) || host.has_ready(d)).collect();
+        let polls: Vec<u16> = (0..domains).filter(|&d| cores.is_told(d) || host.has_ready(d)).collect();
         let runnable = lanes.0.count_ones() as usize;
         let drawn = self.dice.below(runnable + self.blocked.len() + polls.len());
         if drawn < runnable {
@@ -192,7 +192,7 @@ impl Running {
             counters.polls();
             host.poll((first + step) % domains);
         }
-        !cores.queue().is_empty() || (0..domains).any(|d| cores.has_news(d)) || ready(&*host) != before
+        !cores.queue().is_empty() || (0..domains).any(|d| cores.is_told(d)) || ready(&*host) != before
     }
 
     /// Runs the next dispatch of a lane, on a stack of its own if it may block.
@@ -254,7 +254,7 @@ fn finish(cores: &Cores, counters: &Counters, lane: u16, token: Token) {
     cores.core(lane).finish(&cores.spec, token);
     cores.report(lane);
     if cores.core(lane).release() {
-        cores.enqueue(lane);
+        cores.enqueue(0, lane);
     }
 }
 

@@ -65,6 +65,8 @@ impl Sim {
             Mode::Pool => None,
             Mode::Seeded { seed } => Some(Seeded::new(seed)),
         };
+        // No thread of the pool runs a seeded one.
+        let base = if seeded.is_none() { base } else { 1 };
         Ok(Arc::new(Self {
             pool: Pool::new(spec, base, most, config.grow_after),
             seeded,
@@ -203,7 +205,7 @@ impl Sim {
             None => false,
             Some(false) => true,
             Some(true) => {
-                self.pool.cores.enqueue(lane.0);
+                self.pool.cores.enqueue(local::stand_for(self.pool.id()), lane.0);
                 self.pool.wake();
                 true
             }
@@ -266,8 +268,9 @@ impl Lanes for Sim {
     #[inline]
     fn dispatch(&self, lane: LaneId, token: Token, work: Work) {
         let cores = &self.pool.cores;
-        if cores.put(lane, token, work) && !local::offer(self.pool.id(), lane.0) {
-            cores.enqueue(lane.0);
+        let id = self.pool.id();
+        if cores.put(lane, token, work) && !local::offer(id, lane.0) {
+            cores.enqueue(local::stand_for(id), lane.0);
         }
     }
 
@@ -278,12 +281,7 @@ impl Lanes for Sim {
 
     #[inline]
     fn take_news(&self, domain: u16) -> LaneSet {
-        let cores = &self.pool.cores;
-        let mut news = cores.take_news(domain);
-        if let Some(lane) = local::tell(self.pool.id(), |lane| cores.domain(lane) == domain) {
-            news.insert(LaneId(lane));
-        }
-        news
+        self.pool.take_news(domain)
     }
 
     #[inline]

@@ -1,8 +1,9 @@
 //! A worker: runs one core after another, polls the domain of each, and parks when there is nothing to do.
 //!
 //! It goes on with what is nearest: the next dispatch of the core that it has, then the hot core that its own poll
-//! dispatched to, then a core from the queues, then a domain that has something ready. A lane that it owns and does not
-//! run at once goes to the queue before it runs a kernel, since a kernel may wait for that very lane.
+//! dispatched to, then a core from its own queue, then what its next poll dispatches, then cores from the queues of others,
+//! then a domain that has something ready. A lane that it owns and does not run at once goes to its queue before it runs a
+//! kernel, since a kernel may wait for that very lane.
 
 use crate::backlog::Backlog;
 use crate::census::Plan;
@@ -40,6 +41,7 @@ pub(crate) struct Worker<'a> {
     host: &'a dyn Host,
     counters: &'a Counters,
     number: u16,
+    stand: u16,
     /// The domain of the core that it ran last: where it looks first.
     domain: u16,
     /// Where it looks in a queue.
@@ -54,11 +56,12 @@ impl<'a> Worker<'a> {
     /// The thread of worker `number`. It begins parked, or, if `granted`, counted as active and searching.
     pub(crate) fn main(pool: &'a Pool, host: &'a dyn Host, number: u16, granted: bool) {
         let _guard = NoUnwind;
-        local::enter(pool.id(), number);
+        let stand = pool.cores.stand_of(number);
+        local::enter(pool.id(), number, stand);
         let counters = &pool.counters[usize::from(number)];
         let domain = number % pool.cores.spec.domains;
         let mut worker =
-            Self { pool, host, counters, number, domain, from: 0, turn: 0, backlog: Backlog::new() };
+            Self { pool, host, counters, number, stand, domain, from: 0, turn: 0, backlog: Backlog::new() };
         if granted {
             pool.seats.take(number);
         }
@@ -84,12 +87,15 @@ impl<'a> Worker<'a> {
                         }
                         searching = true;
                     }
-                    match self.claim() {
-                        Some(lane) => lane,
+                    let claimed = match self.claim() {
                         None if !self.backlog.is_empty() => {
                             hot = self.settle();
                             continue;
                         }
+                        claimed => claimed.or_else(|| self.steal()),
+                    };
+                    match claimed {
+                        Some(lane) => lane,
                         None => {
                             if !searching {
                                 census.begin_search();
@@ -115,10 +121,30 @@ impl<'a> Worker<'a> {
         }
     }
 
+    /// A core from its own queue; now and then, if its sub-tasks are not brief, and after each turn, one from the queue of
+    /// another first: that one may run something long, which waits for what it has queued.
     fn claim(&mut self) -> Option<u16> {
-        let lane = self.pool.cores.claim(self.domain, self.from)?;
+        let others = self.turn == 0 || (self.turn & 1 == 0 && !self.backlog.is_brief());
+        let lane = others.then(|| self.steal()).flatten();
+        let lane = lane.or_else(|| self.pool.cores.claim(self.stand, self.domain, self.from))?;
         self.from = lane + 1;
         Some(lane)
+    }
+
+    /// Takes cores that others have queued to its own queue, and one of them to run.
+    fn steal(&self) -> Option<u16> {
+        let cores = &self.pool.cores;
+        let mut lanes = cores.steal(self.stand, self.domain);
+        let lane = lanes.pop()?;
+        if !lanes.is_empty() {
+            cores.enqueue_all(self.stand, lanes);
+            // Nobody saw them meanwhile.
+            // MUTANT "no-wake-for-taken": what was taken from another queue and is not run at once stays where it is.
+            if !mutant::skips("no-wake-for-taken") {
+                self.pool.wake();
+            }
+        }
+        Some(lane.0)
     }
 
     /// Runs what `lane` has, and polls after each sub-task, or leaves that for later. Returns the hot lane.
@@ -135,7 +161,7 @@ impl<'a> Worker<'a> {
             let more = core.release();
             self.turn += 1;
             let turn_over = self.turn >= TURN;
-            if !turn_over && (more || cores.queued()) && self.leave(lane) {
+            if !turn_over && (more || cores.has_queued(self.stand)) && self.leave(lane) {
                 if !more || self.pool.stopping() {
                     return None;
                 }
@@ -147,7 +173,7 @@ impl<'a> Worker<'a> {
                 return hot;
             }
             let others = [hot, (more && turn_over).then_some(lane)];
-            others.into_iter().flatten().for_each(|other| cores.enqueue(other));
+            others.into_iter().flatten().for_each(|other| cores.enqueue(self.stand, other));
             self.help(published || others != [None, None]);
             if turn_over {
                 self.give_turn();
@@ -163,7 +189,7 @@ impl<'a> Worker<'a> {
     fn go_to(&mut self, domain: u16) {
         if domain != self.domain && !self.backlog.is_empty() {
             let hot = self.settle();
-            hot.into_iter().for_each(|lane| self.pool.cores.enqueue(lane));
+            hot.into_iter().for_each(|lane| self.pool.cores.enqueue(self.stand, lane));
             self.help(hot.is_some());
         }
         self.domain = domain;
@@ -179,7 +205,7 @@ impl<'a> Worker<'a> {
             return false;
         }
         self.backlog.leave();
-        self.pool.cores.report(lane);
+        self.pool.cores.leave(self.stand, lane);
         self.pool.wake();
         true
     }
@@ -200,8 +226,8 @@ impl<'a> Worker<'a> {
         for step in 1..domains {
             let domain = (self.domain + step) % domains;
             if self.is_due(domain) {
-                let (hot, published) = self.poll(domain, None);
-                hot.into_iter().for_each(|lane| self.pool.cores.enqueue(lane));
+                let (hot, published) = self.poll_for_all(domain);
+                hot.into_iter().for_each(|lane| self.pool.cores.enqueue(self.stand, lane));
                 self.help(published || hot.is_some());
             }
         }
@@ -212,11 +238,11 @@ impl<'a> Worker<'a> {
     /// lane, and whether something was put in a queue.
     fn poll(&mut self, domain: u16, told: Option<u16>) -> (Option<u16>, bool) {
         let mut polled = self.poll_once(domain, told);
-        if let Some(lane) = told
-            && !polled.heard
-        {
+        let unheard = told.filter(|_| !polled.heard);
+        let unserved = !self.backlog.is_empty() && self.pool.cores.report_left(self.stand, domain);
+        if unserved || unheard.is_some() {
             // Another thread is at it, and looks once more if it is asked after the news are there.
-            self.pool.cores.report(lane);
+            unheard.into_iter().for_each(|lane| self.pool.cores.report(lane));
             let again = self.poll_once(domain, None);
             polled.free.0 |= again.free.0;
             match (polled.hot, again.hot) {
@@ -227,14 +253,20 @@ impl<'a> Worker<'a> {
         }
         self.backlog.clear();
         if !polled.free.is_empty() {
-            self.pool.cores.enqueue_all(polled.free);
+            self.pool.cores.enqueue_all(self.stand, polled.free);
         }
         (polled.hot, !polled.free.is_empty())
     }
 
+    /// As [`poll`](Self::poll), with the news that others have left: this worker has nothing else to do, or they their turn.
+    fn poll_for_all(&mut self, domain: u16) -> (Option<u16>, bool) {
+        self.pool.cores.report_all_left(domain);
+        self.poll(domain, None)
+    }
+
     fn poll_once(&self, domain: u16, told: Option<u16>) -> Polled {
         self.counters.polls();
-        local::polling(told, || self.host.poll(domain))
+        local::polling(told, !self.backlog.is_empty(), || self.host.poll(domain))
     }
 
     /// Wakes another one if it could help. `published`: this worker has put something in a queue.
@@ -254,7 +286,7 @@ impl<'a> Worker<'a> {
         let (domains, first) = (self.pool.cores.spec.domains, self.domain);
         for domain in (0..domains).map(|step| (first + step) % domains) {
             if self.is_due(domain)
-                && let (Some(lane), _) = self.poll(domain, None)
+                && let (Some(lane), _) = self.poll_for_all(domain)
             {
                 return Some(lane);
             }
@@ -269,7 +301,7 @@ impl<'a> Worker<'a> {
         loop {
             let mut backoff = Backoff::new(SPINS);
             while !pool.stopping() {
-                if let Some(lane) = self.claim().or_else(|| self.poll_due()) {
+                if let Some(lane) = self.claim().or_else(|| self.steal()).or_else(|| self.poll_due()) {
                     return Some(lane);
                 }
                 if !backoff.snooze() {

@@ -18,7 +18,7 @@ struct Bench {
 
 impl Bench {
     fn new() -> Arc<Self> {
-        let cores = Cores::new(spec());
+        let cores = Cores::new(spec(), 2);
         cores.power_on();
         Arc::new(Self { cores, ran: core::array::from_fn(|_| AtomicU32::new(0)) })
     }
@@ -27,13 +27,26 @@ impl Bench {
     fn dispatch(&self, n: u32) {
         let work = Work { slot: n, block: 10 + n, place: 20 + n };
         if self.cores.put(LANE, Token(2 + n), work) {
-            self.cores.enqueue_all(LaneSet(1 << LANE.0));
+            self.cores.enqueue_all(0, LaneSet(1 << LANE.0));
         }
     }
 
-    /// Runs what the core has, if it is in the queue, as a worker does.
+    /// Runs what the core has, if it is in the queue, as the worker does whose queue that is.
     fn serve(&self) {
-        let Some(lane) = self.cores.claim(0, 0) else { return };
+        if let Some(lane) = self.cores.claim(0, 0, 0) {
+            self.run(lane, || self.cores.report(lane));
+        }
+    }
+
+    /// As another worker does.
+    fn serve_stolen(&self) {
+        if let Some(lane) = self.cores.steal(1, 0).pop() {
+            self.run(lane.0, || self.cores.report(lane.0));
+        }
+    }
+
+    /// Runs what a core has, as its owner, and tells of each dispatch that has finished.
+    fn run(&self, lane: u16, tell: impl Fn()) {
         let core = self.cores.core(lane);
         loop {
             let (token, work) = core.take();
@@ -42,10 +55,18 @@ impl Bench {
             assert!(n == 0 || self.runs(0) == 1, "the second ran before the first");
             self.ran[n as usize].fetch_add(1, Ordering::Relaxed);
             core.finish(&self.cores.spec, token);
-            self.cores.report(lane);
+            tell();
             if !core.release() {
                 return;
             }
+        }
+    }
+
+    /// What news tell has happened.
+    fn spend(&self, news: LaneSet) {
+        if !news.is_empty() {
+            let status = self.cores.status(LANE);
+            assert_eq!(status, LaneStatus::Finished(Token(2)), "a report was spent on nothing");
         }
     }
 
@@ -112,6 +133,25 @@ fn a_core_has_one_owner() {
     });
 }
 
+/// A worker wants the only core in its queue, and another one takes what it can from there: one gets it, with what was
+/// dispatched.
+///
+/// Catches `lane-take`, `lane-insert-all`.
+#[test]
+fn a_core_that_is_taken_from_another_has_one_owner() {
+    model(|| {
+        let bench = Bench::new();
+        let thief = {
+            let bench = Arc::clone(&bench);
+            thread::spawn(move || bench.serve_stolen())
+        };
+        bench.dispatch(0);
+        bench.serve();
+        thief.join().unwrap();
+        assert_eq!(bench.runs(0), 1);
+    });
+}
+
 /// Whoever reads in the condition word that a dispatch has finished, or that the next one is running, sees its results.
 ///
 /// Catches `condition-finished`, `condition-taken`, `condition-read`.
@@ -144,13 +184,28 @@ fn news_come_with_what_they_tell() {
             let bench = Arc::clone(&bench);
             thread::spawn(move || bench.serve())
         };
-        if !bench.cores.take_news(0).is_empty() {
-            assert_eq!(
-                bench.cores.status(LANE),
-                LaneStatus::Finished(Token(2)),
-                "a report was spent on nothing"
-            );
-        }
+        bench.spend(bench.cores.take_news(0));
+        owner.join().unwrap();
+    });
+}
+
+/// The same of news that a worker has left, which another one takes, or makes news for all.
+///
+/// Catches `lane-insert`, `lane-take`.
+#[test]
+fn what_was_left_comes_with_what_it_tells() {
+    model(|| {
+        let bench = Bench::new();
+        bench.dispatch(0);
+        let owner = {
+            let bench = Arc::clone(&bench);
+            thread::spawn(move || {
+                let lane = bench.cores.claim(0, 0, 0).expect("nobody else takes it");
+                bench.run(lane, || bench.cores.leave(0, lane));
+            })
+        };
+        bench.cores.report_all_left(0);
+        bench.spend(bench.cores.take_news(0));
         owner.join().unwrap();
     });
 }

@@ -24,6 +24,8 @@ enum Kernels {
     WaitForPeer,
     /// The second waits in foreign code until the third has run, which is dispatched when the first is seen finished.
     WaitForSuccessor,
+    /// The second waits in foreign code until the third has run.
+    WaitForThird,
 }
 
 /// A host whose tasks are the numbers in the slots of work. When all have run, the pool ends.
@@ -54,7 +56,7 @@ impl Host for Tasks {
             (Kernels::WaitInForeignCode, 0) => {
                 let _ = self.news.wait_until(None, || second_has_run().then_some(()));
             }
-            (Kernels::WaitForSuccessor, 1) => {
+            (Kernels::WaitForSuccessor | Kernels::WaitForThird, 1) => {
                 let _ = self.news.wait_until(None, || self.has_run(2).then_some(()));
             }
             (Kernels::WaitForPeer, 0) => {
@@ -63,7 +65,7 @@ impl Host for Tasks {
             _ => {}
         }
         let ran = self.ran.fetch_or(1 << work.slot, Ordering::Relaxed) | 1 << work.slot;
-        if matches!(self.kernels, Kernels::WaitInForeignCode | Kernels::WaitForSuccessor) {
+        if !matches!(self.kernels, Kernels::Return | Kernels::WaitForPeer) {
             self.news.notify_all();
         }
         pool.peers.notify_all();
@@ -76,10 +78,7 @@ impl Host for Tasks {
 
     fn poll(&self, _: u16) {
         let pool = self.pool.upgrade().expect("the model keeps the pool");
-        let mut news = pool.cores.take_news(0);
-        if let Some(lane) = crate::local::tell(pool.id(), |_| true) {
-            news.insert(LaneId(lane));
-        }
+        let news = pool.take_news(0);
         if self.kernels == Kernels::WaitForSuccessor && news.0 & 1 != 0 {
             dispatch(&pool, 2);
         }
@@ -102,7 +101,7 @@ fn dispatch(pool: &Pool, task: u32) {
     if pool.cores.put(lane, Token(2), Work { slot: task, block: 0, place: 0 })
         && !crate::local::offer(pool.id(), lane.0)
     {
-        pool.cores.enqueue(lane.0);
+        pool.cores.enqueue(crate::local::stand_for(pool.id()), lane.0);
     }
 }
 
@@ -235,6 +234,30 @@ fn news_left_by_a_worker_whose_next_kernel_waits_are_polled_for() {
         assert!(pool.census.carry_out(Plan::Grant) && pool.census.take_ticket());
         pool.census.begin_search();
         let threads = [0, 1].map(|number| {
+            let (pool, host) = (Arc::clone(&pool), Arc::clone(&host));
+            thread::spawn(move || Worker::main(&pool, &*host, number, true))
+        });
+        // The pool may end with a thread granted to go on that does not need to any more.
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
+        assert_eq!(host.ran.load(Ordering::Relaxed), host.all, "a thread ended before its work was done");
+    });
+}
+
+/// A worker takes two lanes from the queue of another, runs the one, which waits for the other, and queues that, while another
+/// thread finds nothing more and parks: that one runs it.
+///
+/// Catches `no-wake-for-taken`.
+#[test]
+fn a_lane_that_was_taken_with_another_is_run_while_that_one_waits() {
+    model(|| {
+        let (pool, host) = open(3, 2, 3, Kernels::WaitForThird);
+        (0..3).for_each(|task| dispatch(&pool, task));
+        assert!(pool.census.carry_out(Plan::Grant) && pool.census.take_ticket());
+        pool.census.end_search();
+        assert!(pool.census.carry_out(Plan::Grant) && pool.census.take_ticket());
+        pool.census.begin_search();
+        // What was dispatched is in the queue of the worker 0, which is not there.
+        let threads = [1, 2].map(|number| {
             let (pool, host) = (Arc::clone(&pool), Arc::clone(&host));
             thread::spawn(move || Worker::main(&pool, &*host, number, true))
         });
