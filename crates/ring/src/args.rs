@@ -4,6 +4,7 @@
 use core::mem;
 
 use prewire_sync::atomic::{AtomicU64, Ordering};
+use prewire_sync::hint::will_read;
 
 use crate::allocator::Placed;
 use crate::ring::Rings;
@@ -94,6 +95,9 @@ impl ArgTable<'_> {
     }
 }
 
+/// Words of a cache line.
+const LINE: usize = 8;
+
 impl Rings {
     /// The argument words of the task in `slot`. Valid while the task is not complete. The words
     /// themselves are not read.
@@ -104,6 +108,23 @@ impl Rings {
         let (start, end) = (state.args.load(Ordering::Relaxed), state.args_end.load(Ordering::Relaxed));
         let from = if start == end { ring.len() } else { start as usize & ring.len().wrapping_sub(1) };
         ArgTable { now: ring.get(from..).unwrap_or_default(), ring }
+    }
+
+    /// Has the argument words of a task on their way to this processor, as far as three cache lines go: they are about to be
+    /// read.
+    #[inline]
+    pub fn fetch_args(&self, slot: SlotRef) {
+        let (state, ring) = (self.slot(slot), &self.rings[slot.ring() & 3].args);
+        let (start, end) = (state.args.load(Ordering::Relaxed), state.args_end.load(Ordering::Relaxed));
+        let from = start as usize & ring.len().wrapping_sub(1);
+        for line in 0..3 {
+            // What the orchestrator writes behind the last word is left to it.
+            if line * LINE < end.wrapping_sub(start) as usize
+                && let Some(word) = ring.get(from + line * LINE)
+            {
+                will_read(word);
+            }
+        }
     }
 
     /// Stores the argument words of the task just committed, as many as its need said: `first`, those of each of `items`,

@@ -247,6 +247,7 @@ impl ChipDomain {
                 if id != NO_LANE && (id.0 < spec.clusters) == (class == Class::Aic) {
                     desk.hot = NO_LANE;
                     let place = cluster_of(spec, id).1 as u32;
+                    desk.prepare(shared, slot);
                     let _ = desk.put(shared, id, Work { slot: slot.raw(), block: 0, place });
                     desk.dispatched += 1;
                     return;
@@ -578,6 +579,7 @@ impl ChipDomain {
         place: usize,
     ) {
         let id = lane_of(&shared.placement.spec, cluster, place);
+        desk.prepare(shared, slot);
         let _ = desk.put(shared, id, Work { slot: slot.raw(), block, place: place as u32 });
         desk.dispatched += 1;
     }

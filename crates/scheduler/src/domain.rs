@@ -389,6 +389,15 @@ impl Desk {
         !skip
     }
 
+    /// Has the arguments of a task on their way that is about to be dispatched: mostly it is this thread that runs it, after
+    /// those before it. What is dispatched first of all may be run at once, and gains nothing.
+    #[inline(always)]
+    pub(crate) fn prepare<L, P>(&self, shared: &Shared<L, P>, slot: SlotRef) {
+        if self.dispatched > 0 {
+            shared.rings.fetch_args(slot);
+        }
+    }
+
     /// Dispatches `work` to a lane that has room: what the lane is then.
     #[inline]
     pub(crate) fn put<L: Lanes, P>(&mut self, shared: &Shared<L, P>, id: LaneId, work: Work) -> Occupancy {

@@ -1,4 +1,4 @@
-//! What a thread tells the processor: that it waits, or what it will write.
+//! What a thread tells the processor: that it waits, or what it will write or read.
 
 /// Says that this is a spin-wait. Under loom and shuttle it gives the other threads a turn, without which a
 /// spin never ends.
@@ -31,6 +31,28 @@ pub fn will_write<T>(what: &T) {
     // 2005, refuse it: on those this crate does not run.
     unsafe {
         core::arch::asm!("prefetchw [{}]", in(reg) what, options(nostack, preserves_flags, readonly));
+    }
+    #[cfg(not(all(target_arch = "x86_64", not(miri), not(any(prewire_loom, prewire_shuttle)))))]
+    let _ = what;
+}
+
+/// Says that the calling thread will read `what`, so that its first cache line is on the way meanwhile. As
+/// [`will_write`] beside that: changes nothing that a program can see, and does nothing in models.
+///
+/// ```
+/// use prewire_sync::atomic::{AtomicU64, Ordering};
+///
+/// let words = [const { AtomicU64::new(7) }; 4];
+/// words.iter().for_each(prewire_sync::hint::will_read);
+/// assert_eq!(words[3].load(Ordering::Relaxed), 7);
+/// ```
+#[inline(always)]
+pub fn will_read<T>(what: &T) {
+    #[cfg(all(target_arch = "x86_64", not(miri), not(any(prewire_loom, prewire_shuttle))))]
+    // SAFETY: a prefetch reads and writes nothing, and faults for no address; it leaves registers, flags and the stack alone.
+    // Every x86-64 processor has it.
+    unsafe {
+        core::arch::asm!("prefetcht0 [{}]", in(reg) what, options(nostack, preserves_flags, readonly));
     }
     #[cfg(not(all(target_arch = "x86_64", not(miri), not(any(prewire_loom, prewire_shuttle)))))]
     let _ = what;
