@@ -51,9 +51,7 @@ impl Graph {
         for some in self.placed[tasks].chunks(AT_ONCE) {
             self.stack.extend(some.iter().rev().map(|placed| placed.slot));
             let routed = self.rings.complete(&mut self.stack, &mut |_| ready += 1);
-            if routed.rings != 0 {
-                self.rings.advance(0);
-            }
+            self.rings.retire(&routed);
         }
         ready
     }

@@ -2,11 +2,12 @@
 
 use alloc::vec::Vec;
 
+use prewire_abi::TaskId;
 use prewire_sync::hint::will_write;
 use prewire_sync::mutant;
 
 use crate::deps::DepRef;
-use crate::ring::Rings;
+use crate::ring::{Rings, is_before};
 use crate::slot::{Slot, SlotRef, Verdict};
 
 /// What a completion did.
@@ -18,7 +19,9 @@ pub struct Routed {
     /// How many of them failed or were poisoned.
     pub failed: u32,
     /// Bit `r` is set where a slot of ring `r` was consumed: its watermark may move.
-    pub rings: u32,
+    rings: u32,
+    /// If that is one ring, the local number after the last task of it that was consumed.
+    upto: u32,
 }
 
 impl Routed {
@@ -26,7 +29,22 @@ impl Routed {
     pub fn add(&mut self, other: Self) {
         self.completed += other.completed;
         self.failed += other.failed;
-        self.rings |= other.rings;
+        self.consumed(other.rings, other.upto);
+    }
+
+    /// Notes that tasks of these rings were consumed, if it is one ring all before the number `upto`.
+    #[inline]
+    fn consumed(&mut self, rings: u32, upto: u32) {
+        if self.rings == 0 || is_before(self.upto, upto) {
+            self.upto = upto;
+        }
+        self.rings |= rings;
+    }
+
+    /// Notes that a task was consumed.
+    #[inline]
+    fn note(&mut self, id: TaskId) {
+        self.consumed(1 << (id.ring() & 3), id.local().wrapping_add(1));
     }
 }
 
@@ -103,20 +121,45 @@ impl Rings {
         }
         // MUTANT "close-first": it is closed before its own words were read.
         let closed_first = mutant::skips("close-first").then(|| state.fanout.close(failed));
-        for dep in self.deps(slot) {
-            if dep.kind().retains() {
-                let producer = dep.producer();
-                let consumed = self.slot(producer).fanout.release();
-                routed.rings |= u32::from(consumed) << producer.ring();
-            }
+        if state.retains() {
+            self.release(slot, routed);
         }
         // From here on the slot and its entries may be another task's; what follows is its consumers'.
+        let id = state.id();
         let end = closed_first.unwrap_or_else(|| state.fanout.close(failed));
-        routed.rings |= u32::from(end.consumed) << slot.ring();
+        if end.consumed {
+            routed.note(id);
+        }
         if failed && late_failure {
             self.note_failure();
         }
         Closed { first: end.first, failed }
+    }
+
+    /// Gives back what the task holds.
+    #[inline(never)]
+    fn release(&self, slot: SlotRef, routed: &mut Routed) {
+        for dep in self.deps(slot) {
+            if dep.kind().retains() {
+                let producer = self.slot(dep.producer());
+                let id = producer.id();
+                if producer.fanout.release() {
+                    routed.note(id);
+                }
+            }
+        }
+    }
+
+    /// Moves the watermarks over what completions of this thread have consumed. Whoever completes tasks does so afterwards.
+    #[inline]
+    pub fn retire(&self, routed: &Routed) {
+        let mut rings = routed.rings;
+        let upto = (rings & rings.wrapping_sub(1) == 0).then_some(routed.upto);
+        while rings != 0 {
+            let ring = rings.trailing_zeros() as usize;
+            self.rings[ring & 3].advance(&self.slots, upto);
+            rings &= rings - 1;
+        }
     }
 
     /// The second half: takes a wait from each task on the list. Those that are ready now are handed to `ready`; or put on

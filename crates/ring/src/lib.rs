@@ -23,7 +23,7 @@
 //!
 //! ```
 //! use prewire_abi::{Shape, TaskId};
-//! use prewire_ring::{Cold, Need, RingSizes, Rings, Routed};
+//! use prewire_ring::{Cold, Need, RingSizes, Rings};
 //!
 //! let (rings, mut allocator) = Rings::new(&RingSizes::default().with_window(4)).unwrap();
 //! // One task without producers, published and completed.
@@ -33,8 +33,8 @@
 //! rings.publish_unwired(placed.slot);
 //! let mut stack = vec![placed.slot];
 //! let routed = rings.complete(&mut stack, &mut |_ready| {});
-//! assert_eq!(routed, Routed { completed: 1, failed: 0, rings: 1 });
-//! rings.advance(0);
+//! assert_eq!((routed.completed, routed.failed), (1, 0));
+//! rings.retire(&routed);
 //! assert_eq!(rings.watermark(0), 1);
 //! ```
 #![no_std]

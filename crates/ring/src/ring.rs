@@ -37,8 +37,8 @@ pub(crate) struct Ring {
     pub(crate) floor: AtomicU64,
     /// The oldest live task. Written under `walk`.
     watermark: Padded<AtomicU32>,
-    /// Who moves the watermark. In it: the head as the last one saw it. On a line of its own, as the orchestrator reads
-    /// what is around it at every submit.
+    /// Who moves the watermark. In it: up to where there are slots in use, as far as those who were at it knew. On a line of
+    /// its own, as the orchestrator reads what is around it at every submit.
     walk: Padded<CombiningLock<u32>>,
 }
 
@@ -73,10 +73,10 @@ impl Ring {
         floor != Self::NO_FLOOR && !is_before(local, floor as u32)
     }
 
-    /// Whether nothing holds the task `local`, whose head was read before. The floor is read after the head and before
-    /// the holds: a task that a scope holds had its floor stored before the head, so a floor above it is that of a
-    /// closed scope, and is seen together with every hold that was taken under it. Read the other way round, a hold
-    /// taken between the two reads would be missed.
+    /// Whether nothing holds the task `local`, which is known to be in its slot. The floor is read after that was learned and
+    /// before the holds: a task that a scope holds had its floor stored before the head, and before anybody else saw it, so a
+    /// floor above it is that of a closed scope, and is seen together with every hold that was taken under it. Read the
+    /// other way round, a hold taken between the two reads would be missed.
     fn is_consumed(&self, local: u32, slots: &Table<Slot>) -> bool {
         let slot = slots.wrap(self.window.slot(local).place());
         // MUTANT "holds-before-floor": read the other way round.
@@ -88,26 +88,28 @@ impl Ring {
 
     /// Moves the watermark over consumed slots, which are among these. Returns without waiting if another thread is at
     /// it; that thread looks again.
-    fn advance(&self, slots: &Table<Slot>) {
-        self.walk.combine(|head| {
-            let start = self.watermark.load(Ordering::Relaxed);
-            let mut at = start;
-            loop {
-                while at != *head && self.is_consumed(at, slots) {
-                    at = at.wrapping_add(1);
-                }
-                // MUTANT "head-not-renewed": what came after the head that was known stays.
-                if at != *head || (at != start && mutant::skips("head-not-renewed")) {
-                    break;
-                }
-                // The orchestrator writes this word all the time: it is read when what was known has been walked.
+    ///
+    /// Who has consumed tasks says before which number all of them are: so far the slots are initialised for it, as it knows
+    /// of the last one, and behind it there is nothing that it would have to walk over. So it does not read the head, which
+    /// the orchestrator writes all the time.
+    pub(crate) fn advance(&self, slots: &Table<Slot>, mut upto: Option<u32>) {
+        self.walk.combine(|reach| {
+            let upto = match upto.take() {
+                Some(upto) => upto,
+                // MUTANT "head-not-renewed": what others have consumed, who ask meanwhile, stays.
+                None if mutant::skips("head-not-renewed") => *reach,
                 // ORDERING: Acquire, "ring-head"; pairs with the store in `Allocator::commit`: a slot below the head is
                 // initialised.
-                let now = self.head.load(mutant::order("head-load", Ordering::Acquire));
-                if now == at {
-                    break;
-                }
-                *head = now;
+                None => self.head.load(mutant::order("head-load", Ordering::Acquire)),
+            };
+            // MUTANT "reach-forgotten": what was consumed before what is in front of it stays.
+            if is_before(*reach, upto) || mutant::skips("reach-forgotten") {
+                *reach = upto;
+            }
+            let start = self.watermark.load(Ordering::Relaxed);
+            let mut at = start;
+            while at != *reach && self.is_consumed(at, slots) {
+                at = at.wrapping_add(1);
             }
             if at != start {
                 // ORDERING: Release, "watermark"; pairs with the load in `Ring::watermark`.
@@ -238,8 +240,7 @@ impl Rings {
     #[inline]
     pub fn deps(&self, slot: SlotRef) -> impl Iterator<Item = &Dep> {
         let state = self.slot(slot);
-        let count = state.dep_count.load(Ordering::Relaxed);
-        self.deps.before(slot.ring(), state.dep_mark.load(Ordering::Relaxed), count)
+        self.deps.before(slot.ring(), state.dep_mark.load(Ordering::Relaxed), state.edges())
     }
 
     /// The local number of the oldest live task of `ring`: everything before it is retired.
@@ -249,9 +250,10 @@ impl Rings {
         self.rings[ring].watermark()
     }
 
-    /// Moves the watermark of `ring` over what is consumed.
+    /// Moves the watermark of `ring` over what is consumed. For the orchestrator, or who has completed nothing: who has
+    /// [retires](Rings::retire) it.
     pub fn advance(&self, ring: usize) {
-        self.rings[ring].advance(&self.slots);
+        self.rings[ring].advance(&self.slots, None);
     }
 
     /// What `ring` holds.

@@ -122,7 +122,8 @@ pub struct Slot {
     pub(crate) heap_end: AtomicU64,
     /// The dep-list position after this task's edges. Written by the orchestrator, on every path.
     pub(crate) dep_mark: AtomicU32,
-    /// How many dep entries it has, just before the mark. Written by the orchestrator.
+    /// How many dep entries it has, just before the mark, and whether any of them [retains](Slot::RETAINS): of most tasks
+    /// none does, and who completes those does not look at their entries. Written by the orchestrator.
     pub(crate) dep_count: AtomicU32,
     /// Where its argument words start. Written by the orchestrator.
     pub(crate) args: AtomicU32,
@@ -138,6 +139,9 @@ pub struct Slot {
 const _: () = assert!(size_of::<Slot>() == 64 && align_of::<Slot>() == 64);
 
 impl Slot {
+    /// In `dep_count`: an edge of the task may retain its producer. There are fewer than 2^29 edges.
+    pub(crate) const RETAINS: u32 = 1 << 31;
+
     const SOUND: u32 = 0;
     const FAILED: u32 = 1;
     const POISONED: u32 = 2;
@@ -220,6 +224,18 @@ impl Slot {
         // verdict, is visible to whoever counts the last one.
         let done = self.done.fetch_add(n, mutant::order("subtask-done", Ordering::AcqRel)) + n;
         done == total
+    }
+
+    /// How many dep entries it has.
+    #[inline]
+    pub(crate) fn edges(&self) -> u32 {
+        self.dep_count.load(Ordering::Relaxed) & !Self::RETAINS
+    }
+
+    /// Whether any edge of it may retain its producer.
+    #[inline]
+    pub(crate) fn retains(&self) -> bool {
+        self.dep_count.load(Ordering::Relaxed) & Self::RETAINS != 0
     }
 
     /// How many sub-tasks have finished, for reports.

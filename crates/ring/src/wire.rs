@@ -25,9 +25,10 @@ impl Allocator {
         let consumer = placed.slot;
         let state = slots.wrap(consumer.place());
         let pool = deps.pools[consumer.ring() & 3];
-        let mut left = edges.len() as u32;
-        let first = state.dep_mark.load(Ordering::Relaxed).wrapping_sub(left);
-        state.dep_count.store(left, Ordering::Relaxed);
+        let count = edges.len() as u32;
+        let first = state.dep_mark.load(Ordering::Relaxed).wrapping_sub(count);
+        let mut left = count;
+        state.dep_count.store(count, Ordering::Relaxed);
         // MUTANT "no-guard": an edge that is still to come does not count.
         let guard = |left: u32| left.saturating_sub(u32::from(mutant::skips("no-guard")));
         // MUTANT "late-retain": a hold is taken after the task may have ended.
@@ -41,6 +42,9 @@ impl Allocator {
             let (entry, slot) = (pool.entry(position), self.slot_of(producer));
             let (dep, waited) = (deps.at(entry), slots.wrap(slot.place()));
             position = position.wrapping_add(1);
+            if kind.retains() {
+                state.dep_count.store(count | Slot::RETAINS, Ordering::Relaxed);
+            }
             // MUTANT "producer-by-place": whoever has the producer's slot now is taken for it.
             if kind.waits() && (waited.id() == producer || mutant::skips("producer-by-place")) {
                 dep.set(slot, kind);

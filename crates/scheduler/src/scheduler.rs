@@ -164,11 +164,7 @@ impl<L: Lanes, P: Placement> Scheduler<L, P> {
             seat.domain.combine(|domain| {
                 let round = domain.round(&self.shared, env);
                 seat.emptied.set(round.emptied);
-                let mut rings = round.routed.rings;
-                while rings != 0 {
-                    self.shared.rings.advance(rings.trailing_zeros() as usize);
-                    rings &= rings - 1;
-                }
+                self.shared.rings.retire(&round.routed);
                 progress.completed += round.routed.completed;
                 progress.failed += round.routed.failed;
                 progress.dispatched += round.dispatched;

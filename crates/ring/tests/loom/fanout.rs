@@ -5,7 +5,7 @@ use prewire_abi::{EdgeKind, LaneMask, Shape};
 use prewire_ring::{Cold, Need, Routed, SlotRef, Verdict};
 use std::sync::Arc;
 
-use crate::graph::{Graph, Outputs, complete, completer};
+use crate::graph::{Graph, Outputs, complete, completer, retire};
 use crate::model;
 
 /// A push and the close of the list agree: the consumer is made ready by the orchestrator or by the completer, by one
@@ -174,8 +174,7 @@ fn a_failed_task_poisons_beyond_its_slot() {
         let mut taken = 0;
         while taken < 4 && graph.allocator.try_reserve(0, &Need::default()).is_ok() {
             let filler = graph.root(0);
-            let _ = complete(&graph.rings, filler.slot, |_| ());
-            graph.rings.advance(0);
+            retire(&graph.rings, filler.slot);
             taken += 1;
         }
         let _ = failing.join().unwrap();
@@ -183,8 +182,7 @@ fn a_failed_task_poisons_beyond_its_slot() {
         let (consumer, ready) = graph.consumer(&[(producer.id, EdgeKind::BOTH)]);
         assert!(ready, "{taken} tasks on, it waits for a task that has ended");
         assert_eq!(graph.rings.slot(consumer.slot).verdict(), Verdict::Poisoned, "{taken} tasks on");
-        let _ = complete(&graph.rings, consumer.slot, |_| ());
-        graph.rings.advance(0);
+        retire(&graph.rings, consumer.slot);
         assert_eq!(graph.rings.watermark(0), 2 + taken);
     });
 }

@@ -24,8 +24,7 @@ impl Graph {
         let mut graph = Self::new();
         for task in 1..=4 {
             let placed = graph.root(0);
-            let _ = complete(&graph.rings, placed.slot, |_| ());
-            graph.rings.advance(0);
+            retire(&graph.rings, placed.slot);
             assert_eq!(graph.rings.watermark(0), task);
         }
         graph
@@ -57,18 +56,24 @@ impl Graph {
     }
 }
 
+/// Completes the task in `slot`, and moves the watermarks over what that has consumed.
+pub(crate) fn retire(rings: &Rings, slot: SlotRef) {
+    let routed = complete(rings, slot, |_| ());
+    rings.retire(&routed);
+}
+
 /// Completes the task in `slot`; hands on what became ready.
 pub(crate) fn complete(rings: &Rings, slot: SlotRef, mut ready: impl FnMut(SlotRef)) -> Routed {
     rings.complete(&mut vec![slot], &mut ready)
 }
 
-/// Completes the task in `slot` in a thread of its own, and moves the watermark of its ring. Gives what became ready.
+/// Completes the task in `slot` in a thread of its own, and moves the watermarks. Gives what became ready.
 pub(crate) fn completer(rings: &Arc<Rings>, slot: SlotRef) -> JoinHandle<Vec<SlotRef>> {
     let rings = Arc::clone(rings);
     loom::thread::spawn(move || {
         let mut ready = Vec::new();
-        let _ = complete(&rings, slot, |slot| ready.push(slot));
-        rings.advance(slot.ring());
+        let routed = complete(&rings, slot, |slot| ready.push(slot));
+        rings.retire(&routed);
         ready
     })
 }

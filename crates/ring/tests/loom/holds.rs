@@ -4,14 +4,13 @@ use prewire_abi::EdgeKind;
 use prewire_ring::{Placed, ReadyQueue};
 use std::sync::Arc;
 
-use crate::graph::{Graph, complete, completer};
+use crate::graph::{Graph, complete, completer, retire};
 use crate::model;
 
 /// Completes `consumer`, the only task besides its producer, and sees both retired.
 #[track_caller]
 fn let_go(graph: &Graph, consumer: Placed, head: u32) {
-    let _ = complete(&graph.rings, consumer.slot, |_| ());
-    graph.rings.advance(0);
+    retire(&graph.rings, consumer.slot);
     assert_eq!(graph.rings.watermark(0), head, "the last hold is gone, the slots are not");
 }
 
@@ -21,7 +20,7 @@ fn retains(graph: &Graph, consumer: Placed) -> bool {
 
 /// Taking a hold races with the last one's release: it is refused, or it keeps the producer from being reclaimed.
 ///
-/// Catches `retain-consumed`, `head-store`, `head-load`.
+/// Catches `retain-consumed`.
 #[test]
 fn a_hold_that_was_taken_holds() {
     model(|| {
@@ -55,13 +54,19 @@ fn a_hold_taken_under_a_scope_outlives_the_scope() {
         let mut graph = Graph::new();
         graph.allocator.set_floor(0, Some(0));
         let producer = graph.root(0);
-        let other = completer(&graph.rings, producer.slot);
+        let other = {
+            let rings = Arc::clone(&graph.rings);
+            loom::thread::spawn(move || {
+                let _ = complete(&rings, producer.slot, |_| ());
+                rings.advance(0);
+            })
+        };
         let (consumer, _) = graph.consumer(&[(producer.id, EdgeKind::BOTH)]);
         assert!(retains(&graph, consumer), "the scope keeps the producer, so a hold can be had");
         graph.allocator.set_floor(0, None);
         graph.rings.advance(0);
         assert_eq!(graph.rings.watermark(0), 0, "reclaimed while retained");
-        let _ = other.join().unwrap();
+        other.join().unwrap();
         assert_eq!(graph.rings.watermark(0), 0, "reclaimed while retained");
         let_go(&graph, consumer, 2);
     });
@@ -90,7 +95,7 @@ fn a_scope_holds_until_it_closes_and_no_longer() {
 
 /// A task that a queue hands to another thread carries its scope with it: whoever completes it sees the floor.
 ///
-/// Catches `head-store`, `head-load`.
+/// Catches `head-store`, `head-load`, `ready-fill`, `ready-take`.
 #[test]
 fn whoever_takes_a_task_from_a_queue_sees_its_scope() {
     model(|| {
@@ -100,10 +105,10 @@ fn whoever_takes_a_task_from_a_queue_sees_its_scope() {
             let (rings, queue) = (Arc::clone(&graph.rings), Arc::clone(&queue));
             loom::thread::spawn(move || {
                 let taken = queue.pop();
-                if let Some(slot) = taken {
-                    let _ = complete(&rings, slot, |_| ());
+                match taken {
+                    Some(slot) => retire(&rings, slot),
+                    None => rings.advance(0),
                 }
-                rings.advance(0);
                 taken.is_some()
             })
         };

@@ -5,7 +5,7 @@ use prewire_abi::EdgeKind;
 use prewire_ring::{Need, Placed};
 use std::sync::Arc;
 
-use crate::graph::{Graph, Outputs, complete};
+use crate::graph::{Graph, Outputs, complete, retire};
 use crate::model;
 
 /// Argument words of one task, and the whole argument ring of the smallest window under loom.
@@ -36,8 +36,7 @@ fn a_completer_reads_the_entries_of_its_own_task() {
             thread::spawn(move || {
                 assert_eq!(rings.arg(task.slot, 0), 7, "the words are another task's");
                 assert_eq!(rings.arg(task.slot, WORDS - 1), 7, "the words are another task's");
-                let _ = complete(&rings, task.slot, |_| ());
-                rings.advance(0);
+                retire(&rings, task.slot);
                 rings.advance(1);
             })
         };
@@ -81,8 +80,7 @@ fn a_walk_survives_the_reuse_of_what_it_has_passed() {
             })
         };
         if readied.seen(0) {
-            let _ = complete(&graph.rings, front.slot, |_| ());
-            graph.rings.advance(0);
+            retire(&graph.rings, front.slot);
             // Its entries are free: the next task puts them on another list.
             let next = graph.place(0, need, 1);
             assert!(!graph.allocator.wire(&next, &[(other.id, EdgeKind::WAIT)]));
