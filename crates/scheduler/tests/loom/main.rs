@@ -154,3 +154,30 @@ fn what_is_put_in_meanwhile_is_not_taken_for_gone() {
         assert_eq!(rig.machine.scheduler.has_ready(0), !taken);
     });
 }
+
+/// Two lanes have finished when their domain is polled: both tasks are closed before anybody who waits for them is told. A
+/// task that the orchestrator links to both meanwhile is dispatched once, whichever of them it finds closed.
+///
+/// Catches `push-on-closed`, `no-guard`.
+#[test]
+fn what_waits_for_two_that_are_reaped_together_is_dispatched_once() {
+    model(|| {
+        let mut rig = Rig::new(spec(2, 1), &RingSizes::smallest());
+        let producers = [0; 2].map(|_| rig.submit(on(LaneMask::AIC, 1), &[]).id);
+        let _ = rig.machine.poll(0);
+        (0..2).for_each(|lane| {
+            rig.machine.chip.finish(lane);
+        });
+        let other = {
+            let machine = Arc::clone(&rig.machine);
+            thread::spawn(move || machine.poll(0))
+        };
+        let next = rig.submit(on(LaneMask::AIV0, 1), &producers);
+        let completed = other.join().unwrap().completed;
+        assert_eq!(completed, 2, "one round has not heard of both");
+        // It may have become ready after that poll had looked.
+        let _ = rig.machine.poll(0);
+        assert_eq!(rig.machine.placed(next.slot).len(), 1);
+        assert_eq!(rig.machine.rings.watermark(0), 2);
+    });
+}
