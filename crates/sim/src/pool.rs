@@ -288,7 +288,7 @@ impl Pool {
     /// A thread that is not of the pool becomes active for it.
     pub(crate) fn guest_comes(&self) {
         self.census.guest_comes();
-        self.seats.note_guest();
+        self.seats.note_guest(self.workers.load(Ordering::Relaxed) as u16);
     }
 
     /// It is so no longer: another thread may take its place.

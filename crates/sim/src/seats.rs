@@ -3,7 +3,8 @@
 //! The system balances its load every few milliseconds, and a thread that has just run counts as being where its data are.
 //! A run of a chip may be over by then, with the orchestration and the one worker that it needs having taken turns on one
 //! processor. So who has just woken up notes where, and a worker moves on if another one of the pool is there already. The
-//! guest's thread is the program's own: it notes where it is, and is left there. Nobody is kept anywhere: a note is a hint,
+//! guest's thread is the program's own: it notes where it is, and is left there; a worker that it has displaced, which may
+//! look for the very work that the guest makes and not get to run, it sends to a free processor. Nobody is kept anywhere: a note is a hint,
 //! made now and then, and the system may place every thread as it likes from the next moment on.
 
 use prewire_os::process;
@@ -17,10 +18,15 @@ const EMPTY: u32 = 0;
 #[derive(Debug)]
 pub(crate) struct Seats(Box<[Padded<Seat>]>);
 
-/// One more than the number of a processor, or [`EMPTY`]. Written by its thread; emptied by it, too, and the guest's by the
-/// watchman where he takes its place away.
+/// Where a thread runs.
 #[derive(Debug, Default)]
-struct Seat(AtomicU32);
+struct Seat {
+    /// One more than the number of a processor, or [`EMPTY`]. Written by its thread, and by a guest that sends it elsewhere;
+    /// emptied by it, too, and the guest's by the watchman where he takes its place away.
+    at: AtomicU32,
+    /// The number of the worker's thread. Written by it when it begins.
+    thread: AtomicU32,
+}
 
 impl Seats {
     /// Seats of `workers` workers, and one of a guest.
@@ -33,10 +39,27 @@ impl Seats {
         (self.0.len() - 1) as u16
     }
 
-    /// The calling thread, the guest, goes on: notes where, and stays there.
-    pub(crate) fn note_guest(&self) {
+    /// The calling thread is that of worker `number` from now on.
+    pub(crate) fn enter(&self, number: u16) {
         if !cfg!(prewire_loom) {
-            self.note(self.guest(), process::processor());
+            self.seat(number).thread.store(process::thread_number(), Ordering::Relaxed);
+        }
+    }
+
+    /// The calling thread, the guest, goes on: notes where, and stays there. Of the first `workers` those that have noted
+    /// the same go elsewhere if they can: they do not run as long as the guest does.
+    pub(crate) fn note_guest(&self, workers: u16) {
+        if cfg!(prewire_loom) {
+            return;
+        }
+        let (guest, here) = (self.guest(), process::processor());
+        self.note(guest, here);
+        for number in (0..workers.min(guest)).filter(|&number| self.has_noted(number, here)) {
+            let thread = self.seat(number).thread.load(Ordering::Relaxed);
+            // One that cannot be moved waits.
+            if let Ok(Some(there)) = process::move_thread(thread, here, |cpu| self.is_taken(number, cpu)) {
+                self.note(number, there);
+            }
         }
     }
 
@@ -54,24 +77,27 @@ impl Seats {
     }
 
     fn note(&self, number: u16, cpu: usize) {
-        self.seat(number).store(cpu as u32 + 1, Ordering::Relaxed);
+        self.seat(number).at.store(cpu as u32 + 1, Ordering::Relaxed);
     }
 
     /// The thread of seat `number` parks, or goes.
     pub(crate) fn leave(&self, number: u16) {
         if !cfg!(prewire_loom) {
-            self.seat(number).store(EMPTY, Ordering::Relaxed);
+            self.seat(number).at.store(EMPTY, Ordering::Relaxed);
         }
     }
 
-    fn seat(&self, number: u16) -> &AtomicU32 {
-        &self.0[usize::from(number)].0
+    fn seat(&self, number: u16) -> &Seat {
+        &self.0[usize::from(number)]
+    }
+
+    fn has_noted(&self, number: u16, cpu: usize) -> bool {
+        self.seat(number).at.load(Ordering::Relaxed) == cpu as u32 + 1
     }
 
     /// Whether somebody else has noted that it runs on `cpu`.
     fn is_taken(&self, number: u16, cpu: usize) -> bool {
-        let others = self.0.iter().enumerate().filter(|(at, _)| *at != usize::from(number));
-        others.map(|(_, seat)| seat.0.load(Ordering::Relaxed)).any(|seat| seat == cpu as u32 + 1)
+        (0..=self.guest()).any(|other| other != number && self.has_noted(other, cpu))
     }
 }
 
@@ -81,7 +107,7 @@ mod tests {
 
     /// Where a thread has noted that it runs.
     fn noted(seats: &Seats, number: u16) -> u32 {
-        seats.seat(number).load(Ordering::Relaxed)
+        seats.seat(number).at.load(Ordering::Relaxed)
     }
 
     #[test]
@@ -103,11 +129,41 @@ mod tests {
         let stayed = (0..1000).any(|_| {
             let here = process::processor();
             seats.note(0, here);
-            seats.note_guest();
+            seats.note_guest(0);
             noted(&seats, seats.guest()) == here as u32 + 1
         });
         assert!(stayed);
         assert!(seats.is_taken(0, noted(&seats, seats.guest()) as usize - 1));
+    }
+
+    #[test]
+    fn a_worker_that_the_guest_has_displaced_is_sent_to_a_free_processor() {
+        let seats = &Seats::new(2);
+        let (end, ended) = std::sync::mpsc::channel::<()>();
+        std::thread::scope(|scope| {
+            let worker = scope.spawn(move || {
+                seats.enter(0);
+                seats.note(1, process::processor());
+                let _ = ended.recv();
+            });
+            while noted(seats, 1) == EMPTY {
+                std::thread::yield_now();
+            }
+            seats.leave(1);
+            let alone = process::available_processors() == 1;
+            // The system may move this thread in between: not each time.
+            let sent = (0..1000).any(|_| {
+                let here = process::processor();
+                seats.note(0, here);
+                seats.note_guest(2);
+                let stayed = noted(seats, seats.guest()) == here as u32 + 1;
+                stayed && !seats.has_noted(0, here)
+            });
+            assert!(sent || alone, "it waits for the guest's processor");
+            assert_eq!(noted(seats, 1), EMPTY, "it was not there");
+            drop(end);
+            worker.join().unwrap();
+        });
     }
 
     #[test]

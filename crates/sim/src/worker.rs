@@ -62,6 +62,7 @@ impl<'a> Worker<'a> {
         let domain = number % pool.cores.spec.domains;
         let mut worker =
             Self { pool, host, counters, number, stand, domain, from: 0, turn: 0, backlog: Backlog::new() };
+        pool.seats.enter(number);
         if granted {
             pool.seats.take(number);
         }

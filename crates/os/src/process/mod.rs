@@ -36,7 +36,7 @@ pub use fork::{Fork, ForkError, adopt_orphans, die_with_parent, fork, redirect_o
 pub use own::OfProcess;
 pub use pid::{Pid, user};
 pub use pidfd::PidFd;
-pub use place::{move_on, processor, run_on};
+pub use place::{move_on, move_thread, processor, run_on, thread_number};
 pub use signal::{Signal, ignore, kill, kill_group, kill_self};
 pub use spawn::{inherited, spawn_self};
 pub use statistics::{Statistics, available_processors, statistics, thread_names};
