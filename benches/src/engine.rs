@@ -11,6 +11,7 @@ use prewire_platform::{
 };
 use prewire_ring::{Cold, Packed, Ready, RingSizes, Rings, RunUsage, SlotRef};
 use prewire_scheduler::{Env, Scheduler};
+use prewire_sync::Gathering;
 use prewire_sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use prewire_sync::hint::spin_loop;
 use prewire_tensormap::Hazards;
@@ -134,9 +135,15 @@ impl Engine {
         let ended = std::thread::scope(|scope| {
             scope.spawn(|| {
                 let _ = process::run_on(1);
+                // As a worker of the simulator looks for what the orchestration makes. All lanes are idle after a poll.
+                let mut gathering = Gathering::default();
                 while !over.load(Ordering::Relaxed) {
-                    if !scheduler.poll(0, &Always).any() {
+                    gathering.pause(|| false);
+                    let mut found = scheduler.poll(0, &Always).any();
+                    gathering.looked(found);
+                    while !found && !over.load(Ordering::Relaxed) {
                         spin_loop();
+                        found = scheduler.poll(0, &Always).any();
                     }
                 }
             });

@@ -11,8 +11,8 @@ use crate::local::{self, Polled};
 use crate::pool::Pool;
 use crate::stats::Counters;
 use prewire_platform::{Host, LaneId};
-use prewire_sync::Backoff;
 use prewire_sync::mutant;
+use prewire_sync::{Backoff, Gathering};
 
 /// Steps of the spin before parking: some 15 microseconds.
 const SPINS: u32 = 22;
@@ -50,6 +50,8 @@ pub(crate) struct Worker<'a> {
     turn: u32,
     /// Sub-tasks that it has not polled for, all of `domain`.
     backlog: Backlog,
+    /// How soon it looks for what the orchestration makes, once it has nothing to do.
+    gathering: Gathering,
 }
 
 impl<'a> Worker<'a> {
@@ -60,8 +62,18 @@ impl<'a> Worker<'a> {
         local::enter(pool.id(), number, stand);
         let counters = &pool.counters[usize::from(number)];
         let domain = number % pool.cores.spec.domains;
-        let mut worker =
-            Self { pool, host, counters, number, stand, domain, from: 0, turn: 0, backlog: Backlog::new() };
+        let mut worker = Self {
+            pool,
+            host,
+            counters,
+            number,
+            stand,
+            domain,
+            from: 0,
+            turn: 0,
+            backlog: Backlog::new(),
+            gathering: Gathering::default(),
+        };
         pool.seats.enter(number);
         if granted {
             pool.seats.take(number);
@@ -301,9 +313,19 @@ impl<'a> Worker<'a> {
         let pool = self.pool;
         loop {
             let mut backoff = Backoff::new(SPINS);
+            // Only what the orchestration makes may wait; not what others have put into the queue.
+            self.gathering.pause(|| pool.cores.queued() || pool.stopping());
+            let mut first = true;
             while !pool.stopping() {
-                if let Some(lane) = self.claim().or_else(|| self.steal()).or_else(|| self.poll_due()) {
+                if let Some(lane) = self.claim().or_else(|| self.steal()) {
                     return Some(lane);
+                }
+                let found = self.poll_due();
+                if core::mem::take(&mut first) {
+                    self.gathering.looked(found.is_some());
+                }
+                if found.is_some() {
+                    return found;
                 }
                 if !backoff.snooze() {
                     break;

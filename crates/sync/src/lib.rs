@@ -33,11 +33,13 @@ pub mod hint;
 pub mod mutant;
 
 mod backoff;
+mod gathering;
 mod local;
 mod padded;
 mod spinning;
 
 pub use backoff::Backoff;
+pub use gathering::Gathering;
 #[cfg(prewire_loom)]
 #[doc(hidden)]
 pub use local::loom_thread_local;
