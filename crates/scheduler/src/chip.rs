@@ -120,11 +120,13 @@ impl ChipPlacement {
         self.hungry[class as usize].load(Ordering::Relaxed) & !(1 << domain) != 0
     }
 
+    #[inline]
     fn idle_only(&self) -> bool {
         self.idle_only.load(Ordering::Relaxed)
     }
 
     /// Whether a task of single cores that has begun is queued for more lanes.
+    #[inline]
     fn has_begun(&self, class: Class) -> bool {
         self.begun[class as usize].load(Ordering::Relaxed) != 0
     }
