@@ -91,28 +91,28 @@ impl Buffers {
         at
     }
 
-    /// Adds the buffer at `addr`, which is not there yet.
+    /// Adds the buffer at `addr`, which is not there yet: which one it is.
     #[inline]
-    pub(crate) fn add(&mut self, addr: u64) -> u32 {
+    pub(crate) fn add(&mut self, addr: u64) -> (u32, &mut Buffer) {
         // So few that a chain of more than one is rare.
         if self.live as usize * 2 >= self.heads.len() {
             self.spread();
         }
         let head = self.head(addr);
-        let at = self.free;
-        let at = if at == 0 {
-            self.all.push(Buffer::EMPTY);
-            self.slots()
-        } else {
-            self.free = self.all[at as usize].next;
-            at
-        };
-        let new = &mut self.all[at as usize];
-        new.addr = addr;
-        new.next = self.heads[head];
-        self.heads[head] = at;
+        let first = &mut self.heads[head];
+        let next = *first;
         self.live += 1;
-        at
+        let at = self.free;
+        if at != 0 {
+            let new = &mut self.all[at as usize];
+            self.free = new.next;
+            (new.addr, new.next) = (addr, next);
+            *first = at;
+            return (at, new);
+        }
+        let at = self.all.len() as u32;
+        *first = at;
+        (at, self.all.push_mut(Buffer { addr, next, ..Buffer::EMPTY }))
     }
 
     /// Frees `buffer` if nothing is remembered of it.

@@ -223,17 +223,17 @@ impl Plane {
     /// Adds the buffer at `addr`, of which nothing is remembered, with a region from its start to `end`. No place is
     /// another one by that.
     #[inline]
-    pub(crate) fn add_whole(&mut self, addr: u64, end: u64) -> u32 {
-        let buffer = self.buffers.add(addr);
-        self.buffers[buffer].end = end;
-        buffer
+    pub(crate) fn add_whole(&mut self, addr: u64, end: u64) -> (u32, &mut Buffer) {
+        let (number, buffer) = self.buffers.add(addr);
+        buffer.end = end;
+        (number, buffer)
     }
 
     /// Adds a region that is not empty and not there yet.
     pub(crate) fn insert(&mut self, region: &Region, writer: TaskId, readers: Readers) {
         self.stamp += 1;
         let buffer = match self.buffers.find(region.buffer()) {
-            0 => self.buffers.add(region.buffer()),
+            0 => self.buffers.add(region.buffer()).0,
             buffer => buffer,
         };
         let (at, prefix_end) = (&mut self.buffers[buffer], region.prefix_end());

@@ -55,8 +55,8 @@ impl TensorMap {
         if end == 0 {
             return Some(Place::UNKNOWN);
         }
-        let buffer = self.plane.add_whole(addr, end);
-        let added = self.readers.push_in_place(&mut self.plane.buffers[buffer].readers, task);
+        let (_, buffer) = self.plane.add_whole(addr, end);
+        let added = self.readers.push_in_place(&mut buffer.readers, task);
         if added { None } else { Some(Place::UNKNOWN) }
     }
 

@@ -105,7 +105,7 @@ impl TensorMap {
         if self.readers.left() == 0 {
             return false;
         }
-        let buffer = self.plane.add_whole(addr, end);
+        let (buffer, _) = self.plane.add_whole(addr, end);
         self.record_in(Home::Buffer(buffer), access, task, life)
     }
 
