@@ -399,7 +399,7 @@ impl Wait for Waiter<'_> {
 
     fn published(&mut self) {
         if self.mode == Mode::Pool {
-            prewire_platform::Lanes::kick(self.engine.sim());
+            self.engine.sim().guest_made_work();
             return;
         }
         self.owes = true;

@@ -61,9 +61,11 @@ pub(crate) struct Pool {
     pub(crate) counters: AllCounters,
     /// Where they run.
     pub(crate) seats: Seats,
-    /// How often somebody who is no worker has made work: the guest, or who polls for what was raised or ended outside.
-    /// Raised by each of them: a count that goes back would make a guest that moves look like one that is stuck.
-    pub(crate) visits: Padded<AtomicU64>,
+    /// How often the guest has made work. Written by it alone, for each task: one guest comes after the other.
+    made: Padded<AtomicU64>,
+    /// How often somebody else who is no worker has, such as who polls for what was raised or ended outside. Raised by each of
+    /// them: a count that goes back would make a guest that moves look like one that is stuck.
+    visits: Padded<AtomicU64>,
     /// Workers that may be active when none is stuck.
     pub(crate) base: u16,
     /// Workers that there may be.
@@ -98,7 +100,8 @@ impl Pool {
             peers: Event::new(),
             counters: counters(most),
             seats: Seats::new(most),
-            visits: Padded::new(AtomicU64::new(0)),
+            made: Padded::default(),
+            visits: Padded::default(),
             base,
             most,
             grow_after,
@@ -313,10 +316,22 @@ impl Pool {
         self.census.view().has_place()
     }
 
-    /// The guest, or somebody else who is no worker, has made work.
+    /// The guest has made work.
     #[inline]
-    pub(crate) fn guest_moves(&self) {
+    pub(crate) fn guest_made(&self) {
+        let before = self.made.load(Ordering::Relaxed);
+        self.made.store(before.wrapping_add(1), Ordering::Relaxed);
+    }
+
+    /// Somebody who is neither a worker nor the guest has made work.
+    #[inline]
+    pub(crate) fn visited(&self) {
         self.visits.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A number that changes when somebody who is no worker makes work.
+    pub(crate) fn visits(&self) -> u64 {
+        self.made.load(Ordering::Relaxed).wrapping_add(self.visits.load(Ordering::Relaxed))
     }
 
     /// There is work that nobody may have seen: sees to it that somebody looks.

@@ -61,7 +61,7 @@ fn watch(pool: &Pool, host: &dyn Host) {
     let mut quiet = 0;
     let mut looks = Looks::new(pool);
     let mut had_work = pool.has_work(host);
-    let mut visits = pool.visits.load(Ordering::Relaxed);
+    let mut visits = pool.visits();
     while !pool.stopping() {
         let key = pool.watch.prepare();
         if !pool.stopping() {
@@ -69,7 +69,7 @@ fn watch(pool: &Pool, host: &dyn Host) {
         }
         let (moved, stuck) = looks.again(pool);
         let (has_work, view) = (pool.has_work(host), pool.census.view());
-        let visits_now = pool.visits.load(Ordering::Relaxed);
+        let visits_now = pool.visits();
         if has_work && had_work && visits_now == visits && view.has_guest() {
             pool.seats.leave(pool.seats.guest());
             let _ = pool.census.guest_goes();
