@@ -73,10 +73,9 @@ impl Orchestrator {
     #[inline]
     fn collect_accesses(&mut self, args: &Args, infer: bool) -> Result<(), SubmitError> {
         let now = Now { alive: self.allocator.alive(self.scopes.ring()), own: self.next_id(), infer };
-        let allocator = &self.allocator;
         let begins_with_read =
             args.tensors().first().is_some_and(|arg| matches!(arg.tag(), TensorArgType::Input));
-        if begins_with_read && infer && self.map.prepare(args.count() as u32, |id| now.life(allocator, id)) {
+        if begins_with_read && infer && self.map.takes_reads(args.count() as u32) {
             self.collect_early(args, &now)?;
         } else {
             self.collect_plainly(args, &now)?;

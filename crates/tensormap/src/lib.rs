@@ -53,6 +53,7 @@ extern crate alloc;
 mod buffers;
 mod footprint;
 mod grid;
+mod log;
 mod map;
 mod place;
 mod plane;

@@ -1,11 +1,13 @@
 //! The map itself: which earlier tasks an access must wait for, and what later ones must wait for.
 
+use crate::log::ReadLog;
 use crate::plane::Plane;
 use crate::readers::{ReaderPool, Readers};
 use core::fmt;
 use prewire_abi::TaskId;
 
 mod find;
+mod log;
 mod read;
 mod record;
 
@@ -69,7 +71,11 @@ impl core::error::Error for Full {}
 pub struct TensorMap {
     plane: Plane,
     readers: ReaderPool,
+    /// Under [`Hazards::All`].
+    log: ReadLog,
     hazards: Hazards,
+    /// How many noted reads were looked at so far.
+    visited: u64,
 }
 
 impl TensorMap {
@@ -77,7 +83,8 @@ impl TensorMap {
     /// follows the entries in use, not the capacity.
     #[must_use]
     pub fn new(capacity: u32, hazards: Hazards) -> Self {
-        Self { plane: Plane::new(capacity), readers: ReaderPool::new(capacity), hazards }
+        let (plane, readers) = (Plane::new(capacity), ReaderPool::new(capacity));
+        Self { plane, readers, log: ReadLog::new(), hazards, visited: 0 }
     }
 
     /// Looks at some of the buffers that are remembered, and drops what is over.
@@ -99,8 +106,12 @@ impl TensorMap {
         self.readers.left() >= n
     }
 
+    #[inline(never)]
     fn make_room(&mut self, n: u32, life: &impl Fn(TaskId) -> Life) -> bool {
         const LOOKS: u32 = 64;
+        if !self.log.is_empty() {
+            self.look_over(life);
+        }
         let (mut buffers, mut nodes) = (self.plane.buffers.slots(), self.plane.slots());
         while !self.has_room(n) && (buffers > 0 || nodes > 0) {
             let pool = &mut self.readers;
@@ -121,6 +132,8 @@ impl TensorMap {
     /// Drops what is recorded of the buffer at address `buffer`, of failed tasks too: the address is given to new
     /// memory, which has no past. The caller answers for it that whoever used the old memory has ended.
     pub fn forget(&mut self, buffer: u64) {
+        // What retired goes as well as what lives.
+        self.settle(buffer, &|_| Life::Live);
         let pool = &mut self.readers;
         self.plane.forget(buffer, |writer, readers| {
             pool.drop_all(readers);
@@ -131,6 +144,7 @@ impl TensorMap {
     /// Drops everything.
     pub fn clear(&mut self) {
         self.plane.clear();
+        self.log.clear();
         self.readers.clear();
     }
 
@@ -164,12 +178,13 @@ impl TensorMap {
     /// used of it is ever touched.
     #[must_use]
     pub fn memory(&self) -> usize {
-        self.plane.memory() + self.readers.memory()
+        self.plane.memory() + self.log.memory() + self.readers.memory()
     }
 
     /// The most bytes that an entry of a map can take, whatever the regions are: with a buffer of its own, and in tables
     /// that have just grown to twice what they hold.
-    pub const MOST_BYTES_AN_ENTRY: u64 = 2 * (Plane::MOST_BYTES_A_REGION + ReaderPool::BYTES_A_READER);
+    pub const MOST_BYTES_AN_ENTRY: u64 =
+        2 * (Plane::MOST_BYTES_A_REGION + ReaderPool::BYTES_A_READER) + ReadLog::BYTES_A_READ;
 
     /// Which orderings are inferred.
     #[must_use]
@@ -182,7 +197,7 @@ impl TensorMap {
     #[doc(hidden)]
     #[must_use]
     pub fn visited(&self) -> u64 {
-        self.plane.visited() + self.readers.visited()
+        self.plane.visited() + self.readers.visited() + self.visited
     }
 }
 

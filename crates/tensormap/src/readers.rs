@@ -192,9 +192,16 @@ impl ReaderPool {
         self.chunks.capacity() * size_of::<Chunk>()
     }
 
+    /// So many entries more, which there are.
+    #[inline]
+    pub(crate) fn count(&mut self, count: u32) {
+        debug_assert!(self.left() >= count, "there are entries for them");
+        self.used += count;
+    }
+
     /// So many entries fewer.
     #[inline]
-    fn drop_entries(&mut self, count: u32) {
+    pub(crate) fn drop_entries(&mut self, count: u32) {
         if count > 0 {
             self.high_water = self.high_water();
             self.used -= count;

@@ -21,6 +21,9 @@ impl TensorMap {
         life: impl Fn(TaskId) -> Life,
         mut dep: impl FnMut(TaskId),
     ) -> Place {
+        if access == Access::Write {
+            self.settle(region.buffer(), &life);
+        }
         let buffer = self.plane.buffers.find(region.buffer());
         if buffer == 0 {
             return Place::UNKNOWN;

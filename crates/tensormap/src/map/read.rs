@@ -1,4 +1,4 @@
-//! Reads found and recorded in one, for a task that is not submitted yet: what is recorded can be taken back.
+//! Reads found and recorded in one, or noted, for a task that is not submitted yet: what is recorded can be taken back.
 
 use super::{Access, Hazards, Life, TensorMap};
 use crate::buffers::Buffer;
@@ -7,24 +7,19 @@ use crate::region::Memory;
 use prewire_abi::TaskId;
 
 impl TensorMap {
-    /// Makes ready for up to `n` [reads](TensorMap::read); false if there is no room for them, or hazards are not such that
-    /// a read is remembered.
+    /// Whether up to `n` [reads](TensorMap::read) may follow: there is room for them, and hazards are such that a read is
+    /// remembered.
+    #[must_use]
     #[inline]
-    pub fn prepare(&mut self, n: u32, life: impl Fn(TaskId) -> Life) -> bool {
-        if self.hazards != Hazards::All || !self.has_room(n) {
-            return false;
-        }
-        if self.plane.is_large() {
-            self.collect(n, &life);
-        }
-        true
+    pub fn takes_reads(&self, n: u32) -> bool {
+        self.hazards == Hazards::All && self.has_room(n)
     }
 
     /// [Finds](TensorMap::find) and [records](TensorMap::record) a read in one, if all of its buffer is read and nothing
     /// else of that is remembered; else it is recorded at the place that is given back. For a task that is not submitted
     /// yet: until it is, or what it read is taken [back](TensorMap::unread), `life` is to say that it lives, and no entries are
-    /// to be [reserved](TensorMap::reserve) that its own may be in the way of. For as many reads as the map was
-    /// [prepared](TensorMap::prepare) for.
+    /// to be [reserved](TensorMap::reserve) that its own may be in the way of. For as many reads as the map
+    /// [takes](TensorMap::takes_reads).
     #[inline(always)]
     pub fn read(
         &mut self,
@@ -36,7 +31,11 @@ impl TensorMap {
         let buffer = self.plane.buffers.find(region.buffer());
         let end = region.end_from_start();
         if buffer == 0 {
-            return self.read_first(region.buffer(), end, task);
+            if end == 0 {
+                return Some(Place::UNKNOWN);
+            }
+            self.note_read(region.buffer(), end, task, life);
+            return None;
         }
         if !self.plane.holds_alone(buffer, end) {
             return Some(self.find_among(buffer, &region.region(), Access::Read, life, dep));
@@ -49,20 +48,13 @@ impl TensorMap {
         Some(Place::new(At::Buffer(buffer), self.plane.stamp()))
     }
 
-    /// As `read`, of a buffer that nothing is remembered of.
-    #[inline(never)]
-    fn read_first(&mut self, addr: u64, end: u64, task: TaskId) -> Option<Place> {
-        if end == 0 {
-            return Some(Place::UNKNOWN);
-        }
-        let (_, buffer) = self.plane.add_whole(addr, end);
-        let added = self.readers.push_in_place(&mut buffer.readers, task);
-        if added { None } else { Some(Place::UNKNOWN) }
-    }
-
     /// Takes back what a [read](TensorMap::read) recorded last; whether it had. A buffer of which nothing else is remembered
     /// goes with it.
     pub fn unread(&mut self, region: &impl Memory, task: TaskId) -> bool {
+        if self.log.take_back(region.buffer(), region.end_from_start(), task) {
+            self.readers.drop_entries(1);
+            return true;
+        }
         let buffer = self.plane.buffers.find(region.buffer());
         let taken = buffer != 0
             && self.plane.holds_alone(buffer, region.end_from_start())

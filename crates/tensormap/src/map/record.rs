@@ -69,7 +69,7 @@ impl TensorMap {
 
     /// As `record_at`, where no place is known.
     #[inline]
-    fn record_somewhere(
+    pub(super) fn record_somewhere(
         &mut self,
         region: &impl Memory,
         access: Access,

@@ -192,7 +192,7 @@ fn reads_that_are_taken_back_take_constant_memory() {
     let mut map = TensorMap::new(capacity, Hazards::All);
     for n in 0..20_000_u64 {
         let region = Region::new(0x1000 + n * 64, 1, 0, &[64], &[1]);
-        assert!(map.prepare(1, |_| Life::Live));
+        assert!(map.takes_reads(1));
         assert!(map.read(&region, task, |_| Life::Live, |_| ()).is_none());
         assert!(map.unread(&region, task) && map.is_empty());
     }

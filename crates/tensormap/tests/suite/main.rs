@@ -2,6 +2,7 @@
 
 mod behaviour;
 mod cost;
+mod noted;
 mod oracle;
 mod overlap;
 mod views;

@@ -62,7 +62,7 @@ impl Program {
         let mut ancestors = BTreeSet::new();
         let mut places = Vec::new();
         // Of every other task what is read is recorded at once.
-        let early = now % 4 > 1 && self.map.prepare(accesses.len() as u32, life);
+        let early = now % 4 > 1 && self.map.takes_reads(accesses.len() as u32);
         for (view, writes) in &accesses {
             let mut found = BTreeSet::new();
             let dep = |task: TaskId| {
