@@ -10,13 +10,19 @@
 use prewire_os::process;
 use prewire_sync::Padded;
 use prewire_sync::atomic::{AtomicU32, Ordering};
+use std::sync::Mutex;
 
 /// Nobody sits here.
 const EMPTY: u32 = 0;
 
 /// One seat a thread: where it runs as far as it has noted.
 #[derive(Debug)]
-pub(crate) struct Seats(Box<[Padded<Seat>]>);
+pub(crate) struct Seats {
+    seats: Box<[Padded<Seat>]>,
+    /// Held while a thread is moved. Two that move the same one would each take the narrow mask of the other for what the
+    /// thread may use: who does not get it moves nobody.
+    moving: Mutex<()>,
+}
 
 /// Where a thread runs.
 #[derive(Debug, Default)]
@@ -31,12 +37,12 @@ struct Seat {
 impl Seats {
     /// Seats of `workers` workers, and one of a guest.
     pub(crate) fn new(workers: u16) -> Self {
-        Self((0..=workers).map(|_| Padded::default()).collect())
+        Self { seats: (0..=workers).map(|_| Padded::default()).collect(), moving: Mutex::new(()) }
     }
 
     /// The seat of the guest.
     pub(crate) fn guest(&self) -> u16 {
-        (self.0.len() - 1) as u16
+        (self.seats.len() - 1) as u16
     }
 
     /// The calling thread is that of worker `number` from now on.
@@ -55,6 +61,7 @@ impl Seats {
         let (guest, here) = (self.guest(), process::processor());
         self.note(guest, here);
         for number in (0..workers.min(guest)).filter(|&number| self.has_noted(number, here)) {
+            let Ok(_moving) = self.moving.try_lock() else { return };
             let thread = self.seat(number).thread.load(Ordering::Relaxed);
             // One that cannot be moved waits.
             if let Ok(Some(there)) = process::move_thread(thread, here, |cpu| self.is_taken(number, cpu)) {
@@ -69,7 +76,9 @@ impl Seats {
             return;
         }
         let mut here = process::processor();
-        if self.is_taken(number, here) {
+        if self.is_taken(number, here)
+            && let Ok(_moving) = self.moving.try_lock()
+        {
             // Where it may not ask or move it stays.
             here = process::move_on(|cpu| self.is_taken(number, cpu)).ok().flatten().unwrap_or(here);
         }
@@ -88,7 +97,7 @@ impl Seats {
     }
 
     fn seat(&self, number: u16) -> &Seat {
-        &self.0[usize::from(number)]
+        &self.seats[usize::from(number)]
     }
 
     fn has_noted(&self, number: u16, cpu: usize) -> bool {
@@ -163,6 +172,32 @@ mod tests {
             assert_eq!(noted(seats, 1), EMPTY, "it was not there");
             drop(end);
             worker.join().unwrap();
+        });
+    }
+
+    #[test]
+    fn a_worker_that_moves_while_it_is_sent_away_may_run_where_it_could_before() {
+        let seats = &Seats::new(2);
+        std::thread::scope(|scope| {
+            let worker = scope.spawn(move || {
+                seats.enter(0);
+                let before = process::available_processors();
+                for _ in 0..40_000 {
+                    // Somebody else has noted the same.
+                    seats.note(1, process::processor());
+                    seats.take(0);
+                }
+                seats.leave(1);
+                (before, process::available_processors())
+            });
+            while !worker.is_finished() {
+                if noted(seats, 0) != EMPTY {
+                    seats.note(0, process::processor());
+                    seats.note_guest(1);
+                }
+            }
+            let (before, after) = worker.join().unwrap();
+            assert_eq!(after, before, "it was left on one processor");
         });
     }
 
