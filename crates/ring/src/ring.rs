@@ -73,12 +73,11 @@ impl Ring {
         floor != Self::NO_FLOOR && !is_before(local, floor as u32)
     }
 
-    /// Whether nothing holds the task `local`, which is known to be in its slot. The floor is read after that was learned and
+    /// Whether nothing holds the task `local`, which is known to be in this slot. The floor is read after that was learned and
     /// before the holds: a task that a scope holds had its floor stored before the head, and before anybody else saw it, so a
     /// floor above it is that of a closed scope, and is seen together with every hold that was taken under it. Read the
     /// other way round, a hold taken between the two reads would be missed.
-    fn is_consumed(&self, local: u32, slots: &Table<Slot>) -> bool {
-        let slot = slots.wrap(self.window.slot(local).place());
+    fn is_consumed(&self, local: u32, slot: &Slot) -> bool {
         // MUTANT "holds-before-floor": read the other way round.
         if mutant::skips("holds-before-floor") {
             return slot.fanout.is_consumed() && !self.is_pinned(local);
@@ -93,6 +92,7 @@ impl Ring {
     /// of the last one, and behind it there is nothing that it would have to walk over. So it does not read the head, which
     /// the orchestrator writes all the time.
     pub(crate) fn advance(&self, slots: &Table<Slot>, mut upto: Option<u32>) {
+        let window = self.window;
         self.walk.combine(|reach| {
             let upto = match upto.take() {
                 Some(upto) => upto,
@@ -103,12 +103,11 @@ impl Ring {
                 None => self.head.load(mutant::order("head-load", Ordering::Acquire)),
             };
             // MUTANT "reach-forgotten": what was consumed before what is in front of it stays.
-            if is_before(*reach, upto) || mutant::skips("reach-forgotten") {
-                *reach = upto;
-            }
+            let end = if is_before(*reach, upto) || mutant::skips("reach-forgotten") { upto } else { *reach };
+            *reach = end;
             let start = self.watermark.load(Ordering::Relaxed);
             let mut at = start;
-            while at != *reach && self.is_consumed(at, slots) {
+            while at != end && self.is_consumed(at, slots.wrap(window.slot(at).place())) {
                 at = at.wrapping_add(1);
             }
             if at != start {
