@@ -178,6 +178,8 @@ mod tests {
     #[test]
     fn a_worker_that_moves_while_it_is_sent_away_may_run_where_it_could_before() {
         let seats = &Seats::new(2);
+        let (tell, told) = std::sync::mpsc::channel();
+        let (end, ended) = std::sync::mpsc::channel::<()>();
         std::thread::scope(|scope| {
             let worker = scope.spawn(move || {
                 seats.enter(0);
@@ -187,15 +189,18 @@ mod tests {
                     seats.note(1, process::processor());
                     seats.take(0);
                 }
-                seats.leave(1);
+                tell.send(()).unwrap();
+                // Nobody sends it anywhere any more: its mask may be narrow for a moment while somebody does.
+                let _ = ended.recv();
                 (before, process::available_processors())
             });
-            while !worker.is_finished() {
+            while told.try_recv().is_err() && !worker.is_finished() {
                 if noted(seats, 0) != EMPTY {
                     seats.note(0, process::processor());
                     seats.note_guest(1);
                 }
             }
+            drop(end);
             let (before, after) = worker.join().unwrap();
             assert_eq!(after, before, "it was left on one processor");
         });
