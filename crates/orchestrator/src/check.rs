@@ -71,7 +71,7 @@ fn check_fills(args: &Args, can_fill: bool) -> Result<(), SubmitError> {
 /// No two arguments touch the same bytes if one of them is written: a kernel could not tell them apart. Of tensors of open
 /// scopes, as the memory of a stale one may be another one's by now.
 ///
-/// Buffers are told apart by a bit of 64 each, which nearly always is one that no other has.
+/// Few buffers are told apart by a bit of 64 each, which nearly always is one that no other has; many one by one.
 #[inline]
 pub(crate) fn check_overlaps(args: &[Arg]) -> Result<(), SubmitError> {
     let (mut seen, mut again) = (0u64, 0);
@@ -83,7 +83,18 @@ pub(crate) fn check_overlaps(args: &[Arg]) -> Result<(), SubmitError> {
         again |= seen & bit;
         seen |= bit;
     }
-    if again == 0 { Ok(()) } else { find_overlap(args) }
+    if again != 0 && shares(args) { find_overlap(args) } else { Ok(()) }
+}
+
+/// Whether an argument that is written is of the same buffer as another one.
+#[inline(never)]
+fn shares(args: &[Arg]) -> bool {
+    let written = |arg: &Arg| arg.tag().writes() && !arg.creates();
+    args.iter().enumerate().filter(|(_, arg)| written(arg)).any(|(at, arg)| {
+        let buffer = arg.tensor().buffer_addr();
+        let (before, others) = args.split_at(at);
+        before.iter().chain(others.iter().skip(1)).any(|other| other.tensor().buffer_addr() == buffer)
+    })
 }
 
 /// As `check_overlaps`, where arguments may be of one buffer.
