@@ -154,7 +154,10 @@ impl Orchestrator {
                 continue;
             }
             let Self { edges, map, allocator, .. } = self;
-            let wait = |id| edges.add(id, EdgeKind::WAIT);
+            let wait = |id| {
+                debug_assert_ne!(id, now.own, "nothing of the task is on record");
+                edges.add(id, EdgeKind::WAIT);
+            };
             let place = map.find(tensor, access, |id| now.life(allocator, id), wait);
             self.accesses += 1;
             self.late.push((number as u32, place));

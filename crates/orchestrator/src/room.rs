@@ -65,12 +65,15 @@ impl Orchestrator {
                             Ok(()) => Poll::Ready,
                             // Behind what was short first, something is short for good: the next turn says so.
                             Err(blocked) if blocked.is_hopeless() => Poll::Ready,
-                            Err(_)
-                                if allocator.is_stuck(ring) && allocator.try_reserve(ring, need).is_err() =>
-                            {
-                                Poll::Impossible
+                            Err(_) => {
+                                // Asked first: it moves the watermark.
+                                let stuck = allocator.is_stuck(ring);
+                                match allocator.try_reserve(ring, need) {
+                                    Ok(()) => Poll::Ready,
+                                    Err(_) if stuck => Poll::Impossible,
+                                    Err(_) => Poll::Pending,
+                                }
                             }
-                            Err(_) => Poll::Pending,
                         });
                     match end {
                         WaitEnd::Ready => continue,

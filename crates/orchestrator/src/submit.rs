@@ -135,7 +135,7 @@ impl Orchestrator {
         if self.scopes.is_unpinned() && holds {
             return None;
         }
-        // Where there was none for all of it, nothing of it is on record, so entries may be looked for.
+        // Entries may be looked for though reads of the task are on record: its id counts as one that lives.
         let allocator = &self.allocator;
         let late = self.late.len() as u32;
         if late > 0 && !self.map.reserve(late, &|id| life(allocator, id)) {

@@ -35,7 +35,7 @@ impl Routed {
     /// Notes that tasks of these rings were consumed, if it is one ring all before the number `upto`.
     #[inline]
     fn consumed(&mut self, rings: u32, upto: u32) {
-        if self.rings == 0 || is_before(self.upto, upto) {
+        if rings != 0 && (self.rings == 0 || is_before(self.upto, upto)) {
             self.upto = upto;
         }
         self.rings |= rings;
@@ -238,5 +238,18 @@ impl Rings {
         if let Some(entry) = closed.first {
             will_write(self.slot(self.deps.at(entry).consumer()));
         }
+    }
+}
+
+#[cfg(all(test, not(any(prewire_loom, prewire_shuttle))))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_consumed_nothing_says_nothing_of_numbers() {
+        let mut routed = Routed::default();
+        routed.note(TaskId::new(0, (1 << 31) + 4));
+        routed.add(Routed { completed: 1, ..Routed::default() });
+        assert_eq!((routed.rings, routed.upto), (1, (1 << 31) + 5));
     }
 }

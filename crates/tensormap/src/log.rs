@@ -62,15 +62,15 @@ impl ReadLog {
         self.reads.push(read);
     }
 
-    /// The reads from the first on of which `over` says that they count no more, and whether that is half of them: then they are
-    /// gone. They came in order, so most that are over are the first.
-    pub(crate) fn drop_first(&mut self, over: impl FnMut(&Read) -> bool) -> usize {
-        let mut over = over;
+    /// Drops the reads from the first on of which `over` says that they count no more, if that is half of them: how many. They came
+    /// in order, so most that are over are the first.
+    pub(crate) fn drop_first(&mut self, mut over: impl FnMut(&Read) -> bool) -> usize {
         let count = self.reads.iter().position(|read| !over(read)).unwrap_or(self.reads.len());
         if 2 * count < self.reads.len() {
             return 0;
         }
         self.reads.drain(..count);
+        self.full = (2 * self.reads.len()).max(Self::FEW);
         count
     }
 

@@ -268,6 +268,15 @@ impl ReaderPool {
         last
     }
 
+    /// Drops `task`, wherever it is; whether it was there.
+    #[cold]
+    pub(crate) fn remove(&mut self, readers: &mut Readers, task: TaskId) -> bool {
+        let before = self.used;
+        let life = |id: TaskId| if id == task { Life::Retired } else { Life::Live };
+        self.look(readers, &life, &mut |_| ());
+        self.used != before
+    }
+
     /// As `push`, where there is no room in place: it looks at what is there, and at a chunk or two where the last
     /// one is full, so that the ring holds at most about twice the readers that live.
     #[inline(never)]

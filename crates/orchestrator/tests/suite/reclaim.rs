@@ -107,3 +107,22 @@ fn accesses_of_a_ring_that_moved_on_do_not_hide_those_of_another() {
     running.into_iter().for_each(|slot| rig.runner.complete(slot));
     assert_eq!(rig.runner.run_all(), 2, "the late reader and the writer");
 }
+
+#[test]
+fn what_was_complete_from_birth_makes_way_behind_what_ends() {
+    let mut rig = Rig::new(&RingSizes::default().with_window(4));
+    rig.open();
+    for first in [0, 1] {
+        (0..first).for_each(|_| drop(rig.submit(&mut nothing())));
+        for _ in first..3 {
+            rig.try_alloc(0).unwrap();
+        }
+        rig.runner.run_all();
+        // One that runs for long does not keep the next one waiting.
+        rig.submit(&mut nothing());
+        let long = Class::ALL.into_iter().find_map(|class| rig.runner.ready.queue(class).pop()).unwrap();
+        rig.submit(&mut nothing());
+        rig.runner.complete(long);
+        rig.runner.run_all();
+    }
+}

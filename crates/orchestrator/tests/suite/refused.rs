@@ -3,8 +3,9 @@
 use core::panic::Location;
 use prewire_abi::TensorArgType::{InOut, Input};
 use prewire_abi::{DataType, TaskId, TensorCreateInfo};
-use prewire_orchestrator::{Arg, Args, SubmitError};
+use prewire_orchestrator::{Arg, Args, ScopeKey, SubmitError};
 use prewire_ring::RingSizes;
+use prewire_tensormap::Access;
 
 use crate::rig::{Rig, existing, memory, outputs, tensors};
 
@@ -55,4 +56,35 @@ fn an_allocation_of_memory_that_exists_is_refused() {
     let writer = rig.submit(&mut tensors(&[existing(memory(0), InOut)]));
     assert_eq!(rig.edges(writer.id), []);
     assert_eq!(rig.try_alloc(64).unwrap().id, TaskId::new(0, 2));
+}
+
+/// Submits what reads `memory(1)` and is refused, after it was put on record and sorted in.
+fn refuse_a_read(rig: &mut Rig) {
+    let (tags, numbers) = ([Input, InOut, Input], [1, 5, 5]);
+    let args = tags.into_iter().zip(numbers).map(|(tag, number)| existing(memory(number), tag));
+    let error = rig.try_submit(&mut tensors(&args.collect::<Vec<_>>())).unwrap_err();
+    assert_eq!(error, SubmitError::ArgsOverlap { first: 1, second: 2 });
+}
+
+#[test]
+fn what_a_refused_task_reads_is_not_on_record() {
+    // Among so many readers, some of them of another ring.
+    for (before, inner) in [(0, false), (5, false), (6, false), (20, false), (1, true), (9, true)] {
+        let mut rig = Rig::new(&RingSizes::default().with_window(64));
+        rig.open();
+        rig.submit(&mut tensors(&[existing(memory(9), Input)]));
+        for _ in 0..before {
+            rig.submit(&mut tensors(&[existing(memory(1), Input)]));
+        }
+        if inner {
+            rig.open();
+        }
+        refuse_a_read(&mut rig);
+        let next = rig.submit(&mut tensors(&[existing(memory(1), InOut)]));
+        assert_eq!(rig.edges(next.id).len(), before, "one for each reader");
+        assert!(rig.edges(next.id).iter().all(|edge| edge.0 != next.id), "it waits for itself");
+        refuse_a_read(&mut rig);
+        let all = memory(1);
+        rig.orch.wait_for(&mut rig.runner, &all, ScopeKey::NONE, Access::Write).unwrap();
+    }
 }

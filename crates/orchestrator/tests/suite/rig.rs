@@ -34,8 +34,8 @@ impl Runner {
     /// Completes the task in `slot`, which is in no queue.
     pub(crate) fn complete(&mut self, slot: SlotRef) {
         let (rings, ready) = (&self.rings, &self.ready);
-        let _ = rings.complete(&mut vec![slot], &mut |slot| ready.route(rings, slot));
-        (0..4).for_each(|ring| rings.advance(ring));
+        let routed = rings.complete(&mut vec![slot], &mut |slot| ready.route(rings, slot));
+        rings.retire(&routed);
     }
 
     /// Completes all there is: how many tasks.

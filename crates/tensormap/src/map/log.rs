@@ -20,7 +20,11 @@ impl TensorMap {
     /// There is place for one more noted read.
     #[inline(never)]
     fn make_place(&mut self, life: &impl Fn(TaskId) -> Life) {
-        let dropped = self.log.drop_first(|read| life(read.task) == Life::Retired);
+        let visited = &mut self.visited;
+        let dropped = self.log.drop_first(|read| {
+            *visited += 1;
+            life(read.task) == Life::Retired
+        });
         self.readers.drop_entries(dropped as u32);
         if dropped > 0 {
             return;

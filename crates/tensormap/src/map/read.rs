@@ -3,6 +3,7 @@
 use super::{Access, Hazards, Life, TensorMap};
 use crate::buffers::Buffer;
 use crate::place::{At, Place};
+use crate::plane::Home;
 use crate::region::Memory;
 use prewire_abi::TaskId;
 
@@ -60,6 +61,13 @@ impl TensorMap {
             && self.plane.holds_alone(buffer, region.end_from_start())
             && self.readers.pop_in_place(&mut self.plane.buffers[buffer].readers, task);
         if taken {
+            self.plane.drop_if_bare(buffer);
+            return true;
+        }
+        // Sorted in from the log, it may be anywhere among the readers.
+        let Some(home) = self.plane.get(&region.region()) else { return false };
+        let taken = self.readers.remove(self.plane.readers(home), task);
+        if taken && let Home::Buffer(buffer) = home {
             self.plane.drop_if_bare(buffer);
         }
         taken
