@@ -139,8 +139,9 @@ impl Engine {
                 let mut gathering = Gathering::default();
                 while !over.load(Ordering::Relaxed) {
                     gathering.pause(|| false);
-                    let mut found = scheduler.poll(0, &Always).any();
-                    gathering.looked(found);
+                    let first = scheduler.poll(0, &Always);
+                    let mut found = first.any();
+                    gathering.looked(first.dispatched);
                     while !found && !over.load(Ordering::Relaxed) {
                         spin_loop();
                         found = scheduler.poll(0, &Always).any();

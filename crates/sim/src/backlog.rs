@@ -1,4 +1,4 @@
-//! What a worker has left for a later poll: how many sub-tasks have ended, are told in the news of their domain, and have
+//! What a worker has left for a later poll: how many sub-tasks have ended, are left at its stand, and have
 //! not been polled for by the worker that ran them.
 //!
 //! Leaving is worth it while sub-tasks are brief, as one poll then does for many. It must not make the consumers of a

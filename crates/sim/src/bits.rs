@@ -18,7 +18,7 @@ impl LaneBits {
     /// Puts `lane` in. What the caller wrote before is visible to whoever takes it out.
     pub(crate) fn insert(&self, lane: u16) {
         let (word, bit) = Self::place(lane);
-        // ORDERING: Release, "lane-bit"; pairs with remove and take_all.
+        // ORDERING: Release, "lane-bit"; pairs with remove, take and take_all.
         self.words[word].fetch_or(bit, mutant::order("lane-insert", Ordering::Release));
     }
 
@@ -26,7 +26,7 @@ impl LaneBits {
     pub(crate) fn insert_all(&self, lanes: LaneSet) {
         for (word, bits) in self.words.iter().zip([lanes.0 as u64, (lanes.0 >> 64) as u64]) {
             if bits != 0 {
-                // ORDERING: Release, "lane-bit"; pairs with remove and take_all.
+                // ORDERING: Release, "lane-bit"; pairs with remove, take and take_all.
                 word.fetch_or(bits, mutant::order("lane-insert-all", Ordering::Release));
             }
         }
@@ -35,7 +35,7 @@ impl LaneBits {
     /// Takes `lane` out; false if it was not in.
     pub(crate) fn remove(&self, lane: u16) -> bool {
         let (word, bit) = Self::place(lane);
-        // ORDERING: Acquire, "lane-bit"; pairs with insert.
+        // ORDERING: Acquire, "lane-bit"; pairs with insert and insert_all.
         self.words[word].fetch_and(!bit, mutant::order("lane-remove", Ordering::Acquire)) & bit != 0
     }
 
@@ -45,7 +45,7 @@ impl LaneBits {
             if word.load(Ordering::Relaxed) == 0 {
                 return 0;
             }
-            // ORDERING: Acquire, "lane-bit"; pairs with insert.
+            // ORDERING: Acquire, "lane-bit"; pairs with insert and insert_all.
             word.swap(0, mutant::order("lane-take-all", Ordering::Acquire))
         };
         LaneSet(u128::from(take(&self.words[0])) | u128::from(take(&self.words[1])) << 64)

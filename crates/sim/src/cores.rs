@@ -26,10 +26,11 @@ struct Domain {
 /// together.
 #[derive(Debug, Default)]
 struct Stand {
-    /// Lanes that have work and no owner. Put in by workers of this stand, taken by anybody.
+    /// Lanes that have work and no owner. Put in by workers of this stand, and into the first one by who is no worker; taken
+    /// by anybody.
     queue: LaneBits,
-    /// Lanes that have finished something, which a worker of this stand has left for its next poll. Taken by it, or by
-    /// whoever has nothing to do.
+    /// Lanes that have finished something, which a worker of this stand has left for its next poll. Taken by it, and by who
+    /// polls for all.
     left: LaneBits,
 }
 

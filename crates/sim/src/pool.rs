@@ -16,6 +16,11 @@
 //! because more are active than may be: it does so in one step that leaves another one active, of which the same
 //! holds. A thread that is active and gets nowhere, because its kernel waits in foreign code, is the watchman's.
 //!
+//! Work that is on the way from one place to another, lanes between two queues and left news that become told ones, is in
+//! neither, and nobody who looks sees it. Whoever carries it makes it again where it arrives, by the same three steps, or
+//! polls for it next. News that a worker has left are its own affair while it has enough to do, and others poll for them when they
+//! have nothing, or at each turn; if it is in a long kernel and nobody comes, the watchman tells them.
+//!
 //! To wake is to grant: the waker counts the parked thread as active and searching and leaves a ticket, in one step,
 //! so that a second waker sees somebody searching and does nothing. A batch of dispatches costs one wake at most; the
 //! thread that was woken wakes the next one if it leaves work behind.

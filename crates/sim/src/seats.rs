@@ -65,7 +65,10 @@ impl Seats {
             let thread = self.seat(number).thread.load(Ordering::Relaxed);
             // One that cannot be moved waits.
             if let Ok(Some(there)) = process::move_thread(thread, here, |cpu| self.is_taken(number, cpu)) {
-                self.note(number, there);
+                // Unless it has left, or noted another one, meanwhile.
+                let (here, there) = (here as u32 + 1, there as u32 + 1);
+                let at = &self.seat(number).at;
+                let _ = at.compare_exchange(here, there, Ordering::Relaxed, Ordering::Relaxed);
             }
         }
     }

@@ -83,6 +83,10 @@ fn watch(pool: &Pool, host: &dyn Host) {
         } else if view.limit() > u64::from(pool.base) + stuck {
             pool.census.shrink(pool.base);
         }
+        if has_work && had_work {
+            // Who has left news may be in a long kernel: whoever polls next hears them.
+            (0..pool.cores.spec.domains).for_each(|domain| pool.cores.report_all_left(domain));
+        }
         had_work = has_work;
         if has_work {
             quiet = 0;

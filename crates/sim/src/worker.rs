@@ -48,8 +48,12 @@ pub(crate) struct Worker<'a> {
     from: u16,
     /// Sub-tasks since others had their turn.
     turn: u32,
+    /// Whether it takes from others first, every second time where sub-tasks are not brief.
+    beside: bool,
     /// Sub-tasks that it has not polled for, all of `domain`.
     backlog: Backlog,
+    /// How many lanes its last poll has given it.
+    given: u32,
     /// How soon it looks for what the orchestration makes, once it has nothing to do.
     gathering: Gathering,
 }
@@ -71,7 +75,9 @@ impl<'a> Worker<'a> {
             domain,
             from: 0,
             turn: 0,
+            beside: false,
             backlog: Backlog::new(),
+            given: 0,
             gathering: Gathering::default(),
         };
         pool.seats.enter(number);
@@ -98,6 +104,7 @@ impl<'a> Worker<'a> {
                         if !self.sleep() {
                             return;
                         }
+                        self.gathering = Gathering::default();
                         searching = true;
                     }
                     let claimed = match self.claim() {
@@ -137,7 +144,8 @@ impl<'a> Worker<'a> {
     /// A core from its own queue; now and then, if its sub-tasks are not brief, and after each turn, one from the queue of
     /// another first: that one may run something long, which waits for what it has queued.
     fn claim(&mut self) -> Option<u16> {
-        let others = self.turn == 0 || (self.turn & 1 == 0 && !self.backlog.is_brief());
+        self.beside ^= !self.backlog.is_brief();
+        let others = self.turn == 0 || (self.beside && !self.backlog.is_brief());
         let lane = others.then(|| self.steal()).flatten();
         let lane = lane.or_else(|| self.pool.cores.claim(self.stand, self.domain, self.from))?;
         self.from = lane + 1;
@@ -230,13 +238,14 @@ impl<'a> Worker<'a> {
         hot
     }
 
-    /// Polls the other domains that have something ready, and looks elsewhere for the next core.
+    /// Polls the domains that have something ready or news that others have left, and looks elsewhere for the next core.
     fn give_turn(&mut self) {
         let domains = self.pool.cores.spec.domains;
         self.turn = 0;
         self.pool.seats.take(self.number);
         self.backlog.begin();
-        for step in 1..domains {
+        // Its own too: what others have left of it waits for nobody else.
+        for step in 0..domains {
             let domain = (self.domain + step) % domains;
             if self.is_due(domain) {
                 let (hot, published) = self.poll_for_all(domain);
@@ -265,6 +274,7 @@ impl<'a> Worker<'a> {
             }
         }
         self.backlog.clear();
+        self.given = polled.free.0.count_ones() + u32::from(polled.hot.is_some());
         if !polled.free.is_empty() {
             self.pool.cores.enqueue_all(self.stand, polled.free);
         }
@@ -313,16 +323,17 @@ impl<'a> Worker<'a> {
         let pool = self.pool;
         loop {
             let mut backoff = Backoff::new(SPINS);
-            // Only what the orchestration makes may wait; not what others have put into the queue.
+            // What the orchestration makes may wait, and news that others have left; not what they have put into a queue.
             self.gathering.pause(|| pool.cores.queued() || pool.stopping());
             let mut first = true;
             while !pool.stopping() {
                 if let Some(lane) = self.claim().or_else(|| self.steal()) {
+                    self.gathering.looked(0);
                     return Some(lane);
                 }
                 let found = self.poll_due();
                 if core::mem::take(&mut first) {
-                    self.gathering.looked(found.is_some());
+                    self.gathering.looked(if found.is_some() { self.given } else { 0 });
                 }
                 if found.is_some() {
                     return found;

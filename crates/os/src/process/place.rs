@@ -44,6 +44,8 @@ pub fn thread_number() -> u32 {
 /// As [`move_on`], of another thread, by its number, that was `here` when it was heard of last. One that waits for the
 /// processor that somebody else has goes on at once so.
 ///
+/// Not while anybody else moves it, itself included: each would put back what the other one has narrowed.
+///
 /// # Errors
 ///
 /// As [`move_on`]; that the thread has ended.
