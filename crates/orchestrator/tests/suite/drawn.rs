@@ -1,21 +1,12 @@
 //! Drawn programs, some of whose submits are refused and some of whose tasks fail: no task that conflicts with an earlier one
 //! goes unordered, none waits for itself, whoever comes after a failure is told, and everything is given back.
 
+use crate::draw::Draw;
 use crate::rig::{Rig, existing, tensors};
 use prewire_abi::{DataType, ScopeMode, TaskId, TensorArgType, ValidTensor};
 use prewire_orchestrator::Arg;
 use prewire_ring::{Class, RingSizes};
 use std::collections::{BTreeMap, BTreeSet};
-
-/// Numbers that look random.
-struct Draw(u64);
-
-impl Draw {
-    fn below(&mut self, n: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-        (self.0 >> 33) % n
-    }
-}
 
 /// Elements of a buffer, from one to before another, and whether they are written.
 #[derive(Clone, Copy, Debug)]

@@ -2,6 +2,7 @@
 #![cfg(not(any(prewire_loom, prewire_shuttle)))]
 
 mod deadlock;
+mod draw;
 mod drawn;
 mod edges;
 mod lines;

@@ -1,19 +1,10 @@
 //! Which arguments may be side by side, against the definition: two of one buffer that share bytes, one of them written.
 
+use crate::draw::Draw;
 use crate::rig::{Rig, existing, memory, tensors};
 use prewire_abi::{ScopeMode, TensorArgType, ValidTensor};
 use prewire_orchestrator::{Arg, SubmitError};
 use prewire_ring::RingSizes;
-
-/// Numbers that look random.
-struct Draw(u64);
-
-impl Draw {
-    fn below(&mut self, n: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-        (self.0 >> 33) % n
-    }
-}
 
 /// The elements of `tensor`, which is a row of its buffer: from which on, and before which.
 fn row(tensor: &ValidTensor) -> (u64, u64) {
