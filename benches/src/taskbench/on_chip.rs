@@ -111,19 +111,10 @@ impl<'f> Field<'f> {
     /// The slots of ascending points, in as few tensors as can be.
     #[inline]
     fn parts(self, points: &[u32]) -> impl Iterator<Item = &'f Tensor> {
-        let mut rest = points;
-        core::iter::from_fn(move || {
-            let first = *rest.first()?;
-            let mut together = 1;
-            while together < self.most
-                && rest.get(together).is_some_and(|next| *next == first + together as u32)
-            {
-                together += 1;
-            }
-            let (piece, left) = rest.split_at(together);
-            rest = left;
-            Some(self.part(piece))
-        })
+        // As many as there are points, or one.
+        let one_by_one = self.most == 1;
+        let together = move |point: &u32, next: &u32| !one_by_one && *next == point + 1;
+        points.chunk_by(together).map(move |points| self.part(points))
     }
 }
 
@@ -196,14 +187,8 @@ fn submit_all(
                 }
                 _ => {}
             }
-            if reads.most == 1 {
-                for from in froms.chunks(1) {
-                    task = task.input(reads.part(from));
-                }
-            } else {
-                for tensor in reads.parts(froms) {
-                    task = task.input(tensor);
-                }
+            for tensor in reads.parts(froms) {
+                task = task.input(tensor);
             }
             let stamp = Stamp { run, timestep, point }.word();
             task.output_into(writes.part(&[point])).scalar(stamp).go()?;

@@ -135,8 +135,7 @@ impl Orchestrator {
             }
         };
         let place = map.find(tensor, Access::Write, |id| now.life(allocator, id), wait);
-        self.accesses += 1;
-        self.late.push((number, place));
+        self.record_later(number, place);
     }
 
     /// As `collect`, of any task; nothing goes on record.
@@ -159,8 +158,7 @@ impl Orchestrator {
                 edges.add(id, EdgeKind::WAIT);
             };
             let place = map.find(tensor, access, |id| now.life(allocator, id), wait);
-            self.accesses += 1;
-            self.late.push((number as u32, place));
+            self.record_later(number as u32, place);
         }
         if args.sums().has(WRITES) { self.check_written(args) } else { Ok(()) }
     }
@@ -261,9 +259,10 @@ impl Orchestrator {
         check_reads_open(&self.scopes, args)?;
         for ((tensor, _), number) in args.reads().iter().zip(args.tensors().len()..) {
             add_owner(&mut self.edges, &self.allocator, &self.first, tensor.owner_task_id());
-            let infer = infer && !tensor.is_manual_dep();
-            let found = infer.then(|| self.find(tensor, Access::Read));
-            self.record_later(number, found);
+            if infer && !tensor.is_manual_dep() {
+                let place = self.find(tensor, Access::Read);
+                self.record_later(number as u32, place);
+            }
         }
         Ok(())
     }
@@ -287,16 +286,16 @@ impl Orchestrator {
             if tensor.is_manual_dep() {
                 continue;
             }
-            let found = match arg.tag() {
+            let place = match arg.tag() {
                 TensorArgType::Input => {
                     self.find(tensor, Access::Read);
-                    None
+                    continue;
                 }
-                TensorArgType::InOut => Some(self.find(tensor, Access::Write)),
-                TensorArgType::OutputExisting => Some(Place::default()),
-                TensorArgType::Output | TensorArgType::NoDep => None,
+                TensorArgType::InOut => self.find(tensor, Access::Write),
+                TensorArgType::OutputExisting => Place::default(),
+                TensorArgType::Output | TensorArgType::NoDep => continue,
             };
-            self.record_later(number, found);
+            self.record_later(number as u32, place);
         }
     }
 
@@ -308,12 +307,11 @@ impl Orchestrator {
         (self.accesses, self.early) = (0, None);
     }
 
-    /// What is accessed as number `number` was `found` there, if it is to be recorded once the task is there.
-    fn record_later(&mut self, number: usize, found: Option<Place>) {
-        if let Some(place) = found {
-            self.accesses += 1;
-            self.late.push((number as u32, place));
-        }
+    /// What is accessed as number `number` was found at `place`, and is to be recorded once the task is there.
+    #[inline]
+    fn record_later(&mut self, number: u32, place: Place) {
+        self.accesses += 1;
+        self.late.push((number, place));
     }
 
     /// Waits for those that an access of `tensor` must come after.

@@ -298,10 +298,7 @@ impl Allocator {
     #[inline]
     pub fn is_live(&self, id: TaskId) -> bool {
         let ring = id.ring() as usize;
-        ring < RING_COUNT && {
-            let (watermark, next) = (self.rings.rings[ring].watermark(), self.cursors[ring].next);
-            id.local().wrapping_sub(watermark) < next.wrapping_sub(watermark)
-        }
+        ring < RING_COUNT && self.alive(ring).has(id)
     }
 
     /// The tasks of `ring` that live now, for looking at many tasks.

@@ -249,9 +249,7 @@ impl ChipDomain {
                 if id != NO_LANE && (id.0 < spec.clusters) == (class == Class::Aic) {
                     desk.hot = NO_LANE;
                     let place = cluster_of(spec, id).1 as u32;
-                    desk.prepare(shared, slot);
-                    let _ = desk.put(shared, id, Work { slot: slot.raw(), block: 0, place });
-                    desk.dispatched += 1;
+                    desk.hand_out(shared, id, Work { slot: slot.raw(), block: 0, place });
                     return;
                 }
                 if let Some((cluster, place)) = self.places.take_idle(class) {
@@ -581,8 +579,6 @@ impl ChipDomain {
         place: usize,
     ) {
         let id = lane_of(&shared.placement.spec, cluster, place);
-        desk.prepare(shared, slot);
-        let _ = desk.put(shared, id, Work { slot: slot.raw(), block, place: place as u32 });
-        desk.dispatched += 1;
+        desk.hand_out(shared, id, Work { slot: slot.raw(), block, place: place as u32 });
     }
 }

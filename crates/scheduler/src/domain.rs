@@ -389,13 +389,15 @@ impl Desk {
         !skip
     }
 
-    /// Has the arguments of a task on their way that is about to be dispatched: mostly it is this thread that runs it, after
-    /// those before it. What is dispatched first of all may be run at once, and gains nothing.
+    /// Dispatches `work` to a lane that has room, with its arguments on their way: mostly it is this thread that runs it, after
+    /// what it has dispatched before. What is dispatched first of all may be run at once, and gains nothing.
     #[inline(always)]
-    pub(crate) fn prepare<L, P>(&self, shared: &Shared<L, P>, slot: SlotRef) {
+    pub(crate) fn hand_out<L: Lanes, P>(&mut self, shared: &Shared<L, P>, id: LaneId, work: Work) {
         if self.dispatched > 0 {
-            shared.rings.fetch_args(slot);
+            shared.rings.fetch_args(SlotRef::from_raw(work.slot));
         }
+        let _ = self.put(shared, id, work);
+        self.dispatched += 1;
     }
 
     /// Dispatches `work` to a lane that has room: what the lane is then.

@@ -48,7 +48,7 @@ pub(crate) struct Worker<'a> {
     from: u16,
     /// Sub-tasks since others had their turn.
     turn: u32,
-    /// Whether it takes from others first, every second time where sub-tasks are not brief.
+    /// Whether it took from others first the last time, as it does every second time where sub-tasks are not brief.
     beside: bool,
     /// Sub-tasks that it has not polled for, all of `domain`.
     backlog: Backlog,
@@ -144,8 +144,8 @@ impl<'a> Worker<'a> {
     /// A core from its own queue; now and then, if its sub-tasks are not brief, and after each turn, one from the queue of
     /// another first: that one may run something long, which waits for what it has queued.
     fn claim(&mut self) -> Option<u16> {
-        self.beside ^= !self.backlog.is_brief();
-        let others = self.turn == 0 || (self.beside && !self.backlog.is_brief());
+        self.beside = !self.beside && !self.backlog.is_brief();
+        let others = self.turn == 0 || self.beside;
         let lane = others.then(|| self.steal()).flatten();
         let lane = lane.or_else(|| self.pool.cores.claim(self.stand, self.domain, self.from))?;
         self.from = lane + 1;

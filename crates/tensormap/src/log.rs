@@ -57,9 +57,14 @@ impl ReadLog {
 
     #[inline]
     pub(crate) fn add(&mut self, read: Read) {
-        self.first = self.first.min(read.buffer);
-        self.last = self.last.max(read.buffer);
+        self.cover(read.buffer);
         self.reads.push(read);
+    }
+
+    #[inline]
+    fn cover(&mut self, buffer: u64) {
+        self.first = self.first.min(buffer);
+        self.last = self.last.max(buffer);
     }
 
     /// Drops the reads from the first on of which `over` says that they count no more, if that is half of them: how many. They came
@@ -94,10 +99,7 @@ impl ReadLog {
     pub(crate) fn put_back(&mut self, reads: Vec<Read>) {
         debug_assert!(self.reads.is_empty(), "nothing is noted meanwhile");
         self.full = (2 * reads.len()).max(Self::FEW);
-        for read in &reads {
-            self.first = self.first.min(read.buffer);
-            self.last = self.last.max(read.buffer);
-        }
+        reads.iter().for_each(|read| self.cover(read.buffer));
         self.reads = reads;
     }
 
@@ -120,7 +122,8 @@ impl ReadLog {
 
     /// Forgets all of them.
     pub(crate) fn clear(&mut self) {
-        self.reads.clear();
-        *self = Self { reads: core::mem::take(&mut self.reads), ..Self::new() };
+        let mut reads = self.take();
+        reads.clear();
+        self.put_back(reads);
     }
 }
