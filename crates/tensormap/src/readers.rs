@@ -1,17 +1,17 @@
 //! The tasks that have read one region since it was written: a few in place, more in a ring of chunks, each looked at
 //! once in a while.
 
+mod chunks;
+mod look;
+
 use crate::map::Life;
 use alloc::vec;
 use alloc::vec::Vec;
+use chunks::Chunk;
 use prewire_abi::TaskId;
 
 /// How many readers a region keeps in place.
 const FEW: usize = 6;
-/// How many readers a chunk has: with its link it is a cache line.
-const MANY: usize = 7;
-/// A chunk with no more readers than this takes new ones before there is another chunk.
-const LOW: usize = 3;
 
 /// The readers of one region.
 ///
@@ -26,6 +26,8 @@ pub(crate) struct Readers {
     few: u16,
     ring: u16,
 }
+
+const _: () = assert!(size_of::<Readers>() == 32);
 
 impl Readers {
     /// None.
@@ -83,29 +85,6 @@ enum Added {
     No,
 }
 
-/// What a look at readers has met.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Seen {
-    /// One that lives.
-    pub(crate) live: bool,
-    failed: bool,
-}
-
-impl Seen {
-    /// Whether a reader stays that is as `life` says.
-    #[inline]
-    fn stays(&mut self, life: Life) -> bool {
-        match life {
-            Life::Live => {
-                self.live = true;
-                true
-            }
-            Life::Retired => false,
-            Life::Failed => !core::mem::replace(&mut self.failed, true),
-        }
-    }
-}
-
 /// The chunks of all rings, and the count of the entries that the map has: the readers, and the writers that it is told of.
 /// Chunk 0 is none.
 #[derive(Debug)]
@@ -117,37 +96,6 @@ pub(crate) struct ReaderPool {
     /// The most that were in use when one was dropped.
     high_water: u32,
     visited: u64,
-}
-
-#[derive(Clone, Copy, Debug)]
-#[repr(align(64))]
-struct Chunk {
-    ids: [TaskId; MANY],
-    /// The next of the ring, or the next free one.
-    next: u32,
-    /// How many of `ids` are readers, the first.
-    count: u32,
-}
-
-const _: () = assert!(size_of::<Chunk>() == 64 && size_of::<Readers>() == 32);
-
-impl Chunk {
-    const EMPTY: Self = Self { ids: [TaskId::INVALID; MANY], next: 0, count: 0 };
-    /// Nothing is added to it.
-    const NONE: Self = Self { count: MANY as u32, ..Self::EMPTY };
-
-    #[inline]
-    fn tasks(&self) -> &[TaskId] {
-        &self.ids[..MANY.min(self.count as usize)]
-    }
-
-    #[inline]
-    fn add(&mut self, task: TaskId) -> bool {
-        let Some(place) = self.ids.get_mut(self.count as usize) else { return false };
-        *place = task;
-        self.count += 1;
-        true
-    }
 }
 
 impl ReaderPool {
@@ -310,176 +258,6 @@ impl ReaderPool {
         true
     }
 
-    /// Looks at all readers, drops those that retired, and calls `kept` with the others.
-    #[inline]
-    pub(crate) fn look(
-        &mut self,
-        readers: &mut Readers,
-        life: &impl Fn(TaskId) -> Life,
-        kept: &mut impl FnMut(TaskId),
-    ) -> Seen {
-        let mut seen = Seen::default();
-        self.tidy(readers, &mut seen, life, kept);
-        if readers.chunk != 0 {
-            self.look_at_chunks(readers, &mut seen, life, kept);
-        }
-        seen
-    }
-
-    /// Calls `kept` with the readers in place that did not retire, and leaves them as they are.
-    #[inline(always)]
-    pub(crate) fn tell(
-        &mut self,
-        readers: &Readers,
-        life: &impl Fn(TaskId) -> Life,
-        kept: &mut impl FnMut(TaskId),
-    ) -> Seen {
-        let mut seen = Seen::default();
-        let ids = &readers.ids[..FEW.min(readers.few.into())];
-        self.visited += ids.len() as u64;
-        for &local in ids {
-            let task = TaskId::new(readers.ring.into(), local);
-            if seen.stays(life(task)) {
-                kept(task);
-            }
-        }
-        seen
-    }
-
-    #[inline(never)]
-    fn look_at_chunks(
-        &mut self,
-        readers: &mut Readers,
-        seen: &mut Seen,
-        life: &impl Fn(TaskId) -> Life,
-        kept: &mut impl FnMut(TaskId),
-    ) {
-        let (last, mut before) = (readers.chunk, readers.chunk);
-        while before != 0 {
-            let at = self.chunks[before as usize].next;
-            self.tidy_chunk(at, seen, life, kept);
-            if self.chunks[at as usize].count > 0 {
-                before = at;
-            } else {
-                self.unlink(readers, before, at);
-            }
-            if at == last {
-                break;
-            }
-        }
-    }
-
-    /// Looks at a few readers, and drops those that retired.
-    pub(crate) fn look_at_some(&mut self, readers: &mut Readers, life: &impl Fn(TaskId) -> Life) {
-        let mut seen = Seen::default();
-        self.tidy(readers, &mut seen, life, &mut |_| ());
-        if readers.chunk != 0 {
-            self.step(readers, &mut seen, life);
-        }
-    }
-
-    /// Looks at the readers in place.
-    #[inline]
-    fn tidy(
-        &mut self,
-        readers: &mut Readers,
-        seen: &mut Seen,
-        life: &impl Fn(TaskId) -> Life,
-        kept: &mut impl FnMut(TaskId),
-    ) {
-        let count = FEW.min(readers.few.into());
-        let mut left = 0;
-        for number in 0..count {
-            let local = readers.ids[number];
-            let task = TaskId::new(readers.ring.into(), local);
-            if seen.stays(life(task)) {
-                kept(task);
-                readers.ids[left] = local;
-                left += 1;
-            }
-        }
-        readers.few = left as u16;
-        self.visited += count as u64;
-        self.drop_entries((count - left) as u32);
-    }
-
-    /// Looks at the readers of `chunk`.
-    fn tidy_chunk(
-        &mut self,
-        chunk: u32,
-        seen: &mut Seen,
-        life: &impl Fn(TaskId) -> Life,
-        kept: &mut impl FnMut(TaskId),
-    ) {
-        let at = &mut self.chunks[chunk as usize];
-        let count = at.tasks().len();
-        let mut left = 0;
-        for number in 0..count {
-            let task = at.ids[number];
-            if seen.stays(life(task)) {
-                kept(task);
-                at.ids[left] = task;
-                left += 1;
-            }
-        }
-        at.count = left as u32;
-        self.visited += count as u64;
-        self.drop_entries((count - left) as u32);
-    }
-
-    /// Looks at the chunk of the ring that was looked at longest ago, and at the one after it, and makes the first of
-    /// them with few readers the one to add to. What is empty beside it is dropped.
-    fn step(&mut self, readers: &mut Readers, seen: &mut Seen, life: &impl Fn(TaskId) -> Life) {
-        let last = readers.chunk;
-        let first = self.chunks[last as usize].next;
-        self.tidy_chunk(first, seen, life, &mut |_| ());
-        let second = self.chunks[first as usize].next;
-        if self.chunks[first as usize].count as usize <= LOW {
-            readers.chunk = first;
-        }
-        if second != first {
-            self.tidy_chunk(second, seen, life, &mut |_| ());
-            if self.chunks[second as usize].count == 0 {
-                self.unlink(readers, first, second);
-            } else if readers.chunk == last && self.chunks[second as usize].count as usize <= LOW {
-                readers.chunk = second;
-            }
-        }
-        // Between two that were looked at just now, so that the others keep their turn.
-        if readers.chunk == last && self.chunks[last as usize].count as usize == MANY {
-            readers.chunk = first;
-            self.grow(readers);
-        }
-        let only = readers.chunk;
-        if only != 0 && self.chunks[only as usize].next == only && self.chunks[only as usize].count == 0 {
-            self.unlink(readers, only, only);
-        }
-    }
-
-    /// Takes `chunk`, which comes after `before`, from the ring.
-    fn unlink(&mut self, readers: &mut Readers, before: u32, chunk: u32) {
-        if before == chunk {
-            readers.chunk = 0;
-        } else {
-            self.chunks[before as usize].next = self.chunks[chunk as usize].next;
-            if readers.chunk == chunk {
-                readers.chunk = before;
-            }
-        }
-        self.give(chunk);
-    }
-
-    /// Adds an empty chunk to the ring.
-    fn grow(&mut self, readers: &mut Readers) {
-        let chunk = self.take();
-        let next = match readers.chunk {
-            0 => chunk,
-            last => core::mem::replace(&mut self.chunks[last as usize].next, chunk),
-        };
-        self.chunks[chunk as usize].next = next;
-        readers.chunk = chunk;
-    }
-
     /// Drops all readers.
     #[inline]
     pub(crate) fn drop_all(&mut self, readers: &mut Readers) {
@@ -490,40 +268,10 @@ impl ReaderPool {
         }
     }
 
-    fn drop_ring(&mut self, readers: &mut Readers) {
-        let mut at = readers.chunk;
-        loop {
-            let Chunk { next, count, .. } = self.chunks[at as usize];
-            self.drop_entries(count);
-            self.give(at);
-            at = next;
-            if at == readers.chunk {
-                break;
-            }
-        }
-        readers.chunk = 0;
-    }
-
     /// Forgets every entry at once.
     pub(crate) fn clear(&mut self) {
         self.chunks.truncate(1);
         self.free = 0;
         self.drop_entries(self.used);
-    }
-
-    fn take(&mut self) -> u32 {
-        let chunk = self.free;
-        if chunk != 0 {
-            self.free = self.chunks[chunk as usize].next;
-            self.chunks[chunk as usize] = Chunk::EMPTY;
-            return chunk;
-        }
-        self.chunks.push(Chunk::EMPTY);
-        (self.chunks.len() - 1) as u32
-    }
-
-    fn give(&mut self, chunk: u32) {
-        self.chunks[chunk as usize].next = self.free;
-        self.free = chunk;
     }
 }
