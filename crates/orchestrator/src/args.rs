@@ -10,85 +10,9 @@ use prewire_abi::{
     ValidTensor,
 };
 
+use crate::arg::Arg;
 use crate::scope::ScopeKey;
 use crate::sums::{FOREIGN, INITIAL, PREDICATE, READS, Sums, WHOLE};
-
-/// One tensor argument.
-#[derive(Clone, Copy, Debug)]
-pub struct Arg {
-    tensor: ValidTensor,
-    scope: ScopeKey,
-    tag: TensorArgType,
-    /// The kind of the tensor, and the number of the tag in the byte that it leaves free: as the record has them.
-    kind: u32,
-}
-
-impl Arg {
-    /// Memory that exists: what the task does with it, and the scope that it was made in. What it is said to create is
-    /// overwritten.
-    #[must_use]
-    #[inline]
-    pub fn existing(tensor: ValidTensor, tag: TensorArgType, scope: ScopeKey) -> Self {
-        let tag = existing(tag);
-        Self { tensor, scope, tag, kind: kind(&tensor, tag) }
-    }
-
-    /// Memory that the task is to get from the heap of its ring, for elements of this shape and type.
-    ///
-    /// # Errors
-    ///
-    /// As [`ValidTensor::contiguous`].
-    #[inline]
-    pub fn output(shape: &[u32], dtype: DataType) -> Result<Self, TensorError> {
-        let tensor = ValidTensor::contiguous(0, shape, dtype)?;
-        let tag = TensorArgType::Output;
-        Ok(Self { tensor, scope: ScopeKey::NONE, tag, kind: kind(&tensor, tag) })
-    }
-
-    /// The tensor. What is to be created has no address before the task is submitted.
-    #[must_use]
-    #[inline]
-    pub const fn tensor(&self) -> &ValidTensor {
-        &self.tensor
-    }
-
-    /// What the task does with it.
-    #[must_use]
-    #[inline]
-    pub const fn tag(&self) -> TensorArgType {
-        self.tag
-    }
-
-    /// The scope that it was made in; none for what is to be created.
-    #[must_use]
-    #[inline]
-    pub const fn scope(&self) -> &ScopeKey {
-        &self.scope
-    }
-
-    /// Whether it is to be created.
-    #[must_use]
-    #[inline]
-    pub const fn creates(&self) -> bool {
-        matches!(self.tag, TensorArgType::Output)
-    }
-
-    /// The kind of the tensor, and the number of the tag in byte 2.
-    #[inline]
-    pub(crate) const fn kind(&self) -> u32 {
-        self.kind
-    }
-}
-
-#[inline]
-const fn kind(tensor: &ValidTensor, tag: TensorArgType) -> u32 {
-    tensor.kind() | (tag.code() as u32) << 16
-}
-
-/// What can be done with memory that exists.
-const fn existing(tag: TensorArgType) -> TensorArgType {
-    if matches!(tag, TensorArgType::Output) { TensorArgType::OutputExisting } else { tag }
-}
 
 /// A condition on one element, looked at when the task is ready: if it does not hold, the task completes without
 /// running.
@@ -161,16 +85,11 @@ impl Args {
     /// Adds a tensor in memory that exists: as [`push`](Args::push) of [`Arg::existing`].
     #[inline]
     pub fn existing(&mut self, tensor: &ValidTensor, tag: TensorArgType, scope: ScopeKey) {
-        // In place: a tensor is copied once.
         let Some(arg) = self.tensors.get_mut(self.sums.count()) else {
             return self.grow_existing(tensor, tag, scope);
         };
-        let tag = existing(tag);
-        arg.tensor.copy_from(tensor);
-        arg.scope = scope;
-        arg.tag = tag;
-        arg.kind = kind(tensor, tag);
-        self.sums.add(arg.kind);
+        arg.set_existing(tensor, tag, scope);
+        self.sums.add(arg.kind());
     }
 
     /// Adds a tensor in memory that exists, where no earlier task had as many.
@@ -190,14 +109,11 @@ impl Args {
     #[inline]
     pub fn push(&mut self, arg: &Arg) {
         if !arg.creates() {
-            return self.existing(&arg.tensor, arg.tag, arg.scope);
+            return self.existing(arg.tensor(), arg.tag(), *arg.scope());
         }
         let Some(place) = self.tensors.get_mut(self.sums.count()) else { return self.grow(arg) };
-        place.tensor.copy_from(&arg.tensor);
-        place.scope = arg.scope;
-        place.tag = arg.tag;
-        place.kind = arg.kind;
-        self.sums.add_output(arg.tensor.buffer_size());
+        place.copy_from(arg);
+        self.sums.add_output(arg.tensor().buffer_size());
     }
 
     /// Adds memory that the task is to get: as [`push`](Args::push) of [`Arg::output`].
@@ -210,11 +126,8 @@ impl Args {
         let Some(arg) = self.tensors.get_mut(self.sums.count()) else {
             return self.grow_output(shape, dtype);
         };
-        arg.tensor.set_contiguous(shape, dtype)?;
-        arg.scope = ScopeKey::NONE;
-        arg.tag = TensorArgType::Output;
-        arg.kind = kind(&arg.tensor, TensorArgType::Output);
-        let bytes = arg.tensor.buffer_size();
+        arg.set_output(shape, dtype)?;
+        let bytes = arg.tensor().buffer_size();
         self.sums.add_output(bytes);
         Ok(())
     }
@@ -237,7 +150,7 @@ impl Args {
         let number = self.sums.count();
         self.output(info.shape(), info.check()?)?;
         if info.is_manual_dep() || info.version() != 0 {
-            let tensor = &mut self.tensors[number].tensor;
+            let tensor = self.tensors[number].tensor_mut();
             *tensor = tensor.with_manual_dep(info.is_manual_dep()).with_version(info.version());
         }
         if let Some(bits) = info.initial_value() {
@@ -259,13 +172,8 @@ impl Args {
             self.existing(&first, tag, ScopeKey::NONE);
             return Ok(());
         };
-        if arg.tensor.set(tensor).is_err() {
-            arg.tensor = ValidTensor::mended(tensor)?;
-        }
-        arg.scope = ScopeKey::NONE;
-        arg.tag = existing(tag);
-        arg.kind = kind(&arg.tensor, arg.tag);
-        self.sums.add(arg.kind);
+        arg.set_checked(tensor, tag)?;
+        self.sums.add(arg.kind());
         Ok(())
     }
 
@@ -352,7 +260,7 @@ impl Args {
             && let Some(arg) = self.tensors.get_mut(at)
         {
             if arg.creates() {
-                place(&mut arg.tensor);
+                place(arg.tensor_mut());
                 left -= 1;
             }
             at += 1;

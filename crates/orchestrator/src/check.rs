@@ -4,7 +4,8 @@ use prewire_abi::Shape;
 use prewire_ring::{Cold, Packed};
 use prewire_tensormap::{Overlap, Region};
 
-use crate::args::{Arg, Args};
+use crate::arg::Arg;
+use crate::args::Args;
 use crate::error::SubmitError;
 use crate::orchestrator::Orchestrator;
 use crate::sums::INITIAL;

@@ -7,7 +7,8 @@ use prewire_abi::{EdgeKind, ScopeMode, TaskId, TensorArgType, ValidTensor};
 use prewire_ring::{Alive, Allocator, RING_COUNT};
 use prewire_tensormap::{Access, Hazards, Life, Place};
 
-use crate::args::{Arg, Args};
+use crate::arg::Arg;
+use crate::args::Args;
 use crate::check::check_overlaps;
 use crate::edges::Edges;
 use crate::error::SubmitError;

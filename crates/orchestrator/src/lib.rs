@@ -20,6 +20,7 @@
 extern crate alloc;
 
 mod access;
+mod arg;
 mod args;
 mod check;
 mod collect;
@@ -35,7 +36,8 @@ mod submit;
 mod sums;
 mod write;
 
-pub use args::{Arg, Args, Predicate};
+pub use arg::Arg;
+pub use args::{Args, Predicate};
 pub use error::{Oldest, SubmitError};
 pub use infer::{asks, tells};
 pub use orchestrator::{Capacity, Orchestrator, Setup};

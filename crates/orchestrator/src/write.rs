@@ -5,7 +5,8 @@
 use prewire_abi::{ChipTensor, ValidTensor};
 use prewire_ring::{ArgWords, Placed, Rings};
 
-use crate::args::{Arg, Args};
+use crate::arg::Arg;
+use crate::args::Args;
 use crate::record::{
     PACKED_WORDS, PREDICATE, PREDICATE_WORDS, RAW_PREDICATE, STRIDED_WORDS, TAG_SHIFT, UNEVEN, WHOLE,
     WHOLE_WORDS,
