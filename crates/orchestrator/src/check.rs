@@ -2,7 +2,7 @@
 
 use prewire_abi::Shape;
 use prewire_ring::{Cold, Packed};
-use prewire_tensormap::{Overlap, Region};
+use prewire_tensormap::{Overlap, Region, buffer_hash};
 
 use crate::arg::Arg;
 use crate::args::Args;
@@ -80,7 +80,7 @@ pub(crate) fn check_overlaps(args: &[Arg]) -> Result<(), SubmitError> {
         if arg.creates() {
             continue;
         }
-        let bit = 1 << (arg.tensor().buffer_addr().wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 58);
+        let bit = 1 << (buffer_hash(arg.tensor().buffer_addr()) >> 58);
         again |= seen & bit;
         seen |= bit;
     }

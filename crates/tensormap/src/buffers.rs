@@ -32,6 +32,14 @@ impl Buffer {
         Self { addr: 0, end: 0, writer: TaskId::INVALID, readers: Readers::NONE, grids: 0, next: 0 };
 }
 
+/// What tells the addresses of buffers apart by its upper bits, as few as one looks at. Fibonacci hashing: they differ in
+/// their middle bits.
+#[must_use]
+#[inline]
+pub const fn buffer_hash(addr: u64) -> u64 {
+    addr.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
+
 /// The buffers, in chains whose heads are a table that grows with them. Buffer 0 is none.
 #[derive(Debug)]
 pub(crate) struct Buffers {
@@ -186,9 +194,8 @@ impl Buffers {
         all * size_of::<Buffer>() + self.heads.capacity() * size_of::<u32>()
     }
 
-    /// Fibonacci hashing: addresses of buffers differ in their middle bits.
     #[inline]
     fn head(&self, addr: u64) -> usize {
-        (addr.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (self.shift & 63)) as usize
+        (buffer_hash(addr) >> (self.shift & 63)) as usize
     }
 }

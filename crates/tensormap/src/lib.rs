@@ -61,6 +61,7 @@ mod readers;
 mod reciprocal;
 mod region;
 
+pub use buffers::buffer_hash;
 pub use map::{Access, Full, Hazards, Life, TensorMap};
 pub use place::Place;
 pub use region::{Memory, Overlap, Region};
