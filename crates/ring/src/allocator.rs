@@ -62,7 +62,13 @@ impl Alive {
     #[must_use]
     #[inline]
     pub fn has_or_next(&self, id: TaskId) -> Option<bool> {
-        (id.ring() == self.ring).then_some(id.local().wrapping_sub(self.oldest) <= self.count)
+        (id.ring() == self.ring).then_some(self.reaches(id.local()))
+    }
+
+    /// Whether the number `local` of this run is that of one of them or of the next: what is not was retired, however long ago.
+    #[inline]
+    const fn reaches(&self, local: u32) -> bool {
+        local.wrapping_sub(self.oldest) <= self.count
     }
 }
 
@@ -268,10 +274,7 @@ impl Allocator {
     /// answered late, as `Live`.
     #[inline]
     pub(crate) fn fate(&self, id: TaskId) -> Fate {
-        let ring = id.ring() as usize & 3;
-        // Alive is what lies between the watermark and the head; everything else was retired, however long ago.
-        let (watermark, next) = (self.rings.rings[ring].watermark(), self.cursors[ring].next);
-        if id.local().wrapping_sub(watermark) <= next.wrapping_sub(watermark) {
+        if self.alive(id.ring() as usize).reaches(id.local()) {
             Fate::Live
         } else if self.rings.has_failed() {
             self.end(id)
