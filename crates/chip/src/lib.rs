@@ -62,6 +62,7 @@ mod lease;
 pub mod library;
 mod limits;
 mod orch;
+mod place;
 mod races;
 mod refusal;
 mod run;
@@ -85,7 +86,7 @@ pub use buffer::{Buffer, Kept as KeptMemory};
 pub use builder::ChipBuilder;
 pub use chip::{Chip, Registrar, RunReport};
 pub use claims::TooMuchMemory;
-pub use context::{KernelCtx, Place};
+pub use context::KernelCtx;
 pub use deferred::DeferredError;
 pub use device::DeviceAddr;
 pub use element::{Element, Scalar};
@@ -98,6 +99,7 @@ pub use library::{
     pipe_shared_state,
 };
 pub use orch::Orch;
+pub use place::Place;
 pub use races::{Check, Missing, Party, Race, RaceReport, Through, Undeclared};
 pub use run::Run;
 pub use segments::Segments;

@@ -6,10 +6,9 @@ use std::io::{self, Write};
 use std::panic::Location;
 use std::sync::Arc;
 
+use crate::place::Place;
 use prewire_abi::{EdgeKind, Shape, TaskId};
 use prewire_platform::Awaited;
-
-use crate::context::Place;
 
 mod recorder;
 mod text;

@@ -12,8 +12,8 @@ use prewire_ring::{RING_COUNT, SlotRef, Verdict};
 use prewire_sim::Mode;
 
 use super::{Ending, Event, Head, SubTask, Trace, What};
-use crate::context::Place;
 use crate::engine::Engine;
+use crate::place::Place;
 
 /// The events so far, and the last trace that was finished.
 #[derive(Debug)]
@@ -125,13 +125,8 @@ impl Engine {
     }
 
     fn sub_task(&self, lane: LaneId, work: Work) -> SubTask {
-        let place = match work.place {
-            0 => Place::Aic,
-            1 => Place::Aiv0,
-            _ => Place::Aiv1,
-        };
         let task = self.rings().slot(SlotRef::from_raw(work.slot)).id();
-        SubTask { task, block: work.block, place, core: lane.0 }
+        SubTask { task, block: work.block, place: Place::of(work.place), core: lane.0 }
     }
 
     #[inline]

@@ -5,7 +5,7 @@ use std::fmt;
 use prewire_abi::{EdgeKind, Shape};
 
 use super::{Ending, Event, Head, SubTask, What};
-use crate::context::Place;
+use crate::place::Place;
 
 impl fmt::Display for Head {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
