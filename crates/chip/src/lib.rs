@@ -55,6 +55,7 @@ mod foreign;
 mod foreign_element;
 mod guard;
 mod host_args;
+mod inside;
 mod kernel;
 mod kernel_error;
 mod kernels;

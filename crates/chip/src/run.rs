@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::chip::RunReport;
-use crate::engine::Inside;
 use crate::error::{Error, Result};
+use crate::inside::Inside;
 use crate::shared::Shared;
 use crate::stall::{StallReason, StallReport};
 
