@@ -5,9 +5,9 @@ use std::panic::Location;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::chip::RunReport;
 use crate::error::{Error, Result};
 use crate::inside::Inside;
+use crate::run_report::RunReport;
 use crate::shared::Shared;
 use crate::stall::{StallReason, StallReport};
 

@@ -12,7 +12,6 @@ use prewire_sim::{Mode, Sim};
 use prewire_sync::atomic::{AtomicU64, Ordering};
 
 use crate::buffer::Kept;
-use crate::chip::RunReport;
 use crate::described::Described;
 use crate::device::Devices;
 use crate::engine::Engine;
@@ -21,6 +20,7 @@ use crate::inside::Inside;
 use crate::limits::Limits;
 use crate::orch::Orch;
 use crate::run::Launched;
+use crate::run_report::RunReport;
 use crate::stall::{StallReason, StallReport};
 use crate::store::Store;
 use crate::submit::Draft;
