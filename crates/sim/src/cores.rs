@@ -30,7 +30,7 @@ struct Stand {
     /// by anybody.
     queue: LaneBits,
     /// Lanes that have finished something, which a worker of this stand has left for its next poll. Taken by it, and by who
-    /// polls for all.
+    /// tells all of them.
     left: LaneBits,
 }
 
@@ -241,15 +241,6 @@ impl Cores {
         self.stand(stand).left.take(self.lanes_of(domain))
     }
 
-    /// Takes what was left of a domain at all stands.
-    pub(crate) fn take_all_left(&self, domain: u16) -> LaneSet {
-        let mut all = LaneSet::EMPTY;
-        for stand in self.stands.iter().filter(|stand| !stand.left.is_empty()) {
-            all.0 |= stand.left.take(self.lanes_of(domain)).0;
-        }
-        all
-    }
-
     /// Makes what was left of a domain at `stand` news for whoever polls it next: whether there was anything.
     pub(crate) fn report_left(&self, stand: u16, domain: u16) -> bool {
         let left = self.take_left(stand, domain);
@@ -259,8 +250,9 @@ impl Cores {
 
     /// As [`report_left`](Cores::report_left), at all stands.
     pub(crate) fn report_all_left(&self, domain: u16) {
-        let left = self.take_all_left(domain);
-        self.domains[usize::from(domain)].news.insert_all(left);
+        for stand in 0..self.stands.len() as u16 {
+            let _ = self.report_left(stand, domain);
+        }
     }
 
     /// Owner: the lane has finished something.

@@ -13,7 +13,8 @@ const NONE: u16 = u16::MAX;
 struct Local {
     /// The pool whose worker this thread is, by its address; 0 for none.
     pool: Cell<usize>,
-    /// The number of the worker there, and of its stand.
+    /// The number of the worker there, and of its stand: as the worker has them itself, for what comes to the thread from a
+    /// host, which knows of no worker.
     number: Cell<u16>,
     stand: Cell<u16>,
     /// The pool whose worker this thread is, while it is in its own poll of a domain; else 0.
@@ -78,25 +79,11 @@ pub(crate) fn stand_for(pool: usize) -> u16 {
     LOCAL.with(|l| if l.pool.get() == pool { l.stand.get() } else { 0 })
 }
 
-/// Of which stands the poll of a thread takes the news that were left there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Left {
-    /// Of none: a worker polls that has left nothing.
-    Nowhere,
-    /// Of its own.
-    At(u16),
-    /// Of all: this is no poll that a worker makes for itself.
-    Anywhere,
-}
-
-/// Of which stands of `pool` the poll of this thread takes what was left.
+/// The stand of which the poll of this thread takes what was left: its own, if it is a worker of `pool` in the middle of its
+/// poll that has left something.
 #[inline]
-pub(crate) fn left(pool: usize) -> Left {
-    LOCAL.with(|l| match (l.polling.get() == pool, l.left.get()) {
-        (true, true) => Left::At(l.stand.get()),
-        (true, false) => Left::Nowhere,
-        (false, _) => Left::Anywhere,
-    })
+pub(crate) fn left(pool: usize) -> Option<u16> {
+    LOCAL.with(|l| (l.polling.get() == pool && l.left.get()).then(|| l.stand.get()))
 }
 
 /// Whether this thread is a worker of `pool`.

@@ -28,7 +28,7 @@
 use crate::census::{Census, Plan};
 use crate::cores::Cores;
 use crate::error::SimError;
-use crate::local::{self, Left};
+use crate::local;
 use crate::seats::Seats;
 use crate::stats::{AllCounters, counters};
 use crate::watchman;
@@ -411,16 +411,14 @@ impl Pool {
         }
     }
 
-    /// The news of a domain, for the poll of the calling thread. A worker hears of what it has run and left itself, and
-    /// others of what they have left; it is told to all by whoever has nothing else to do.
+    /// The news of a domain, for the poll of the calling thread: what was told, and, if it is a worker, what it has run and left
+    /// itself. What others have left is told by who polls for them, and by the watchman.
     #[inline]
     pub(crate) fn take_news(&self, domain: u16) -> LaneSet {
         let (cores, id) = (&self.cores, self.id());
         let mut news = cores.take_news(domain);
-        match local::left(id) {
-            Left::Nowhere => {}
-            Left::At(stand) => news.0 |= cores.take_left(stand, domain).0,
-            Left::Anywhere => news.0 |= cores.take_all_left(domain).0,
+        if let Some(stand) = local::left(id) {
+            news.0 |= cores.take_left(stand, domain).0;
         }
         if let Some(lane) = local::tell(id, |lane| cores.domain(lane) == domain) {
             news.insert(LaneId(lane));
