@@ -261,7 +261,10 @@ impl<'a> Worker<'a> {
     fn poll(&mut self, domain: u16, told: Option<u16>) -> (Option<u16>, bool) {
         let mut polled = self.poll_once(domain, told);
         let unheard = told.filter(|_| !polled.heard);
-        let unserved = !self.backlog.is_empty() && self.pool.cores.report_left(self.stand, domain);
+        // MUTANT "left-when-taken": what was left to this poll stays where it is.
+        let unserved = !self.backlog.is_empty()
+            && !mutant::skips("left-when-taken")
+            && self.pool.cores.report_left(self.stand, domain);
         if unserved || unheard.is_some() {
             // Another thread is at it, and looks once more if it is asked after the news are there.
             unheard.into_iter().for_each(|lane| self.pool.cores.report(lane));
@@ -282,8 +285,12 @@ impl<'a> Worker<'a> {
     }
 
     /// As [`poll`](Self::poll), with the news that others have left: this worker has nothing else to do, or they their turn.
+    /// They are told before, as another thread that is at it takes of those that were left its own alone.
     fn poll_for_all(&mut self, domain: u16) -> (Option<u16>, bool) {
-        self.pool.cores.report_all_left(domain);
+        // MUTANT "left-not-told": what others have left stays where it is.
+        if !mutant::skips("left-not-told") {
+            self.pool.cores.report_all_left(domain);
+        }
         self.poll(domain, None)
     }
 

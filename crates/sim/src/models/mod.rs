@@ -1,9 +1,11 @@
 //! Models of the simulator: the product's own pool and cores, with loom's threads in the place of its own.
 //!
-//! The chip has one cluster, so three cores. A kernel is a word that it writes; the last one to be run ends the pool,
+//! The chip has one cluster, so three cores, or two. A kernel is a word that it writes; the last one to be run ends the pool,
 //! so a wake-up that was lost shows as threads that are parked for ever, which loom reports as a deadlock.
 
 mod core;
+mod host;
+mod left;
 mod pool;
 
 use prewire_platform::{ChipSpec, Limits, Registers, Tokens};
@@ -13,10 +15,15 @@ compile_error!("the models rely on debug assertions: run them with the profile `
 
 /// A chip of one cluster.
 fn spec() -> ChipSpec {
+    spec_of(1, 1)
+}
+
+/// A chip of so many clusters and domains.
+fn spec_of(clusters: u16, domains: u16) -> ChipSpec {
     ChipSpec {
         name: "model",
-        clusters: 1,
-        domains: 1,
+        clusters,
+        domains,
         limits: Limits { task_tensors: 32, task_scalars: 16, blocks: 1024 },
         registers: Registers { block_bytes: 64, dispatch: 0, condition: 4, fast_path: None },
         tokens: Tokens {
