@@ -355,8 +355,11 @@ impl<'a> Worker<'a> {
             // at it, which looks once more because this poll asked.
             // MUTANT "no-poll-when-parked": a domain that became ready meanwhile is not polled.
             let found = if mutant::skips("no-poll-when-parked") { None } else { self.poll_due() };
+            // MUTANT "no-end-of-search": a lane that nobody runs any more, as the pool stops, is looked for again and again.
+            let goes_on = !pool.stopping() || mutant::skips("no-end-of-search");
             // MUTANT "no-look-when-parked": a lane that was queued meanwhile is not seen.
-            if found.is_some() || (pool.cores.queued() && !mutant::skips("no-look-when-parked")) {
+            let queued = goes_on && pool.cores.queued() && !mutant::skips("no-look-when-parked");
+            if found.is_some() || queued {
                 pool.census.unpark();
                 if found.is_some() {
                     return found;

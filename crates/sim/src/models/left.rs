@@ -4,6 +4,8 @@
 use super::host::{Kernels, activate, dispatch, join, open, open_on, poll_as, run, spawn, worker};
 use super::{model, spec, spec_of};
 use crate::census::Plan;
+use alloc::sync::Arc;
+use loom::thread;
 use prewire_platform::ChipSpec;
 
 /// A worker leaves the news of the first task and takes up the second, which waits for what follows from them. Another worker
@@ -101,5 +103,26 @@ fn a_lane_that_was_taken_with_another_is_run_while_that_one_waits() {
         let threads = [1, 2].map(|number| spawn(&pool, &host, number, true));
         // The pool may end with a thread granted to go on that does not need to any more.
         join(&host, threads);
+    });
+}
+
+/// A pool stops while the last thread that searches parks and a lane is in a queue, which nobody runs any more: the thread
+/// ends.
+///
+/// Catches `no-end-of-search`.
+#[test]
+fn a_search_ends_when_the_pool_stops_with_a_lane_queued() {
+    model(|| {
+        let (pool, host) = open(1, 1, 1, Kernels::Return);
+        let thread = worker(&pool, &host, 0, true);
+        let stopper = {
+            let pool = Arc::clone(&pool);
+            thread::spawn(move || {
+                pool.census.stop();
+                pool.idle.notify_all();
+            })
+        };
+        dispatch(&pool, 0);
+        [thread, stopper].into_iter().for_each(|thread| thread.join().unwrap());
     });
 }
