@@ -10,17 +10,20 @@
 use prewire_os::process;
 use prewire_sync::Padded;
 use prewire_sync::atomic::{AtomicU32, Ordering};
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
 /// Nobody sits here.
 const EMPTY: u32 = 0;
+
+/// No thread has this number, and none is moved by it.
+const NOBODY: u32 = 0;
 
 /// One seat a thread: where it runs as far as it has noted.
 #[derive(Debug)]
 pub(crate) struct Seats {
     seats: Box<[Padded<Seat>]>,
-    /// Held while a thread is moved. Two that move the same one would each take the narrow mask of the other for what the
-    /// thread may use: who does not get it moves nobody.
+    /// Held while a thread is moved, and when one quits: what is moved has not ended. Two that move the same one would each
+    /// take the narrow mask of the other for what the thread may use: who does not get it moves nobody.
     moving: Mutex<()>,
 }
 
@@ -30,7 +33,8 @@ struct Seat {
     /// One more than the number of a processor, or [`EMPTY`]. Written by its thread, and by a guest that sends it elsewhere;
     /// emptied by it, too, and the guest's by the watchman where he takes its place away.
     at: AtomicU32,
-    /// The number of the worker's thread. Written by it when it begins.
+    /// The number of the worker's thread, or [`NOBODY`]. Written by it when it begins and, as the system gives the number to
+    /// another thread then, before it ends.
     thread: AtomicU32,
 }
 
@@ -90,6 +94,15 @@ impl Seats {
 
     fn note(&self, number: u16, cpu: usize) {
         self.seat(number).at.store(cpu as u32 + 1, Ordering::Relaxed);
+    }
+
+    /// The calling thread, that of worker `number`, is about to end: it is moved no more.
+    pub(crate) fn quit(&self, number: u16) {
+        if !cfg!(prewire_loom) {
+            let _moving = self.moving.lock().unwrap_or_else(PoisonError::into_inner);
+            self.seat(number).thread.store(NOBODY, Ordering::Relaxed);
+            self.leave(number);
+        }
     }
 
     /// The thread of seat `number` parks, or goes.
@@ -207,6 +220,20 @@ mod tests {
             let (before, after) = worker.join().unwrap();
             assert_eq!(after, before, "it was left on one processor");
         });
+    }
+
+    #[test]
+    fn a_thread_that_has_quit_is_moved_no_more() {
+        let seats = Seats::new(1);
+        seats.enter(0);
+        seats.quit(0);
+        for _ in 0..1000 {
+            let here = process::processor();
+            // As a guest that has looked before it quit.
+            seats.note(0, here);
+            seats.note_guest(1);
+            assert!(seats.has_noted(0, here), "this thread was taken for that of the worker");
+        }
     }
 
     #[test]

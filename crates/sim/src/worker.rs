@@ -87,7 +87,7 @@ impl<'a> Worker<'a> {
         if granted || worker.sleep() {
             worker.run();
         }
-        pool.seats.leave(number);
+        pool.seats.quit(number);
         local::leave();
     }
 
