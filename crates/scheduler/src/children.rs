@@ -10,7 +10,7 @@ use prewire_abi::Shape;
 use prewire_platform::{LaneId, LaneSet, Lanes, Standing, Work};
 use prewire_ring::{Class, SlotRef};
 
-use crate::domain::Desk;
+use crate::desk::Desk;
 use crate::lane::Occupancy;
 use crate::node::{NodePlacement, NodeSpec};
 use crate::scheduler::{Env, Shared as With};

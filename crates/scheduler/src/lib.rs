@@ -25,6 +25,7 @@ extern crate alloc;
 mod children;
 mod chip;
 mod cohort;
+mod desk;
 mod domain;
 mod lane;
 mod node;

@@ -8,7 +8,7 @@ use prewire_ring::{Class, Ready, Rings, Slot, SlotRef};
 use prewire_sync::atomic::{AtomicBool, Ordering};
 
 use crate::children::NodeDomain;
-use crate::domain::Desk;
+use crate::desk::Desk;
 use crate::lane::Occupancy;
 use crate::placement::Placement;
 use crate::scheduler::{Env, Scheduler, Shared};

@@ -9,7 +9,7 @@ use crate::scheduler::Env;
 
 pub use crate::children::NodeDomain;
 pub use crate::chip::ChipDomain;
-pub use crate::domain::Desk;
+pub use crate::desk::Desk;
 pub use crate::lane::Occupancy;
 pub use crate::scheduler::Shared;
 
