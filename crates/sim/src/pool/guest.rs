@@ -1,0 +1,58 @@
+//! Who is not of the pool and makes work for it: the guest, one thread at a time that is active for it as a worker is, and
+//! visitors, who come for a moment.
+//!
+//! **Invariant: the place that a guest takes is given back once.** By the guest when it goes, or by the watchman if it makes no
+//! work; whoever gives it back looks whether another thread is to have it.
+
+use super::Pool;
+use crate::census::Plan;
+use prewire_sync::atomic::Ordering;
+use prewire_sync::mutant;
+
+impl Pool {
+    /// A thread that is not of the pool becomes active for it.
+    pub(crate) fn guest_comes(&self) {
+        self.census.guest_comes();
+        self.seats.note_guest(self.workers.load(Ordering::Relaxed) as u16);
+    }
+
+    /// It is so no longer: another thread may take its place.
+    pub(crate) fn guest_goes(&self) {
+        self.seats.leave(self.seats.guest());
+        if !self.census.guest_goes() {
+            return;
+        }
+        self.look_again();
+        if !matches!(self.census.view().plan(), Plan::Grant | Plan::Start) {
+            return;
+        }
+        // MUTANT "no-look-when-guest-goes": what was left to the guest's place stays where it is.
+        if !mutant::skips("no-look-when-guest-goes") && self.host().is_some_and(|host| self.has_work(&*host))
+        {
+            self.wake();
+        }
+    }
+
+    /// Whether fewer threads are active than may be.
+    pub(crate) fn has_place(&self) -> bool {
+        self.census.view().has_place()
+    }
+
+    /// The guest has made work.
+    #[inline]
+    pub(crate) fn guest_made(&self) {
+        let before = self.made.load(Ordering::Relaxed);
+        self.made.store(before.wrapping_add(1), Ordering::Relaxed);
+    }
+
+    /// Somebody who is neither a worker nor the guest has made work.
+    #[inline]
+    pub(crate) fn visited(&self) {
+        self.visits.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A number that changes when somebody who is no worker makes work.
+    pub(crate) fn visits(&self) -> u64 {
+        self.made.load(Ordering::Relaxed).wrapping_add(self.visits.load(Ordering::Relaxed))
+    }
+}
