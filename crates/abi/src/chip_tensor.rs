@@ -3,6 +3,7 @@
 mod check;
 mod fmt;
 mod make;
+mod plain;
 mod view;
 mod words;
 

@@ -91,6 +91,12 @@ impl ValidTensor {
     /// As there; then it stays what it is.
     #[inline]
     pub fn set(&mut self, tensor: &ChipTensor) -> Result<(), TensorError> {
+        if self.0.set_plain(tensor) { Ok(()) } else { self.set_any(tensor) }
+    }
+
+    /// As `set`, of any tensor.
+    #[inline(never)]
+    fn set_any(&mut self, tensor: &ChipTensor) -> Result<(), TensorError> {
         tensor.validate()?;
         self.0.copy_from(tensor);
         self.0.clear_rest();

@@ -23,10 +23,8 @@ impl ChipTensor {
     #[inline]
     pub fn words(&self) -> [u64; Self::WORDS] {
         let all: &[u64; 16] = bytemuck::cast_ref(self);
-        let mut words = [0; Self::WORDS];
-        words.copy_from_slice(&all[..Self::WORDS]);
-        words[Self::WORDS - 1] &= LAST_WORD;
-        words
+        let [a, b, c, d, e, f, g, h, i, j, k, l, ..] = *all;
+        [a, b, c, d, e, f, g, h, i, j, k, l & LAST_WORD]
     }
 
     /// The record of which `words` are those. Whatever the words, it is one; the upper half of the last is ignored.
