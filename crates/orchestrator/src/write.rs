@@ -19,11 +19,21 @@ const UNUSUAL: u32 = sums::STRIDED | sums::WHOLE | sums::PREDICATE;
 /// The words that `args` take.
 #[inline]
 pub(crate) fn words(args: &Args) -> u32 {
-    if args.sums().has(UNUSUAL) {
+    let a_tensor = if !args.sums().has(UNUSUAL) {
+        PACKED_WORDS
+    } else if are_whole(args) {
+        WHOLE_WORDS
+    } else {
         return unusual_words(args);
-    }
-    let words = args.count() as u32 * PACKED_WORDS + args.scalars().len() as u32;
+    };
+    let words = args.count() as u32 * a_tensor + args.scalars().len() as u32;
     if words == 0 { 0 } else { 1 + words }
+}
+
+/// Whether tensors are whole, and there is no condition before them.
+#[inline]
+fn are_whole(args: &Args) -> bool {
+    args.sums().has(sums::WHOLE) && !args.sums().has(sums::PREDICATE)
 }
 
 #[inline(never)]
@@ -45,13 +55,27 @@ fn is_strided(tensor: &ValidTensor) -> bool {
 }
 
 /// Stores the record of `args` for a task that was just placed, with as many words as they [take](words).
-#[inline]
+#[inline(always)]
 pub(crate) fn store(rings: &Rings, placed: &Placed, words: u32, args: &Args) {
-    if args.sums().has(UNUSUAL) {
-        store_unusual(rings, placed, words, args);
+    if !args.sums().has(UNUSUAL) {
+        store_packed(rings, placed, args);
+    } else if are_whole(args) {
+        store_whole(rings, placed, args);
     } else {
-        rings.put_args(placed, counts(args), args.tensors(), packed, args.scalars());
+        store_unusual(rings, placed, words, args);
     }
+}
+
+/// As `store`, where every tensor takes as many words as a packed one.
+#[inline(never)]
+fn store_packed(rings: &Rings, placed: &Placed, args: &Args) {
+    rings.put_args(placed, counts(args), args.tensors(), packed, args.scalars());
+}
+
+/// As `store`, where tensors are whole.
+#[inline(never)]
+fn store_whole(rings: &Rings, placed: &Placed, args: &Args) {
+    rings.put_args(placed, counts(args) | WHOLE | UNEVEN, args.tensors(), whole_words, args.scalars());
 }
 
 /// As `store`, where not every tensor takes as many words as a packed one, or there is a condition.
@@ -59,16 +83,11 @@ pub(crate) fn store(rings: &Rings, placed: &Placed, words: u32, args: &Args) {
 fn store_unusual(rings: &Rings, placed: &Placed, words: u32, args: &Args) {
     let whole = if args.sums().has(sums::WHOLE) { WHOLE | UNEVEN } else { 0 };
     let strided = if args.sums().has(sums::STRIDED) { UNEVEN } else { 0 };
+    let mut to = rings.arg_words(placed, words);
     let Some(predicate) = args.condition() else {
-        let header = counts(args) | whole | strided;
-        if whole != 0 {
-            return rings.put_args(placed, header, args.tensors(), whole_words, args.scalars());
-        }
-        let mut to = rings.arg_words(placed, words);
-        to.put(header);
+        to.put(counts(args) | whole | strided);
         return store_one_by_one(to, args);
     };
-    let mut to = rings.arg_words(placed, words);
     to.put(counts(args) | PREDICATE | whole | strided);
     let raw = if args.is_foreign() { RAW_PREDICATE } else { 0 };
     let kind = u64::from(predicate.op.code()) | u64::from(predicate.dtype.code()) << 8 | raw;

@@ -154,8 +154,10 @@ impl Rings {
         };
         head.store(first, Ordering::Relaxed);
         for (to, item) in run.as_chunks::<N>().0.iter().zip(items) {
-            for (to, word) in to.iter().zip(words(item)) {
-                to.store(word, Ordering::Relaxed);
+            // By number: an array that is gone through otherwise is first made in memory.
+            let words = words(item);
+            for at in 0..N {
+                to[at].store(words[at], Ordering::Relaxed);
             }
         }
         for (to, &word) in rest.iter().zip(last) {
