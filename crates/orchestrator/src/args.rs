@@ -235,6 +235,13 @@ impl Args {
         &self.tensors[..self.sums.count()]
     }
 
+    /// Whether the task creates a tensor.
+    #[must_use]
+    #[inline]
+    pub const fn create_any(&self) -> bool {
+        self.sums.outputs() > 0
+    }
+
     /// The tensors that the task creates, in order.
     #[inline]
     pub fn outputs(&self) -> impl ExactSizeIterator<Item = &ValidTensor> {

@@ -59,7 +59,9 @@ impl Orchestrator {
         self.add_producers(args)?;
         let infer = self.scopes.mode() == ScopeMode::Auto;
         let collected = if self.is_foreign(args) {
-            self.collect_foreign(args, infer);
+            if infer {
+                self.collect_foreign(args);
+            }
             Ok(())
         } else {
             self.collect_accesses(args, infer)
@@ -273,30 +275,47 @@ impl Orchestrator {
     /// says creates an edge to its creator; of one that is retired the memory may be another one's. In a manual scope nothing
     /// is inferred at all.
     #[inline(never)]
-    fn collect_foreign(&mut self, args: &Args, infer: bool) {
+    fn collect_foreign(&mut self, args: &Args) {
+        let now = Now { alive: self.allocator.alive(self.scopes.ring()), own: self.next_id(), infer: true };
         for (number, arg) in args.tensors().iter().enumerate() {
-            if !infer || arg.creates() {
+            if arg.creates() {
                 continue;
             }
             let tensor = arg.tensor();
             let owner = tensor.owner_task_id();
-            let waits = add_owner(&mut self.edges, &self.allocator, &self.first, owner);
-            if !waits && owner.is_valid() && self.is_of_this_run(owner) {
-                self.stale = Some((number, owner));
+            if now.alive.has(owner) {
+                self.edges.add(owner, EdgeKind::BOTH);
+            } else if owner.is_valid() {
+                self.collect_owner(number, owner);
             }
+            let access = match arg.tag() {
+                TensorArgType::Input => Access::Read,
+                TensorArgType::InOut => Access::Write,
+                TensorArgType::OutputExisting if !tensor.is_manual_dep() => {
+                    self.record_later(number as u32, Place::default());
+                    continue;
+                }
+                _ => continue,
+            };
             if tensor.is_manual_dep() {
                 continue;
             }
-            let place = match arg.tag() {
-                TensorArgType::Input => {
-                    self.find(tensor, Access::Read);
-                    continue;
-                }
-                TensorArgType::InOut => self.find(tensor, Access::Write),
-                TensorArgType::OutputExisting => Place::default(),
-                TensorArgType::Output | TensorArgType::NoDep => continue,
-            };
-            self.record_later(number as u32, place);
+            let Self { edges, map, allocator, .. } = self;
+            let wait = |id| edges.add(id, EdgeKind::WAIT);
+            let place = map.find(tensor, access, |id| now.life(allocator, id), wait);
+            if access == Access::Write {
+                self.record_later(number as u32, place);
+            }
+        }
+    }
+
+    /// As `collect_foreign`, of the creator of tensor `number`, whether there is such a task: one of another ring, of this run
+    /// and retired, or of another run.
+    #[inline(never)]
+    fn collect_owner(&mut self, number: usize, owner: TaskId) {
+        let waits = add_owner(&mut self.edges, &self.allocator, &self.first, owner);
+        if !waits && self.is_of_this_run(owner) {
+            self.stale = Some((number, owner));
         }
     }
 
