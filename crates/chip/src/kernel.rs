@@ -74,6 +74,7 @@ pub struct Kernel {
 }
 
 /// A task of the kernel with this id, which runs on these lanes.
+#[inline(always)]
 pub(crate) fn task_of(id: u32, lanes: LaneMask, blocks: u16, sync_start: bool) -> Packed {
     let attrs = Attrs { sync_start, ..Attrs::default() };
     Cold { shape: lanes.shape(), lanes, blocks, attrs, callable: id }.into()
