@@ -2,6 +2,7 @@
 //!
 //! Invariant: whatever a front end hands over, no call panics, and one that fails says why in the log.
 
+mod acceptance;
 mod callables;
 mod chips;
 mod context;
@@ -15,6 +16,7 @@ mod memory;
 mod place;
 mod raw_callable;
 mod records;
+mod request;
 mod runs;
 mod sizes;
 mod staging;

@@ -6,19 +6,11 @@ use std::sync::Arc;
 
 use prewire_chip::{Chip, Run};
 
+use super::acceptance::Acceptance;
 use super::callables::Content;
 use super::sizes::Wanted;
 use super::staging::{Buffer, Staged};
 use crate::orchestration::Bound;
-
-/// Where a run tells that it was launched.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Acceptance {
-    /// The address of the word, or 0.
-    pub(crate) word: u64,
-    /// What is written there.
-    pub(crate) value: i32,
-}
 
 /// A run that was prepared.
 pub(crate) struct Ready {

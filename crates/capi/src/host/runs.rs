@@ -3,17 +3,18 @@
 //! Invariant: between its steps a run is in its place; a step that takes time takes it out and holds the place, so that no
 //! lock is held while something is copied or waited for, and puts it back however the step ends.
 
-use std::ffi::c_void;
 use std::sync::Arc;
 
-use prewire_abi::{CallConfig, ChipStorageTaskArgs, Diagnostic};
+use prewire_abi::{CallConfig, Diagnostic};
 use prewire_chip::{Chip, Orch};
 use prewire_sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
+use super::acceptance::Acceptance;
 use super::context::Context;
 use super::error::HostError;
-use super::place::{Acceptance, Kept, Outcome, Phase, Place, Ready};
-use super::records::{NativeRunDescriptor, PIPELINE_DEPTH};
+use super::place::{Kept, Outcome, Phase, Place, Ready};
+use super::records::PIPELINE_DEPTH;
+use super::request::Request;
 use super::sizes::Wanted;
 use super::staging::{Buffer, Staged};
 use super::storage::Storage;
@@ -24,15 +25,6 @@ use crate::orchestration::StagedArgs;
 static RUNS: AtomicU64 = AtomicU64::new(1);
 /// The diagnostics of which was said that there are none, a bit each. Set by whoever says so.
 static SAID: AtomicU32 = AtomicU32::new(0);
-
-/// What a run is asked to be.
-#[derive(Clone, Copy)]
-pub(crate) struct Request<'a> {
-    pub(crate) id: i32,
-    pub(crate) args: &'a ChipStorageTaskArgs,
-    pub(crate) config: &'a CallConfig,
-    pub(crate) descriptor: NativeRunDescriptor,
-}
 
 /// A place that a step has taken its run out of. Dropped without a next phase, it leaves the place free.
 struct Holding<'c> {
@@ -207,22 +199,6 @@ impl Ready {
     }
 }
 
-impl Acceptance {
-    /// The run was launched.
-    fn tell(self) {
-        if let Ok(at) = usize::try_from(self.word)
-            && at != 0
-            && at % 4 == 0
-        {
-            // SAFETY: the descriptor names an aligned word that stays until the launch has returned, and that both sides
-            // reach as one word.
-            let word = unsafe { AtomicU32::from_ptr(core::ptr::with_exposed_provenance_mut(at)) };
-            // ORDERING: Release, "run-accepted"; pairs with Acquire of the front end: what was prepared is seen.
-            word.store(self.value.cast_unsigned(), Ordering::Release);
-        }
-    }
-}
-
 /// The place that `storage` speaks of, with its run in it.
 fn place(device: &mut super::device::Device, storage: Storage) -> Result<(usize, &mut Place), HostError> {
     let (slot, number) = storage.run()?;
@@ -338,72 +314,6 @@ fn say_once(config: &CallConfig) {
                 "simpler_prepare_run",
                 format_args!("{name} is accepted, and nothing is recorded for it"),
             );
-        }
-    }
-}
-
-/// The storage at `at` and the run that is asked for.
-///
-/// # Errors
-///
-/// A pointer that is null or not aligned.
-///
-/// # Safety
-///
-/// What is not null is what its type says, and stays for the call.
-pub(crate) unsafe fn request<'a>(
-    at: *mut c_void,
-    id: i32,
-    args: *const ChipStorageTaskArgs,
-    config: *const CallConfig,
-    descriptor: *const NativeRunDescriptor,
-) -> Result<(Storage, Request<'a>), HostError> {
-    // SAFETY: the caller's promise.
-    let storage = unsafe { Storage::new(at) }?;
-    // SAFETY: as above.
-    let args = unsafe { borrowed(args, "the arguments") }?;
-    // SAFETY: as above.
-    let config = unsafe { borrowed(config, "the configuration") }?;
-    // SAFETY: as above.
-    let descriptor = *unsafe { borrowed(descriptor, "the descriptor") }?;
-    Ok((storage, Request { id, args, config, descriptor }))
-}
-
-/// # Safety
-///
-/// If it is not null it is a record that stays.
-unsafe fn borrowed<'a, T>(at: *const T, what: &'static str) -> Result<&'a T, HostError> {
-    if at.is_null() {
-        return Err(HostError::Null { what });
-    }
-    if !at.is_aligned() {
-        return Err(HostError::Unaligned { what, addr: at.addr(), align: align_of::<T>() });
-    }
-    // SAFETY: it is not null, it is aligned, and the caller says that the record is there.
-    Ok(unsafe { &*at })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_was_written_before_the_launch_is_seen_by_who_sees_it_accepted() {
-        let (word, before) = (AtomicU32::new(0), AtomicU32::new(0));
-        let at = (&raw const word).expose_provenance() as u64;
-        std::thread::scope(|threads| {
-            threads.spawn(|| {
-                before.store(7, Ordering::Relaxed);
-                Acceptance { word: at, value: -3 }.tell();
-            });
-            // ORDERING: Acquire, "run-accepted"; pairs with Release in Acceptance::tell.
-            while word.load(Ordering::Acquire) == 0 {
-                std::thread::yield_now();
-            }
-            assert_eq!((word.load(Ordering::Relaxed).cast_signed(), before.load(Ordering::Relaxed)), (-3, 7));
-        });
-        for nowhere in [0, 2] {
-            Acceptance { word: nowhere, value: 1 }.tell();
         }
     }
 }

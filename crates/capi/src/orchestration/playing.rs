@@ -167,11 +167,11 @@ impl Playing<'_, '_> {
                 head.tensor_count, head.scalar_count
             )));
         }
-        for (arg, (tag, record)) in head.tags.iter().zip(&head.tensors).take(tensors).enumerate() {
+        for arg in 0..tensors {
             // SAFETY: a library writes the tag of each argument that it counts.
-            let tag = unsafe { tag.assume_init() };
+            let tag = unsafe { head.tags[arg].assume_init() };
             // SAFETY: and its address.
-            let record = unsafe { record.assume_init() };
+            let record = unsafe { head.tensors[arg].assume_init() };
             let Ok(tag) = TensorArgType::try_from(tag) else {
                 return Err(bad(format!("argument {arg} has the tag {tag}, which is none")));
             };
@@ -186,9 +186,9 @@ impl Playing<'_, '_> {
                 self.foreign.tensor(unsafe { &*record.cast::<ChipTensor>() }, tag)?;
             }
         }
-        for scalar in head.scalars.iter().take(scalars) {
+        for scalar in 0..scalars {
             // SAFETY: a library writes each scalar that it counts.
-            self.foreign.scalar(unsafe { scalar.assume_init() });
+            self.foreign.scalar(unsafe { head.scalars[scalar].assume_init() });
         }
         Ok(())
     }

@@ -8,8 +8,8 @@ use crate::host::contexts;
 use crate::host::entry::{entry, told};
 use crate::host::error::{HostError, INTERNAL};
 use crate::host::records::NativeRunDescriptor;
-use crate::host::runs;
 use crate::host::storage::{Storage, Ticket};
+use crate::host::{request, runs};
 
 /// How many bytes of storage a run needs.
 #[unsafe(no_mangle)]
@@ -53,7 +53,7 @@ pub unsafe extern "C" fn simpler_run(
     code("simpler_run", || {
         let context = contexts::find(ctx)?;
         // SAFETY: the caller's promises.
-        let (storage, request) = unsafe { runs::request(runtime, callable_id, args, config, descriptor) }?;
+        let (storage, request) = unsafe { request::request(runtime, callable_id, args, config, descriptor) }?;
         // SAFETY: the caller's promises.
         unsafe { runs::run(&context, storage, &request) }
     })
@@ -77,7 +77,7 @@ pub unsafe extern "C" fn simpler_prepare_run(
     code("simpler_prepare_run", || {
         let context = contexts::find(ctx)?;
         // SAFETY: the caller's promises.
-        let (storage, request) = unsafe { runs::request(runtime, callable_id, args, config, descriptor) }?;
+        let (storage, request) = unsafe { request::request(runtime, callable_id, args, config, descriptor) }?;
         // SAFETY: the caller's promises.
         unsafe { runs::prepare(&context, storage, &request) }.map(|()| 0)
     })
