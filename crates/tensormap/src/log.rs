@@ -67,10 +67,11 @@ impl ReadLog {
         self.last = self.last.max(buffer);
     }
 
-    /// Drops the reads from the first on of which `over` says that they count no more, if that is half of them: how many. They came
-    /// in order, so most that are over are the first.
-    pub(crate) fn drop_first(&mut self, mut over: impl FnMut(&Read) -> bool) -> usize {
-        let count = self.reads.iter().position(|read| !over(read)).unwrap_or(self.reads.len());
+    /// Drops the reads from the first on of which `over` says that they count no more, if that is half of all: how many. They came in
+    /// order, so most that are over are the first, and those of one task, about which it is asked at once, side by side.
+    pub(crate) fn drop_first(&mut self, mut over: impl FnMut(&[Read]) -> bool) -> usize {
+        let of_tasks = self.reads.chunk_by(|read, next| read.task == next.task);
+        let count = of_tasks.take_while(|reads| over(reads)).map(<[Read]>::len).sum();
         if 2 * count < self.reads.len() {
             return 0;
         }
