@@ -132,6 +132,12 @@ pub trait Host: Send + Sync {
     /// thread then looks once more.
     fn poll(&self, domain: u16);
 
+    /// As [`poll`](Host::poll), for a runner that goes on with what this gives it and polls soon: what was published since the
+    /// last poll may wait for that one.
+    fn poll_news(&self, domain: u16) {
+        self.poll(domain);
+    }
+
     /// Whether a [`poll`](Host::poll) of `domain` could dispatch something now. A runner asks before it parks.
     fn has_ready(&self, domain: u16) -> bool;
 

@@ -59,13 +59,14 @@ impl<P: Placement> Domain<P> {
         }
     }
 
-    /// One round: reap, complete, dispatch, as often as that brings about something.
-    pub(crate) fn round<L: Lanes>(&mut self, shared: &Shared<L, P>, env: &impl Env) -> Round {
+    /// One round: reap, complete, dispatch, as often as that brings about something. Without a `look` at what was put into the
+    /// queues since the last one.
+    pub(crate) fn round<L: Lanes>(&mut self, shared: &Shared<L, P>, env: &impl Env, look: bool) -> Round {
         let mut routed = Routed::default();
         (self.desk.dispatched, self.desk.summon) = (0, false);
         let mut first = true;
         loop {
-            let tally = shared.ready.tally();
+            let tally = if look { shared.ready.tally() } else { self.desk.tally };
             let look = !self.desk.emptied || tally != self.desk.tally;
             self.desk.handed_on = false;
             P::begin(&mut self.own, look);

@@ -52,10 +52,21 @@ pub(crate) struct Worker<'a> {
     beside: bool,
     /// Sub-tasks that it has not polled for, all of `domain`.
     backlog: Backlog,
+    /// Polls since it last looked at what was published.
+    unlooked: Backlog,
     /// How many lanes its last poll has given it.
     given: u32,
     /// How soon it looks for what the orchestration makes, once it has nothing to do.
     gathering: Gathering,
+}
+
+/// What a poll looks at.
+#[derive(Clone, Copy)]
+enum Look {
+    /// Everything.
+    All,
+    /// The news of lanes, and what comes of them.
+    News,
 }
 
 impl<'a> Worker<'a> {
@@ -77,6 +88,7 @@ impl<'a> Worker<'a> {
             turn: 0,
             beside: false,
             backlog: Backlog::new(),
+            unlooked: Backlog::new(),
             given: 0,
             gathering: Gathering::default(),
         };
@@ -122,6 +134,7 @@ impl<'a> Worker<'a> {
                                 searching = true;
                             }
                             self.backlog.begin();
+                            self.unlooked.begin();
                             let Some(lane) = self.search() else { return };
                             lane
                         }
@@ -188,11 +201,12 @@ impl<'a> Worker<'a> {
                 }
                 continue;
             }
-            let (hot, published) = self.poll(self.domain, Some(lane));
             if !more && !turn_over {
+                let (hot, published) = self.poll_for_next(lane);
                 self.help(published);
                 return hot;
             }
+            let (hot, published) = self.poll(self.domain, Some(lane));
             let others = [hot, (more && turn_over).then_some(lane)];
             others.into_iter().flatten().for_each(|other| cores.enqueue(self.stand, other));
             self.help(published || others != [None, None]);
@@ -244,6 +258,7 @@ impl<'a> Worker<'a> {
         self.turn = 0;
         self.pool.seats.take(self.number);
         self.backlog.begin();
+        self.unlooked.begin();
         // Its own too: what others have left of it waits for nobody else.
         for step in 0..domains {
             let domain = (self.domain + step) % domains;
@@ -259,7 +274,13 @@ impl<'a> Worker<'a> {
     /// Polls `domain`, the one that its backlog is in if it has one. `told`: a lane of it that has news. Returns the hot
     /// lane, and whether something was put in a queue.
     fn poll(&mut self, domain: u16, told: Option<u16>) -> (Option<u16>, bool) {
-        let mut polled = self.poll_once(domain, told);
+        self.unlooked.clear();
+        self.poll_as(domain, told, Look::All)
+    }
+
+    /// As [`poll`](Self::poll), and looks at what was published, or not.
+    fn poll_as(&mut self, domain: u16, told: Option<u16>, look: Look) -> (Option<u16>, bool) {
+        let mut polled = self.poll_once(domain, told, look);
         let unheard = told.filter(|_| !polled.heard);
         // MUTANT "left-when-taken": what was left to this poll stays where it is.
         let unserved = !self.backlog.is_empty()
@@ -268,7 +289,7 @@ impl<'a> Worker<'a> {
         if unserved || unheard.is_some() {
             // Another thread is at it, and looks once more if it is asked after the news are there.
             unheard.into_iter().for_each(|lane| self.pool.cores.report(lane));
-            let again = self.poll_once(domain, None);
+            let again = self.poll_once(domain, None, Look::All);
             polled.free.0 |= again.free.0;
             match (polled.hot, again.hot) {
                 (Some(_), Some(hot)) => polled.free.insert(LaneId(hot)),
@@ -284,6 +305,19 @@ impl<'a> Worker<'a> {
         (polled.hot, !polled.free.is_empty())
     }
 
+    /// Polls for the lane that it has just run. With nothing queued it goes on with what comes of that, and looks at what was
+    /// published meanwhile where nothing does, or where that has waited for some of these polls.
+    fn poll_for_next(&mut self, lane: u16) -> (Option<u16>, bool) {
+        if !self.unlooked.has_room() || self.pool.cores.has_queued(self.stand) {
+            return self.poll(self.domain, Some(lane));
+        }
+        self.unlooked.leave();
+        match self.poll_as(self.domain, Some(lane), Look::News) {
+            (None, false) => self.poll(self.domain, None),
+            next => next,
+        }
+    }
+
     /// As [`poll`](Self::poll), with the news that others have left: this worker has nothing else to do, or they their turn.
     /// They are told before, as another thread that is at it takes of those that were left its own alone.
     fn poll_for_all(&mut self, domain: u16) -> (Option<u16>, bool) {
@@ -294,9 +328,12 @@ impl<'a> Worker<'a> {
         self.poll(domain, None)
     }
 
-    fn poll_once(&self, domain: u16, told: Option<u16>) -> Polled {
+    fn poll_once(&self, domain: u16, told: Option<u16>, look: Look) -> Polled {
         self.counters.polls();
-        local::polling(told, !self.backlog.is_empty(), || self.host.poll(domain))
+        local::polling(told, !self.backlog.is_empty(), || match look {
+            Look::All => self.host.poll(domain),
+            Look::News => self.host.poll_news(domain),
+        })
     }
 
     /// Wakes another one if it could help. `published`: this worker has put something in a queue.

@@ -37,10 +37,11 @@ impl Host for Engine {
     }
 
     fn poll(&self, domain: u16) {
-        let Progress { completed, .. } = self.scheduler.poll(domain, self);
-        if completed > 0 {
-            self.tell_progress();
-        }
+        self.went_on(self.scheduler.poll(domain, self));
+    }
+
+    fn poll_news(&self, domain: u16) {
+        self.went_on(self.scheduler.poll_news(domain, self));
     }
 
     fn has_ready(&self, domain: u16) -> bool {
@@ -102,12 +103,12 @@ impl Engine {
         }
     }
 
-    /// Tasks have completed: wakes the orchestrator if it can make use of that. While it waits for the end, or for room in
+    /// Wakes the orchestrator if tasks have completed and it can make use of that. While it waits for the end, or for room in
     /// a full ring, it would mostly look, and park again. Should two threads complete the last tasks, and neither find the
     /// rings drained, they have nothing to do any more, and say so.
-    fn tell_progress(&self) {
+    fn went_on(&self, progress: Progress) {
         // It sets the alarm before it says that it waits, and looks after that.
-        if !self.progress.is_awaited() {
+        if progress.completed == 0 || !self.progress.is_awaited() {
             return;
         }
         let heeded = match self.alarm.get() {

@@ -136,6 +136,31 @@ fn a_report_to_a_domain_that_is_being_polled_is_served() {
     });
 }
 
+/// A task is put in while another thread polls the domain for the news of its lanes alone. Who polls for that task, and finds
+/// the other one at it, has it look at the queues too.
+///
+/// Catches `news-for-others`, `combine-leaves`.
+#[test]
+fn who_asks_a_poll_for_news_to_look_again_gets_a_whole_one() {
+    model(|| {
+        let mut rig = Rig::new(spec(1, 1), &RingSizes::smallest());
+        rig.submit(on(LaneMask::AIC, 1), &[]);
+        let _ = rig.machine.poll(0);
+        let other = {
+            let machine = Arc::clone(&rig.machine);
+            thread::spawn(move || {
+                machine.chip.finish(0);
+                machine.poll_news(0)
+            })
+        };
+        let task = rig.submit(on(LaneMask::AIV0, 1), &[]);
+        let _ = rig.machine.poll(0);
+        let _ = other.join().unwrap();
+        assert_eq!(rig.machine.placed(task.slot).len(), 1);
+        assert_eq!(rig.machine.rings.watermark(0), 1);
+    });
+}
+
 /// A task is put in while the domain is polled: whoever asks afterwards whether another poll would bring something about
 /// hears of it, unless that poll has taken it.
 ///

@@ -97,3 +97,22 @@ fn single_core_tasks_run_among_cohorts_and_clusters() {
     assert!(first < 20, "the first single-core task came after {first} others");
     assert_eq!(rig.machine.rings.usage(0).live, 0);
 }
+
+/// A poll for the news of lanes completes what has ended and dispatches what becomes ready by it; what was published since the last
+/// look is dispatched by the next poll that looks, and is known to be there.
+#[test]
+fn a_poll_for_news_leaves_what_was_published() {
+    let mut rig = Rig::new(spec(1, 1), &RingSizes::default());
+    let first = rig.submit(on(LaneMask::AIC, 1), &[]);
+    let next = rig.submit(on(LaneMask::AIC, 1), &[first.id]);
+    let _ = rig.machine.poll(0);
+    let published = rig.submit(on(LaneMask::AIV0, 1), &[]);
+    rig.machine.chip.finish(0);
+    let progress = rig.machine.poll_news(0);
+    assert_eq!((progress.completed, progress.dispatched), (1, 1));
+    assert_eq!(rig.machine.order(), [first.slot, next.slot]);
+    assert!(rig.machine.scheduler.has_ready(0));
+    assert_eq!(rig.machine.poll(0).dispatched, 1);
+    assert_eq!(rig.machine.order(), [first.slot, next.slot, published.slot]);
+    assert_eq!(rig.machine.drain(), 2);
+}

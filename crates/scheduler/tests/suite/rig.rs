@@ -180,6 +180,11 @@ impl Machine {
         self.scheduler.poll(domain, &self.predicates)
     }
 
+    /// Polls a domain for the news of its lanes.
+    pub(crate) fn poll_news(&self, domain: u16) -> Progress {
+        self.scheduler.poll_news(domain, &self.predicates)
+    }
+
     /// Polls every domain.
     pub(crate) fn poll_all(&self) -> Progress {
         (0..self.domains).map(|domain| self.poll(domain)).fold(Progress::default(), |sum, more| Progress {
