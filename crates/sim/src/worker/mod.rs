@@ -5,17 +5,15 @@
 //! then a domain that has something ready. A lane that it owns and does not run at once goes to its queue before it runs a
 //! kernel, since a kernel may wait for that very lane.
 
+mod polls;
+mod search;
+
 use crate::backlog::Backlog;
-use crate::census::Plan;
-use crate::local::{self, Polled};
+use crate::local;
 use crate::pool::Pool;
 use crate::stats::Counters;
 use prewire_platform::{Host, LaneId};
-use prewire_sync::mutant;
-use prewire_sync::{Backoff, Gathering};
-
-/// Steps of the spin before parking: some 15 microseconds.
-const SPINS: u32 = 22;
+use prewire_sync::{Gathering, mutant};
 
 /// After so many sub-tasks a worker lets others have their turn: it polls the other domains, and takes its next core
 /// from the queue.
@@ -58,15 +56,6 @@ pub(crate) struct Worker<'a> {
     given: u32,
     /// How soon it looks for what the orchestration makes, once it has nothing to do.
     gathering: Gathering,
-}
-
-/// What a poll looks at.
-#[derive(Clone, Copy)]
-enum Look {
-    /// Everything.
-    All,
-    /// The news of lanes, and what comes of them.
-    News,
 }
 
 impl<'a> Worker<'a> {
@@ -112,7 +101,7 @@ impl<'a> Worker<'a> {
             let lane = match hot.take() {
                 Some(lane) => lane,
                 None => {
-                    if !searching && census.view().surplus() && self.backlog.is_empty() && census.retire() {
+                    if !searching && census.view().surplus() && self.owes_nothing() && census.retire() {
                         if !self.sleep() {
                             return;
                         }
@@ -230,28 +219,6 @@ impl<'a> Worker<'a> {
         self.domain = domain;
     }
 
-    /// Leaves the news of `lane` to a later poll, if nobody has to wait for what that poll would bring about: all threads
-    /// that may run have something to do, this one is to stay, and its last poll is not long ago. This is work that the worker makes:
-    /// whoever comes to look for some finds it, and the worker itself polls before it looks elsewhere.
-    fn leave(&mut self, lane: u16) -> bool {
-        let view = self.pool.census.view();
-        let wanted = view.surplus() || matches!(view.plan(), Plan::Grant | Plan::Start);
-        if wanted || !self.backlog.has_room() {
-            return false;
-        }
-        self.backlog.leave();
-        self.pool.cores.leave(self.stand, lane);
-        self.pool.wake();
-        true
-    }
-
-    /// Polls for what was left. Returns the hot lane.
-    fn settle(&mut self) -> Option<u16> {
-        let (hot, published) = self.poll(self.domain, None);
-        self.help(published);
-        hot
-    }
-
     /// Polls the domains that have something ready or news that others have left, and looks elsewhere for the next core.
     fn give_turn(&mut self) {
         let domains = self.pool.cores.spec.domains;
@@ -269,164 +236,5 @@ impl<'a> Worker<'a> {
             }
         }
         self.domain = (self.domain + 1) % domains;
-    }
-
-    /// Polls `domain`, the one that its backlog is in if it has one. `told`: a lane of it that has news. Returns the hot
-    /// lane, and whether something was put in a queue.
-    fn poll(&mut self, domain: u16, told: Option<u16>) -> (Option<u16>, bool) {
-        self.unlooked.clear();
-        self.poll_as(domain, told, Look::All)
-    }
-
-    /// As [`poll`](Self::poll), and looks at what was published, or not.
-    fn poll_as(&mut self, domain: u16, told: Option<u16>, look: Look) -> (Option<u16>, bool) {
-        let mut polled = self.poll_once(domain, told, look);
-        let unheard = told.filter(|_| !polled.heard);
-        // MUTANT "left-when-taken": what was left to this poll stays where it is.
-        let unserved = !self.backlog.is_empty()
-            && !mutant::skips("left-when-taken")
-            && self.pool.cores.report_left(self.stand, domain);
-        if unserved || unheard.is_some() {
-            // Another thread is at it, and looks once more if it is asked after the news are there.
-            unheard.into_iter().for_each(|lane| self.pool.cores.report(lane));
-            let again = self.poll_once(domain, None, Look::All);
-            polled.free.0 |= again.free.0;
-            match (polled.hot, again.hot) {
-                (Some(_), Some(hot)) => polled.free.insert(LaneId(hot)),
-                (None, hot) => polled.hot = hot,
-                (_, None) => {}
-            }
-        }
-        self.backlog.clear();
-        self.given = polled.free.0.count_ones() + u32::from(polled.hot.is_some());
-        if !polled.free.is_empty() {
-            self.pool.cores.enqueue_all(self.stand, polled.free);
-        }
-        (polled.hot, !polled.free.is_empty())
-    }
-
-    /// Polls for the lane that it has just run. With nothing queued it goes on with what comes of that, and looks at what was
-    /// published meanwhile where nothing does, or where that has waited for some of these polls.
-    fn poll_for_next(&mut self, lane: u16) -> (Option<u16>, bool) {
-        if !self.unlooked.has_room() || self.pool.cores.has_queued(self.stand) {
-            return self.poll(self.domain, Some(lane));
-        }
-        self.unlooked.leave();
-        match self.poll_as(self.domain, Some(lane), Look::News) {
-            (None, false) => self.poll(self.domain, None),
-            next => next,
-        }
-    }
-
-    /// As [`poll`](Self::poll), with the news that others have left: this worker has nothing else to do, or they their turn.
-    /// They are told before, as another thread that is at it takes of those that were left its own alone.
-    fn poll_for_all(&mut self, domain: u16) -> (Option<u16>, bool) {
-        // MUTANT "left-not-told": what others have left stays where it is.
-        if !mutant::skips("left-not-told") {
-            self.pool.cores.report_all_left(domain);
-        }
-        self.poll(domain, None)
-    }
-
-    fn poll_once(&self, domain: u16, told: Option<u16>, look: Look) -> Polled {
-        self.counters.polls();
-        local::polling(told, !self.backlog.is_empty(), || match look {
-            Look::All => self.host.poll(domain),
-            Look::News => self.host.poll_news(domain),
-        })
-    }
-
-    /// Wakes another one if it could help. `published`: this worker has put something in a queue.
-    fn help(&self, published: bool) {
-        if self.pool.census.view().plan() != Plan::Nothing && (published || self.pool.has_work(self.host)) {
-            self.pool.wake();
-        }
-    }
-
-    /// Whether a poll of `domain` would bring something about.
-    fn is_due(&self, domain: u16) -> bool {
-        self.pool.is_due(self.host, domain)
-    }
-
-    /// Polls each domain that a poll would bring something about for, until that gives this worker a lane.
-    fn poll_due(&mut self) -> Option<u16> {
-        let (domains, first) = (self.pool.cores.spec.domains, self.domain);
-        for domain in (0..domains).map(|step| (first + step) % domains) {
-            if self.is_due(domain)
-                && let (Some(lane), _) = self.poll_for_all(domain)
-            {
-                return Some(lane);
-            }
-        }
-        None
-    }
-
-    /// Looks for a core to run: spinning, then parked. `None` when the pool stops. The worker is counted as active and
-    /// searching when this begins, and when it returns a lane.
-    fn search(&mut self) -> Option<u16> {
-        let pool = self.pool;
-        loop {
-            let mut backoff = Backoff::new(SPINS);
-            // What the orchestration makes may wait, and news that others have left; not what they have put into a queue.
-            self.gathering.pause(|| pool.cores.queued() || pool.stopping());
-            let mut first = true;
-            while !pool.stopping() {
-                if let Some(lane) = self.claim().or_else(|| self.steal()) {
-                    self.gathering.looked(0);
-                    return Some(lane);
-                }
-                let found = self.poll_due();
-                if core::mem::take(&mut first) {
-                    self.gathering.looked(if found.is_some() { self.given } else { 0 });
-                }
-                if found.is_some() {
-                    return found;
-                }
-                if !backoff.snooze() {
-                    break;
-                }
-            }
-            pool.census.park(pool.base);
-            pool.look_again();
-            // A poll that gives no lane is no reason to stay: the domain has nothing to dispatch, or another thread is
-            // at it, which looks once more because this poll asked.
-            // MUTANT "no-poll-when-parked": a domain that became ready meanwhile is not polled.
-            let found = if mutant::skips("no-poll-when-parked") { None } else { self.poll_due() };
-            // MUTANT "no-end-of-search": a lane that nobody runs any more, as the pool stops, is looked for again and again.
-            let goes_on = !pool.stopping() || mutant::skips("no-end-of-search");
-            // MUTANT "no-look-when-parked": a lane that was queued meanwhile is not seen.
-            let queued = goes_on && pool.cores.queued() && !mutant::skips("no-look-when-parked");
-            if found.is_some() || queued {
-                pool.census.unpark();
-                if found.is_some() {
-                    return found;
-                }
-                continue;
-            }
-            match pool.census.view().active() {
-                _ if pool.stopping() => {}
-                0 => self.host.quiescent(),
-                _ => self.host.idles(),
-            }
-            if !self.sleep() {
-                return None;
-            }
-        }
-    }
-
-    /// Parks until granted to go on; false when the pool stops.
-    fn sleep(&self) -> bool {
-        self.pool.seats.leave(self.number);
-        loop {
-            let key = self.pool.idle.prepare();
-            if self.pool.stopping() {
-                return false;
-            }
-            if self.pool.census.take_ticket() {
-                self.pool.seats.take(self.number);
-                return true;
-            }
-            self.pool.idle.wait(key, None);
-        }
     }
 }
