@@ -40,8 +40,7 @@ pub const fn asks(tag: TensorArgType, hazards: Hazards) -> Option<Access> {
 }
 
 impl Orchestrator {
-    /// What the task reads and writes, for those that come after it. By the rules of programs that answer for their memory
-    /// themselves, what is only written is beside what was there, and what is read was never found.
+    /// What the task reads and writes, for those that come after it.
     #[inline]
     pub(crate) fn record_accesses(&mut self, placed: &Placed, args: &Args) {
         debug_assert_eq!(
@@ -49,21 +48,34 @@ impl Orchestrator {
             placed.id,
             "what is on record early is this task's"
         );
-        let foreign = self.is_foreign(args);
+        if self.is_foreign(args) {
+            return self.record_foreign(placed, args);
+        }
         let Self { map, allocator, late, .. } = self;
-        let life = |id| life(allocator, id);
         for &(number, place) in late.iter() {
             let (tensor, access) = match args.tensors().get(number as usize) {
                 Some(arg) if matches!(arg.tag(), TensorArgType::Input) => (arg.tensor(), Access::Read),
-                Some(arg) if foreign && matches!(arg.tag(), TensorArgType::OutputExisting) => {
-                    let recorded = map.record_beside(arg.tensor(), placed.id, life);
-                    debug_assert!(recorded.is_ok(), "room was reserved");
-                    continue;
-                }
                 Some(arg) => (arg.tensor(), Access::Write),
                 None => (read_beside(args, number), Access::Read),
             };
-            let recorded = map.record_at(place, tensor, access, placed.id, life);
+            let recorded = map.record_at(place, tensor, access, placed.id, |id| life(allocator, id));
+            debug_assert!(recorded.is_ok(), "room was reserved");
+        }
+    }
+
+    /// As `record_accesses`, by the rules of programs that answer for their memory themselves.
+    #[inline(never)]
+    fn record_foreign(&mut self, placed: &Placed, args: &Args) {
+        let Self { map, allocator, late, .. } = self;
+        let life = |id| life(allocator, id);
+        for &(number, place) in late.iter() {
+            // What is read beside is not theirs.
+            let Some(arg) = args.tensors().get(number as usize) else { continue };
+            let recorded = if matches!(arg.tag(), TensorArgType::OutputExisting) {
+                map.record_beside(arg.tensor(), placed.id, life)
+            } else {
+                map.record_at(place, arg.tensor(), Access::Write, placed.id, life)
+            };
             debug_assert!(recorded.is_ok(), "room was reserved");
         }
     }

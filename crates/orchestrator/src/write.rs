@@ -55,32 +55,22 @@ fn is_strided(tensor: &ValidTensor) -> bool {
 }
 
 /// Stores the record of `args` for a task that was just placed, with as many words as they [take](words).
-#[inline(always)]
+#[inline]
 pub(crate) fn store(rings: &Rings, placed: &Placed, words: u32, args: &Args) {
-    if !args.sums().has(UNUSUAL) {
-        store_packed(rings, placed, args);
-    } else if are_whole(args) {
-        store_whole(rings, placed, args);
-    } else {
+    if args.sums().has(UNUSUAL) {
         store_unusual(rings, placed, words, args);
+    } else {
+        rings.put_args(placed, counts(args), args.tensors(), packed, args.scalars());
     }
-}
-
-/// As `store`, where every tensor takes as many words as a packed one.
-#[inline(never)]
-fn store_packed(rings: &Rings, placed: &Placed, args: &Args) {
-    rings.put_args(placed, counts(args), args.tensors(), packed, args.scalars());
-}
-
-/// As `store`, where tensors are whole.
-#[inline(never)]
-fn store_whole(rings: &Rings, placed: &Placed, args: &Args) {
-    rings.put_args(placed, counts(args) | WHOLE | UNEVEN, args.tensors(), whole_words, args.scalars());
 }
 
 /// As `store`, where not every tensor takes as many words as a packed one, or there is a condition.
 #[inline(never)]
 fn store_unusual(rings: &Rings, placed: &Placed, words: u32, args: &Args) {
+    if are_whole(args) {
+        let header = counts(args) | WHOLE | UNEVEN;
+        return rings.put_args(placed, header, args.tensors(), whole_words, args.scalars());
+    }
     let whole = if args.sums().has(sums::WHOLE) { WHOLE | UNEVEN } else { 0 };
     let strided = if args.sums().has(sums::STRIDED) { UNEVEN } else { 0 };
     let mut to = rings.arg_words(placed, words);
