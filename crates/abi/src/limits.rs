@@ -18,7 +18,5 @@ pub const MAX_FUNC_IDS: usize = 1024;
 pub const MAX_REGISTERED_CALLABLES: usize = 64;
 /// Alignment, in bytes, of a kernel binary and of each child inside a chip callable.
 pub const CALLABLE_ALIGN: usize = 64;
-/// Alignment, in bytes, of the header of a chip callable.
-pub const CHILD_ALIGN: usize = 16;
 /// Rings of a runtime, one a scope depth; deeper scopes share the last.
 pub const RINGS: usize = 4;
