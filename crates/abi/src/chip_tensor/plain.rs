@@ -60,7 +60,7 @@ impl ChipTensor {
 
 #[cfg(test)]
 mod tests {
-    use crate::{ChipTensor, DataType, MAX_TENSOR_DIMS, ValidTensor};
+    use crate::{AddressSpace, ChipTensor, DataType, MAX_TENSOR_DIMS, ValidTensor};
     use alloc::vec::Vec;
     use proptest::prelude::*;
 
@@ -89,6 +89,28 @@ mod tests {
         }
         let end = matrix.with_buffer_addr(u64::MAX - 2);
         assert!(!check(end), "a buffer past the end of the address space");
+    }
+
+    #[test]
+    fn a_start_whose_bytes_turn_round_is_outside() {
+        let matrix = ChipTensor::contiguous(0x1000, &[4, 8], DataType::F32).unwrap();
+        for start in [u64::MAX, u64::MAX - 31, 1 << 62, (1 << 62) - 32, 1 << 63] {
+            assert!(!check(ChipTensor { start_offset: start, ..matrix }), "{start:#x}");
+        }
+    }
+
+    #[test]
+    fn every_number_of_a_byte_is_looked_at() {
+        let matrix = ChipTensor::contiguous(0x1000, &[4, 8], DataType::U8).unwrap();
+        for byte in 0..=u8::MAX {
+            check(ChipTensor { dtype: byte, buffer_size: 1 << 10, ..matrix });
+            assert_eq!(check(ChipTensor { manual_dep: byte, ..matrix }), byte <= 1);
+            assert_eq!(check(ChipTensor { is_contiguous: byte, ..matrix }), byte <= 1);
+            assert_eq!(
+                check(ChipTensor { address_space: byte, ..matrix }),
+                AddressSpace::try_from(byte).is_ok()
+            );
+        }
     }
 
     proptest! {
