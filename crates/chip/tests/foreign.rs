@@ -4,10 +4,10 @@ mod common;
 
 use common::{Gate, dog, refused, says};
 use core::time::Duration;
-use prewire_abi::{ChipTensor, EdgeKind, ScopeMode, TensorArgType, TensorCreateInfo};
+use prewire_abi::{ChipTensor, EdgeKind, ScopeMode, Shape, TensorArgType, TensorCreateInfo};
 use prewire_chip::{
-    Chip, ChipBuilder, Core, DataType, ErrorCode, Foreign, ForeignTask, Hazards, Kernel, Orch, PredicateOp,
-    Result, RingSizes, RunReport, TaskId, What,
+    Chip, ChipBuilder, Core, DataType, ErrorCode, Foreign, ForeignTask, Hazards, Kernel, Orch, Place,
+    PredicateOp, Result, RingSizes, RunReport, TaskId, What,
 };
 use std::sync::{Arc, Mutex};
 
@@ -275,6 +275,119 @@ fn a_stale_tensor_and_a_retired_producer_are_no_failure() {
     })
     .unwrap();
     assert_eq!(*log.lock().unwrap(), [1]);
+}
+
+#[test]
+fn every_choice_of_places_runs_what_is_there_as_often_as_it_has_blocks() {
+    let _dog = dog();
+    let chip = build().trace(true).build().unwrap();
+    let elsewhere = build().build().unwrap();
+    let other = elsewhere.kernel("other", Core::Aiv, |_| Ok(())).unwrap();
+    let log = Arc::new(Mutex::new(Vec::new()));
+    let kernels = [Core::Aic, Core::Aiv, Core::Aiv].into_iter().enumerate().map(|(number, core)| {
+        let log = Arc::clone(&log);
+        let kernel = chip.kernel(&format!("k{number}"), core, move |k| {
+            log.lock().unwrap().push((k.scalar::<u64>(0)?, number, k.place()));
+            Ok(())
+        });
+        kernel.unwrap()
+    });
+    let kernels: Vec<Kernel> = kernels.collect();
+    let all = [Place::Aic, Place::Aiv0, Place::Aiv1];
+    let (mut ran, mut heads) = (Vec::new(), Vec::new());
+    play(&chip, |foreign| {
+        for (number, choice) in (0..8 * 4_u64).map(|n| (n, n / 4)) {
+            let (blocks, together) = ([1, 3][number as usize % 2], number & 2 != 0);
+            let places: [_; 3] = core::array::from_fn(|at| (choice >> at & 1 == 1).then(|| &kernels[at]));
+            let task = ForeignTask::new(places);
+            if choice == 0 {
+                foreign.submit(&task.blocks(1 << 16, together), &mut |_| ())?;
+                heads.push((Shape::Dummy, 1, false));
+                continue;
+            }
+            for at in (0..3).filter(|at| choice >> at & 1 == 1) {
+                let mut mixed = places;
+                mixed[at] = Some(&other);
+                let mixed = foreign.submit(&ForeignTask::new(mixed), &mut |_| ());
+                assert_eq!(mixed.unwrap_err().code(), Some(ErrorCode::InvalidArgs));
+            }
+            for many in [1 << 16, (1 << 16) + 1, u32::MAX] {
+                let many = foreign.submit(&task.blocks(many, false), &mut |_| ());
+                refused(many, &["blocks"]);
+            }
+            foreign.scalar(number);
+            foreign.submit(&task.blocks(blocks, together), &mut |_| ())?;
+            let shape = match choice {
+                1 => Shape::Aic,
+                2 | 4 => Shape::Aiv,
+                _ => Shape::Mix,
+            };
+            heads.push((shape, blocks as u16, together && blocks > 1));
+            for at in (0..3).filter(|at| choice >> at & 1 == 1) {
+                ran.extend((0..blocks).map(|_| (number, at, (shape != Shape::Aiv).then_some(all[at]))));
+            }
+        }
+        Ok(())
+    })
+    .unwrap();
+    let mut log = log.lock().unwrap().clone();
+    log.sort_by_key(|&(number, kernel, _)| (number, kernel));
+    assert_eq!(log.len(), ran.len());
+    for ((number, kernel, place), expected) in log.into_iter().zip(ran) {
+        assert_eq!((number, kernel), (expected.0, expected.1));
+        assert!(expected.2.map_or(place != Place::Aic, |at| at == place), "task {number}: {place:?}");
+    }
+    let trace = chip.take_trace().unwrap();
+    let seen = trace.events().iter().filter_map(|event| match &event.what {
+        What::Submitted { shape, blocks, sync_start, .. } => Some((*shape, *blocks, *sync_start)),
+        _ => None,
+    });
+    assert_eq!(seen.collect::<Vec<_>>(), heads);
+}
+
+#[test]
+fn creators_of_other_rings_are_waited_for_and_those_of_other_runs_are_nobody() {
+    let _dog = dog();
+    let chip = build().trace(true).build().unwrap();
+    let mut expected = Vec::new();
+    let former = {
+        let mut former = None;
+        play(&chip, |foreign| {
+            // SAFETY: the scope of the run is open.
+            former = Some(unsafe { *create(foreign, &[4])?.1 });
+            Ok(())
+        })
+        .unwrap();
+        former.unwrap()
+    };
+    play(&chip, |foreign| {
+        let (outer, at) = create(foreign, &[4])?;
+        // SAFETY: the scope of the run is open.
+        let own = unsafe { *at };
+        foreign.open_scope(ScopeMode::Auto)?;
+        for tag in [Input, InOut, OutputExisting, NoDep] {
+            let id = plain(foreign, &[(&former, NoDep), (&own.with_manual_dep(true), tag)])?;
+            assert_ne!(id.ring(), outer.ring());
+            // A trace counts from the first task of its run.
+            expected.push((id, vec![(TaskId::new(outer.ring(), 0), EdgeKind::BOTH)]));
+        }
+        for owner in [TaskId::new(outer.ring(), u32::MAX), TaskId::new(7, 0), TaskId::new(1, 1000)] {
+            expected.push((plain(foreign, &[(&former.with_owner(owner), NoDep)])?, Vec::new()));
+        }
+        assert_eq!(foreign.stale(), None, "no task of this run was the creator of what is stale");
+        foreign.close_scope()
+    })
+    .unwrap();
+    let trace = chip.take_trace().unwrap();
+    let edges = |id: TaskId| {
+        trace.events().iter().find_map(|event| match &event.what {
+            What::Submitted { task, producers, .. } if *task == id => Some(producers.clone()),
+            _ => None,
+        })
+    };
+    for (id, producers) in expected {
+        assert_eq!(edges(id), Some(producers), "{id}");
+    }
 }
 
 #[test]

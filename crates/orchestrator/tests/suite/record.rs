@@ -1,7 +1,7 @@
 //! The argument record: what was submitted is what is read, in as many words as it takes.
 
 use core::panic::Location;
-use prewire_abi::{ChipTensor, DataType, PredicateOp, TensorArgType, ValidTensor};
+use prewire_abi::{ChipTensor, DataType, PredicateOp, TaskId, TensorArgType, ValidTensor};
 use prewire_orchestrator::{Arg, ArgTensor, Predicate, Record, packed_strides};
 use prewire_ring::RingSizes;
 
@@ -139,6 +139,35 @@ fn whole_tensors_come_back_with_everything() {
     assert_eq!((record.chip_tensor(3), record.tensor(3)), (None, None));
     assert_eq!([0, 1, 2].map(|i| record.scalar(i)), [Some(1), Some(u64::MAX), None]);
     assert_eq!(record.scalar_words().collect::<Vec<_>>(), [1, u64::MAX]);
+}
+
+/// As most tasks of a library are submitted: with no condition before its tensors.
+#[test]
+fn every_word_of_whole_tensors_comes_back_without_a_condition_too() {
+    let mut rig = Rig::new(&RingSizes::default().with_window(4));
+    let strided = ValidTensor::contiguous(0x20_0000, &[3, 4, 5, 6, 7], DataType::I64).unwrap();
+    let strided = strided.permute(&[4, 2, 0, 3, 1]).unwrap().with_owner(TaskId::new(9, 9));
+    let kept = [
+        (strided.with_manual_dep(true).with_version(-3), TensorArgType::OutputExisting),
+        (memory(1), TensorArgType::NoDep),
+        (memory(2).with_version(7), TensorArgType::InOut),
+    ];
+    for round in 0..500 {
+        let mut args = tensors(&[]);
+        kept.iter().for_each(|&(tensor, tag)| args.push(&existing(tensor, tag)));
+        args.output(&[round % 3, 5], DataType::F16).unwrap();
+        args.extend_scalars(&[u64::MAX, round.into()][..(round % 3) as usize]);
+        args.keep_whole();
+        let made = rig.submit(&mut args);
+        let record = Record::of(&rig.runner.rings, rig.slot_of(made.id));
+        let all = kept.into_iter().chain([(made.outputs[0], TensorArgType::Output)]);
+        for (i, (tensor, tag)) in all.enumerate() {
+            assert_eq!(record.chip_tensor(i).unwrap().words(), tensor.words(), "{i} of round {round}");
+            assert_eq!(record.tensor(i).unwrap().tag, tag, "{i} of round {round}");
+        }
+        assert_eq!(record.scalar_words().collect::<Vec<_>>(), args.scalars(), "round {round}");
+        let _ = rig.runner.run_all();
+    }
 }
 
 /// A record may lie across the end of its ring: a small window, and many tasks of every length.
