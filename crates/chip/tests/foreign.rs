@@ -345,6 +345,40 @@ fn every_choice_of_places_runs_what_is_there_as_often_as_it_has_blocks() {
     assert_eq!(seen.collect::<Vec<_>>(), heads);
 }
 
+/// Memory that lost its creator: one task's two outputs, after their scope was closed.
+fn two_stale(foreign: &mut Foreign<'_, '_>) -> Result<(TaskId, [ChipTensor; 2])> {
+    foreign.open_scope(ScopeMode::Auto)?;
+    for _ in 0..2 {
+        foreign.create(&TensorCreateInfo::new(&[4], DataType::U32).unwrap())?;
+    }
+    let mut made = Vec::new();
+    // SAFETY: the scope is open.
+    let id = foreign.alloc(&mut |output| made.push(unsafe { *output }))?;
+    foreign.close_scope()?;
+    Ok((id, made.try_into().expect("two were asked for")))
+}
+
+#[test]
+fn the_first_stale_tensor_of_a_task_is_told_and_none_of_one_that_was_refused() {
+    let _dog = dog();
+    let small = RingSizes { heap: [4096; 4], ..RingSizes::default() };
+    let chip = build().rings(small).build().unwrap();
+    play(&chip, |foreign| {
+        let (id, [a, b]) = two_stale(foreign)?;
+        foreign.tensor(&a, Input)?;
+        foreign.create(&TensorCreateInfo::new(&[8192], DataType::U32).unwrap())?;
+        let large = foreign.submit(&ForeignTask::new([None; 3]), &mut |_| ());
+        assert_eq!(large.unwrap_err().code(), Some(ErrorCode::HeapRingDeadlock));
+        plain(foreign, &[])?;
+        assert_eq!(foreign.stale(), None, "there is no task that used it");
+        let user = plain(foreign, &[(&a, NoDep), (&b, Input)])?;
+        let told = foreign.stale().expect("two are stale");
+        assert_eq!((told.task, told.arg, told.owner), (user, 0, id));
+        Ok(())
+    })
+    .unwrap();
+}
+
 #[test]
 fn creators_of_other_rings_are_waited_for_and_those_of_other_runs_are_nobody() {
     let _dog = dog();

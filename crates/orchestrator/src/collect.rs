@@ -315,7 +315,7 @@ impl Orchestrator {
     fn collect_owner(&mut self, number: usize, owner: TaskId) {
         let waits = add_owner(&mut self.edges, &self.allocator, &self.first, owner);
         if !waits && self.is_of_this_run(owner) {
-            self.stale = Some((number, owner));
+            self.stale.get_or_insert((number, owner));
         }
     }
 

@@ -201,8 +201,8 @@ impl Orchestrator {
         is_submitted(&self.allocator, &self.first, id)
     }
 
-    /// The tensor of a [foreign](crate::Args::foreign) submit since the last call whose memory may be another task's by now:
-    /// which argument, and the task whose output it was.
+    /// The first tensor of a [foreign](crate::Args::foreign) submit since the last call whose memory may be another task's by
+    /// now: which argument, and the task whose output it was. Of a submit that was refused, too.
     pub fn take_stale(&mut self) -> Option<(usize, TaskId)> {
         self.stale.take()
     }

@@ -46,7 +46,11 @@ impl Foreign<'_, '_> {
         orch.waiter.about(self.site);
         match orch.orchestrator.submit(&mut orch.waiter, packed, orch.args, self.site) {
             Ok(submitted) => Ok(self.describe(submitted, output)),
-            Err(error) => Err(self.refused("a task", error.into())),
+            Err(error) => {
+                // Or it would be told of the next task.
+                let _ = orch.orchestrator.take_stale();
+                Err(self.refused("a task", error.into()))
+            }
         }
     }
 
