@@ -6,7 +6,7 @@
 //! | `library.rs` | one loaded orchestration library, and the runtime that it is bound to |
 //! | `playing.rs` | one run of a library: what each operation does |
 //! | `ops.rs` | the table of operations, as C calls it |
-//! | `form.rs` | how the two compiled forms of task arguments are told apart |
+//! | `form.rs`, `form/decide.rs` | how the two compiled forms of task arguments are told apart |
 //! | `shim.rs` | what is compiled from C and C++: formats, and catching what libraries throw |
 //! | `error.rs` | why a program was not loaded, and the codes of a run that failed |
 //!
