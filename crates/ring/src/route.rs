@@ -62,6 +62,13 @@ impl Tally {
     }
 }
 
+/// How much was put in.
+#[inline]
+fn count(word: &AtomicU64) -> u64 {
+    // ORDERING: Acquire, "ready-tally"; pairs with the store in `Ready::publish_as` and the addition in `Ready::hand_on`.
+    word.load(mutant::order("ready-tally", Ordering::Acquire))
+}
+
 impl Ready {
     /// Empty queues, each with places for every slot that rings of these sizes have.
     #[must_use]
@@ -98,7 +105,7 @@ impl Ready {
     #[inline]
     pub fn hand_on(&self, class: Class, task: impl Into<Queued>) {
         self.queue(class).push(task);
-        // ORDERING: Release, "ready-tally"; pairs with the load in `Ready::tally`: who sees the count sees the task.
+        // ORDERING: Release, "ready-tally"; pairs with the load in `count`: who sees the count sees the task.
         self.handed_on.fetch_add(1, mutant::order("ready-handed-on", Ordering::Release));
     }
 
@@ -115,7 +122,7 @@ impl Ready {
     pub fn publish_as(&self, _: &mut Allocator, class: Class, task: Queued) {
         self.queue(class).publish(task);
         let published = self.published.load(Ordering::Relaxed) + 1;
-        // ORDERING: Release, "ready-tally"; pairs with the load in `Ready::tally`: who sees the count sees the task.
+        // ORDERING: Release, "ready-tally"; pairs with the load in `count`: who sees the count sees the task.
         self.published.store(published, mutant::order("ready-published", Ordering::Release));
     }
 
@@ -123,9 +130,14 @@ impl Ready {
     #[must_use]
     #[inline]
     pub fn tally(&self) -> Tally {
-        // ORDERING: Acquire, "ready-tally"; pairs with the additions in `Ready::publish` and `Ready::hand_on`.
-        let order = mutant::order("ready-tally", Ordering::Acquire);
-        Tally { published: self.published.load(order), handed_on: self.handed_on.load(order) }
+        Tally { published: count(&self.published), handed_on: count(&self.handed_on) }
+    }
+
+    /// As [`tally`](Ready::tally), with as much published as `before`: the line that the orchestrator writes is not read.
+    #[must_use]
+    #[inline]
+    pub fn tally_handed_on(&self, before: Tally) -> Tally {
+        Tally { handed_on: count(&self.handed_on), ..before }
     }
 
     /// Whether any queue seems to hold a task.

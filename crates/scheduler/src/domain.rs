@@ -59,14 +59,15 @@ impl<P: Placement> Domain<P> {
         }
     }
 
-    /// One round: reap, complete, dispatch, as often as that brings about something. Without a `look` at what was put into the
-    /// queues since the last one.
+    /// One round: reap, complete, dispatch, as often as that brings about something. Without a `look` at whether anything was
+    /// published since the last one.
     pub(crate) fn round<L: Lanes>(&mut self, shared: &Shared<L, P>, env: &impl Env, look: bool) -> Round {
         let mut routed = Routed::default();
         (self.desk.dispatched, self.desk.summon) = (0, false);
         let mut first = true;
         loop {
-            let tally = if look { shared.ready.tally() } else { self.desk.tally };
+            let ready = &shared.ready;
+            let tally = if look { ready.tally() } else { ready.tally_handed_on(self.desk.tally) };
             let look = !self.desk.emptied || tally != self.desk.tally;
             self.desk.handed_on = false;
             P::begin(&mut self.own, look);

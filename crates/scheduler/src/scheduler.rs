@@ -168,6 +168,8 @@ impl<L: Lanes, P: Placement> Scheduler<L, P> {
         let all = (1u32 << self.seats.len()) - 1;
         let mut due = (1u32 << domain) & all;
         let mut polled = 0;
+        // Whether there may be something for the other domains, as far as is known.
+        let mut left = false;
         while due != 0 {
             let at = due.trailing_zeros() as usize;
             due &= due - 1;
@@ -175,6 +177,7 @@ impl<L: Lanes, P: Placement> Scheduler<L, P> {
             let seat = &self.seats[at];
             seat.domain.combine(|domain| {
                 let round = domain.round(&self.shared, env, look);
+                left |= look || round.emptied.is_none();
                 // The next time around is for another thread, and for the other domains.
                 // MUTANT "news-for-others": who asks meanwhile gets a poll that does not look at the queues.
                 look |= !mutant::skips("news-for-others");
@@ -188,7 +191,7 @@ impl<L: Lanes, P: Placement> Scheduler<L, P> {
                     due |= all;
                 }
             });
-            if due == 0 && polled != all {
+            if due == 0 && left && polled != all {
                 // What this domain had no lane for, another may take: once each, or a task that nobody can take now
                 // would keep this thread going round.
                 due = self.shared.placement.hungry(&self.shared.ready) & !polled;

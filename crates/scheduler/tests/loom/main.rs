@@ -153,7 +153,7 @@ fn who_asks_a_poll_for_news_to_look_again_gets_a_whole_one() {
                 machine.poll_news(0)
             })
         };
-        let task = rig.submit(on(LaneMask::AIV0, 1), &[]);
+        let task = rig.publish(on(LaneMask::AIV0, 1));
         let _ = rig.machine.poll(0);
         let _ = other.join().unwrap();
         assert_eq!(rig.machine.placed(task.slot).len(), 1);

@@ -106,13 +106,62 @@ fn a_poll_for_news_leaves_what_was_published() {
     let first = rig.submit(on(LaneMask::AIC, 1), &[]);
     let next = rig.submit(on(LaneMask::AIC, 1), &[first.id]);
     let _ = rig.machine.poll(0);
-    let published = rig.submit(on(LaneMask::AIV0, 1), &[]);
+    let published = rig.publish(on(LaneMask::AIV0, 1));
     rig.machine.chip.finish(0);
     let progress = rig.machine.poll_news(0);
     assert_eq!((progress.completed, progress.dispatched), (1, 1));
     assert_eq!(rig.machine.order(), [first.slot, next.slot]);
     assert!(rig.machine.scheduler.has_ready(0));
     assert_eq!(rig.machine.poll(0).dispatched, 1);
+    assert_eq!(rig.machine.order(), [first.slot, next.slot, published.slot]);
+    assert_eq!(rig.machine.drain(), 2);
+}
+
+/// What another domain has handed on, and had no place for, goes before what becomes ready later, whatever the poll looks at.
+#[test]
+fn a_poll_for_news_overtakes_nothing_that_another_domain_has_handed_on() {
+    let mut rig = Rig::new(spec(2, 2), &RingSizes::default());
+    let aic = || on(LaneMask::AIC, 1);
+    let (zero, one) = (rig.submit(aic(), &[]), rig.submit(aic(), &[]));
+    let _ = rig.machine.poll_all();
+    let behind: Vec<_> = (0..2).map(|_| rig.submit(aic(), &[])).collect();
+    let _ = rig.machine.poll_all();
+    let home = |slot| rig.machine.chip.domain(rig.machine.placed(slot)[0].0);
+    assert_eq!((home(zero.slot), home(one.slot)), (0, 1));
+    assert!(behind.iter().all(|task| rig.machine.placed(task.slot).len() == 1), "no place is left");
+    // Two become ready in the domain 1, which has a place for one.
+    let first = rig.submit(aic(), &[one.id]);
+    let second = rig.submit(aic(), &[one.id]);
+    let last = rig.submit(aic(), &[zero.id]);
+    let _ = rig.machine.poll(0);
+    rig.machine.chip.finish(1);
+    let _ = rig.machine.poll(1);
+    assert_eq!(rig.machine.order().len(), 5);
+    // One in the domain 0, after that.
+    rig.machine.chip.finish(0);
+    rig.machine.chip.finish(0);
+    let _ = rig.machine.poll_news(0);
+    let order = rig.machine.order();
+    let at = |slot| order.iter().position(|&other| other == slot);
+    let (before, after) = ([first.slot, second.slot].map(at), at(last.slot));
+    assert!(before.iter().all(Option::is_some), "it was overtaken");
+    assert!(after.is_none_or(|after| before.iter().all(|&one| one < Some(after))), "{before:?} {after:?}");
+}
+
+/// A poll for news has no other domain look at what was published either, unless something is left for them.
+#[test]
+fn a_poll_for_news_leaves_what_was_published_to_other_domains_too() {
+    let mut rig = Rig::new(spec(2, 2), &RingSizes::default());
+    let first = rig.submit(on(LaneMask::AIC, 1), &[]);
+    let next = rig.submit(on(LaneMask::AIC, 1), &[first.id]);
+    let _ = rig.machine.poll_all();
+    let published = rig.publish(on(LaneMask::AIV0, 1));
+    rig.machine.chip.finish(0);
+    let progress = rig.machine.poll_news(0);
+    assert_eq!((progress.completed, progress.dispatched), (1, 1));
+    assert_eq!(rig.machine.order(), [first.slot, next.slot]);
+    assert!(rig.machine.scheduler.has_ready(0) && rig.machine.scheduler.has_ready(1));
+    assert_eq!(rig.machine.poll(1).dispatched, 1);
     assert_eq!(rig.machine.order(), [first.slot, next.slot, published.slot]);
     assert_eq!(rig.machine.drain(), 2);
 }
