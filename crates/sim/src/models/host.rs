@@ -56,20 +56,21 @@ impl Tasks {
 
     /// Has the domain dispatch `task` when it is polled.
     pub(super) fn make_ready(&self, task: u32) {
-        self.ready.store(task + 1, Ordering::Relaxed);
+        // Not stored: loom puts a store in no order with an exchange that found nothing.
+        self.ready.swap(task + 1, Ordering::Relaxed);
     }
 
     fn wait_until_run(&self, task: u32) {
         let _ = self.news.wait_until(None, || self.has_run(task).then_some(()));
     }
 
-    /// What one thread at a time does in a domain.
-    fn drive(&self, pool: &Pool, domain: u16) {
+    /// What one thread at a time does in a domain: without a `look` at what is ready, what the news bring about.
+    fn drive(&self, pool: &Pool, domain: u16, look: bool) {
         let news = pool.take_news(domain);
         if let Some(task) = self.successor.filter(|_| news.0 & 1 != 0) {
             dispatch(pool, task);
         }
-        if domain == 0 {
+        if domain == 0 && look {
             let ready = self.ready.swap(0, Ordering::Relaxed);
             if ready != 0 {
                 dispatch(pool, ready - 1);
@@ -102,6 +103,23 @@ impl Host for Tasks {
     }
 
     fn poll(&self, domain: u16) {
+        self.poll_looking(domain, true);
+    }
+
+    fn poll_news(&self, domain: u16) {
+        self.poll_looking(domain, false);
+    }
+
+    fn has_ready(&self, domain: u16) -> bool {
+        domain == 0 && self.ready.load(Ordering::Relaxed) != 0
+    }
+
+    fn quiescent(&self) {}
+}
+
+impl Tasks {
+    /// As a scheduler does: who asks while another one is inside gets a poll that looks.
+    fn poll_looking(&self, domain: u16, mut look: bool) {
         let pool = self.pool.upgrade().expect("the model keeps the pool");
         let calls = &self.calls[usize::from(domain)];
         // ORDERING: AcqRel, "model-inside"; pairs with the exchange below: who is inside sees what the callers did before.
@@ -110,7 +128,8 @@ impl Host for Tasks {
             return;
         }
         loop {
-            self.drive(&pool, domain);
+            self.drive(&pool, domain, look);
+            look = true;
             // ORDERING: AcqRel and Acquire, "model-inside"; pairs with the fetch_add above.
             match calls.compare_exchange(served, 0, Ordering::AcqRel, Ordering::Acquire) {
                 Ok(_) => return,
@@ -118,12 +137,6 @@ impl Host for Tasks {
             }
         }
     }
-
-    fn has_ready(&self, domain: u16) -> bool {
-        domain == 0 && self.ready.load(Ordering::Relaxed) != 0
-    }
-
-    fn quiescent(&self) {}
 }
 
 /// The core of a task: of a chip of two domains the first three are of the domain 0.

@@ -1,7 +1,7 @@
 //! Models of what a worker has left or taken with it: news, and cores in a queue, are some thread's to look after at each
 //! moment.
 
-use super::host::{Kernels, activate, dispatch, join, open, open_on, poll_as, run, spawn, worker};
+use super::host::{Kernels, activate, dispatch, end, join, open, open_on, poll_as, run, spawn, worker};
 use super::{model, spec, spec_of};
 use crate::census::Plan;
 use alloc::sync::Arc;
@@ -124,5 +124,35 @@ fn a_search_ends_when_the_pool_stops_with_a_lane_queued() {
         };
         dispatch(&pool, 0);
         [thread, stopper].into_iter().for_each(|thread| thread.join().unwrap());
+    });
+}
+
+/// A worker goes on, without a look at what was published, with a task that waits for just that: another thread takes it up.
+///
+/// Catches `help-no-fence`.
+#[test]
+fn what_a_worker_did_not_look_at_is_run_while_its_next_kernel_waits() {
+    model(|| {
+        let (pool, host) = open_on(spec(), 2, 3, Kernels::WaitForLast, Some(1));
+        dispatch(&pool, 0);
+        let threads = [worker(&pool, &host, 0, true), worker(&pool, &host, 1, false)];
+        host.make_ready(2);
+        pool.wake();
+        join(&host, threads);
+    });
+}
+
+/// The only worker goes on with what comes of what it has run, and looks at what was published before it parks.
+///
+/// Catches `no-poll-when-parked`.
+#[test]
+fn what_a_worker_did_not_look_at_is_run_before_it_parks() {
+    model(|| {
+        let (pool, host) = open_on(spec(), 1, 3, Kernels::Return, Some(1));
+        dispatch(&pool, 0);
+        let thread = worker(&pool, &host, 0, true);
+        host.make_ready(2);
+        pool.wake();
+        end(&pool, &host, [thread]);
     });
 }
