@@ -79,5 +79,5 @@ fn what_is_published_waits_for_a_few_polls_of_a_chain_at_most() {
     sim.stop();
     assert_eq!(host.run.load(Ordering::Relaxed), CHAIN);
     assert!(host.news.load(Ordering::Relaxed) > 0, "each poll looked at everything");
-    assert!(host.most.load(Ordering::Relaxed) < 16, "what was published waited");
+    assert!(host.most.load(Ordering::Relaxed) < 4, "what was published waited");
 }

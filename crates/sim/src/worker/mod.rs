@@ -19,6 +19,13 @@ use prewire_sync::{Gathering, mutant};
 /// from the queue.
 const TURN: u32 = 256;
 
+/// One poll does for so many sub-tasks, at most.
+const LEFT: u32 = 16;
+
+/// Of so many polls with nothing queued one looks at what was published, at least: it waits for a long kernel or two where brief ones
+/// have just become long.
+const UNLOOKED: u32 = 4;
+
 /// Ends the process if a host unwinds into the worker: the core that it ran would never finish, and its consumers would
 /// wait in silence.
 struct NoUnwind;
@@ -76,8 +83,8 @@ impl<'a> Worker<'a> {
             from: 0,
             turn: 0,
             beside: false,
-            backlog: Backlog::new(),
-            unlooked: Backlog::new(),
+            backlog: Backlog::new(LEFT),
+            unlooked: Backlog::new(UNLOOKED),
             given: 0,
             gathering: Gathering::default(),
         };
@@ -101,7 +108,7 @@ impl<'a> Worker<'a> {
             let lane = match hot.take() {
                 Some(lane) => lane,
                 None => {
-                    if !searching && census.view().surplus() && self.owes_nothing() && census.retire() {
+                    if !searching && census.view().surplus() && self.backlog.is_empty() && census.retire() {
                         if !self.sleep() {
                             return;
                         }

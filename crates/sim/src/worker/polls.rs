@@ -34,11 +34,6 @@ impl Worker<'_> {
         true
     }
 
-    /// Whether it has left nothing to a later poll, and its last one has looked at everything.
-    pub(super) const fn owes_nothing(&self) -> bool {
-        self.backlog.is_empty() && self.unlooked.is_empty()
-    }
-
     /// Polls for what was left. Returns the hot lane.
     pub(super) fn settle(&mut self) -> Option<u16> {
         let (hot, published) = self.poll(self.domain, None);
@@ -53,21 +48,19 @@ impl Worker<'_> {
             return self.poll(self.domain, Some(lane));
         }
         self.unlooked.leave();
-        match self.poll_as(self.domain, Some(lane), Look::News) {
-            (None, false) => self.poll(self.domain, None),
-            next => next,
-        }
+        let next = self.poll_as(self.domain, Some(lane), Look::News);
+        // Not to be asked again where another thread was at it, and was asked to look.
+        if next == (None, false) && !self.unlooked.is_empty() { self.poll(self.domain, None) } else { next }
     }
 
     /// Polls `domain`, the one that its backlog is in if it has one. `told`: a lane of it that has news. Returns the hot
     /// lane, and whether something was put in a queue.
     pub(super) fn poll(&mut self, domain: u16, told: Option<u16>) -> (Option<u16>, bool) {
-        self.unlooked.clear();
         self.poll_as(domain, told, Look::All)
     }
 
     /// As [`poll`](Self::poll), and looks at what was published, or not.
-    fn poll_as(&mut self, domain: u16, told: Option<u16>, look: Look) -> (Option<u16>, bool) {
+    fn poll_as(&mut self, domain: u16, told: Option<u16>, mut look: Look) -> (Option<u16>, bool) {
         let mut polled = self.poll_once(domain, told, look);
         let unheard = told.filter(|_| !polled.heard);
         // MUTANT "left-when-taken": what was left to this poll stays where it is.
@@ -77,7 +70,8 @@ impl Worker<'_> {
         if unserved || unheard.is_some() {
             // Another thread is at it, and looks once more if it is asked after the news are there.
             unheard.into_iter().for_each(|lane| self.pool.cores.report(lane));
-            let again = self.poll_once(domain, None, Look::All);
+            look = Look::All;
+            let again = self.poll_once(domain, None, look);
             polled.free.0 |= again.free.0;
             match (polled.hot, again.hot) {
                 (Some(_), Some(hot)) => polled.free.insert(LaneId(hot)),
@@ -86,6 +80,9 @@ impl Worker<'_> {
             }
         }
         self.backlog.clear();
+        if matches!(look, Look::All) {
+            self.unlooked.clear();
+        }
         self.given = polled.free.0.count_ones() + u32::from(polled.hot.is_some());
         if !polled.free.is_empty() {
             self.pool.cores.enqueue_all(self.stand, polled.free);
