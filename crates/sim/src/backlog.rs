@@ -8,6 +8,9 @@
 
 use core::time::Duration;
 
+/// The most that is ever left.
+const MOST: u32 = 16;
+
 /// What gathers within this time is brief: less than a worker spins before it parks.
 const BRIEF: Duration = Duration::from_micros(8);
 
@@ -18,16 +21,14 @@ pub(crate) struct Backlog {
     left: u32,
     /// Up to so many with the one that is polled for at once. 1: nothing is left.
     most: u32,
-    /// `most` is never more.
-    limit: u32,
     /// When the last backlog was polled for, if the worker has run sub-tasks ever since.
     since: Option<Duration>,
 }
 
 impl Backlog {
-    /// Nothing left; never more than `limit`, at least 2, with the one that is polled for at once.
-    pub(crate) const fn new(limit: u32) -> Self {
-        Self { left: 0, most: 2, limit, since: None }
+    /// Nothing left.
+    pub(crate) const fn new() -> Self {
+        Self { left: 0, most: 2, since: None }
     }
 
     pub(crate) const fn is_empty(&self) -> bool {
@@ -69,7 +70,7 @@ impl Backlog {
             _ => Duration::ZERO,
         };
         self.since = now;
-        self.most = fit(gathered, spent).min(2 * self.most).min(self.limit);
+        self.most = fit(gathered, spent).min(2 * self.most).min(MOST);
     }
 
     /// The worker has done something else: what it runs from now on is timed anew, and worth another try.
@@ -95,8 +96,6 @@ fn now() -> Option<Duration> {
 mod tests {
     use super::*;
 
-    const MOST: u32 = 16;
-
     /// How many are left before the next poll.
     fn fill(backlog: &mut Backlog) -> u32 {
         let mut left = 0;
@@ -109,7 +108,7 @@ mod tests {
 
     #[test]
     fn brief_ones_may_grow_and_a_long_one_is_the_last() {
-        let mut backlog = Backlog::new(MOST);
+        let mut backlog = Backlog::new();
         assert_eq!(fill(&mut backlog), 1);
         // As if it had taken no time, and then very long.
         backlog.since = now().map(|now| now + Duration::from_secs(3600));
@@ -136,7 +135,7 @@ mod tests {
 
     #[test]
     fn it_is_never_longer_than_the_most() {
-        let mut backlog = Backlog::new(MOST);
+        let mut backlog = Backlog::new();
         for _ in 0..10 {
             let left = fill(&mut backlog);
             assert!(left < MOST, "{left}");

@@ -19,12 +19,8 @@ use prewire_sync::{Gathering, mutant};
 /// from the queue.
 const TURN: u32 = 256;
 
-/// One poll does for so many sub-tasks, at most.
-const LEFT: u32 = 16;
-
-/// Of so many polls with nothing queued one looks at what was published, at least: it waits for a long kernel or two where brief ones
-/// have just become long.
-const UNLOOKED: u32 = 4;
+/// So many polls in a row, with nothing queued, may leave aside what was published.
+const UNLOOKED: u32 = 3;
 
 /// Ends the process if a host unwinds into the worker: the core that it ran would never finish, and its consumers would
 /// wait in silence.
@@ -58,7 +54,7 @@ pub(crate) struct Worker<'a> {
     /// Sub-tasks that it has not polled for, all of `domain`.
     backlog: Backlog,
     /// Polls since it last looked at what was published.
-    unlooked: Backlog,
+    unlooked: u32,
     /// How many lanes its last poll has given it.
     given: u32,
     /// How soon it looks for what the orchestration makes, once it has nothing to do.
@@ -83,8 +79,8 @@ impl<'a> Worker<'a> {
             from: 0,
             turn: 0,
             beside: false,
-            backlog: Backlog::new(LEFT),
-            unlooked: Backlog::new(UNLOOKED),
+            backlog: Backlog::new(),
+            unlooked: 0,
             given: 0,
             gathering: Gathering::default(),
         };
@@ -130,7 +126,6 @@ impl<'a> Worker<'a> {
                                 searching = true;
                             }
                             self.backlog.begin();
-                            self.unlooked.begin();
                             let Some(lane) = self.search() else { return };
                             lane
                         }
@@ -232,7 +227,6 @@ impl<'a> Worker<'a> {
         self.turn = 0;
         self.pool.seats.take(self.number);
         self.backlog.begin();
-        self.unlooked.begin();
         // Its own too: what others have left of it waits for nobody else.
         for step in 0..domains {
             let domain = (self.domain + step) % domains;

@@ -3,7 +3,7 @@
 //! Invariant: what a worker has left, or was published while it did not look, it polls for itself before it
 //! parks; where another thread is at the domain, that one is told before it is asked to look again.
 
-use super::Worker;
+use super::{UNLOOKED, Worker};
 use crate::census::Plan;
 use crate::local::{self, Polled};
 use prewire_platform::LaneId;
@@ -44,13 +44,13 @@ impl Worker<'_> {
     /// Polls for the lane that it has just run. With nothing queued it goes on with what comes of that, and looks at what was
     /// published meanwhile where nothing does, or where that has waited for some of these polls.
     pub(super) fn poll_for_next(&mut self, lane: u16) -> (Option<u16>, bool) {
-        if !self.unlooked.has_room() || self.pool.cores.has_queued(self.stand) {
+        if self.unlooked == UNLOOKED || self.pool.cores.has_queued(self.stand) {
             return self.poll(self.domain, Some(lane));
         }
-        self.unlooked.leave();
+        self.unlooked += 1;
         let next = self.poll_as(self.domain, Some(lane), Look::News);
         // Not to be asked again where another thread was at it, and was asked to look.
-        if next == (None, false) && !self.unlooked.is_empty() { self.poll(self.domain, None) } else { next }
+        if next == (None, false) && self.unlooked > 0 { self.poll(self.domain, None) } else { next }
     }
 
     /// Polls `domain`, the one that its backlog is in if it has one. `told`: a lane of it that has news. Returns the hot
@@ -81,7 +81,7 @@ impl Worker<'_> {
         }
         self.backlog.clear();
         if matches!(look, Look::All) {
-            self.unlooked.clear();
+            self.unlooked = 0;
         }
         self.given = polled.free.0.count_ones() + u32::from(polled.hot.is_some());
         if !polled.free.is_empty() {
