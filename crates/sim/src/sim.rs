@@ -162,8 +162,8 @@ impl Sim {
 
     /// The calling thread, which is none of the simulator's, begins to make work for it: while it does, one thread of the
     /// simulator fewer runs cores, if more than one may, so that there are no more of them than processors. It is
-    /// [`guest_goes`](Sim::guest_goes) that ends this; one that makes no work for a while loses its place by itself. One
-    /// guest at a time. Does nothing in seeded mode.
+    /// [`guest_goes`](Sim::guest_goes) that ends this; one that does not [go on](Sim::guest_goes_on) for a while loses its place
+    /// by itself, until it goes on steadily again. One guest at a time. Does nothing in seeded mode.
     pub fn guest_comes(&self) {
         if self.seeded.is_none() {
             self.pool.guest_comes();
@@ -177,11 +177,19 @@ impl Sim {
         }
     }
 
-    /// The [guest](Sim::guest_comes) has made work: as [`kick`](Lanes::kick), and cheaper. Does nothing in seeded mode.
+    /// The [guest](Sim::guest_comes) goes on: it has done one more thing that is part of its work, whether that has made any for
+    /// the simulator yet or not. Does nothing in seeded mode.
+    #[inline]
+    pub fn guest_goes_on(&self) {
+        if self.seeded.is_none() {
+            self.pool.guest_goes_on();
+        }
+    }
+
+    /// The guest has made work: as [`kick`](Lanes::kick), and cheaper. Does nothing in seeded mode.
     #[inline]
     pub fn guest_made_work(&self) {
         if self.seeded.is_none() {
-            self.pool.guest_made();
             self.pool.wake();
         }
     }

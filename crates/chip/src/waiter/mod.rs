@@ -166,6 +166,9 @@ impl Wait for Waiter<'_> {
 
     fn wired(&mut self, task: TaskId, producers: &[(TaskId, EdgeKind)]) {
         self.engine.record_submitted(task, producers);
+        if self.mode == Mode::Pool {
+            self.engine.sim().guest_goes_on();
+        }
     }
 
     fn can_fill(&self) -> bool {

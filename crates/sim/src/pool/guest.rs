@@ -9,6 +9,10 @@ use crate::census::Plan;
 use prewire_sync::atomic::Ordering;
 use prewire_sync::mutant;
 
+/// A guest that has lost its place, as it did something else for a while, takes one again after some of so many steps: where it
+/// takes one more only now and then, the threads of the pool are to have all places.
+const STEADY: u64 = 256;
+
 impl Pool {
     /// A thread that is not of the pool becomes active for it.
     pub(crate) fn guest_comes(&self) {
@@ -38,11 +42,14 @@ impl Pool {
         self.census.view().has_place()
     }
 
-    /// The guest has made work.
+    /// The guest goes on. If it has lost its place, and that is not for one more piece of work alone, it takes one again.
     #[inline]
-    pub(crate) fn guest_made(&self) {
-        let before = self.made.load(Ordering::Relaxed);
-        self.made.store(before.wrapping_add(1), Ordering::Relaxed);
+    pub(crate) fn guest_goes_on(&self) {
+        let steps = self.steps.load(Ordering::Relaxed).wrapping_add(1);
+        self.steps.store(steps, Ordering::Relaxed);
+        if steps.is_multiple_of(STEADY) && !self.census.view().has_guest() {
+            self.guest_comes();
+        }
     }
 
     /// Somebody who is neither a worker nor the guest has made work.
@@ -51,8 +58,8 @@ impl Pool {
         self.visits.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// A number that changes when somebody who is no worker makes work.
+    /// A number that changes when the guest goes on, or somebody else who is no worker makes work.
     pub(crate) fn visits(&self) -> u64 {
-        self.made.load(Ordering::Relaxed).wrapping_add(self.visits.load(Ordering::Relaxed))
+        self.steps.load(Ordering::Relaxed).wrapping_add(self.visits.load(Ordering::Relaxed))
     }
 }

@@ -57,8 +57,8 @@ pub(crate) struct Pool {
     pub(crate) counters: AllCounters,
     /// Where they run.
     pub(crate) seats: Seats,
-    /// How often the guest has made work. Written by it alone, for each task: one guest comes after the other.
-    made: Padded<AtomicU64>,
+    /// The steps of the guest. Written by it alone, for each task: one guest comes after the other.
+    steps: Padded<AtomicU64>,
     /// How often somebody else who is no worker has, such as who polls for what was raised or ended outside. Raised by each of
     /// them: a count that goes back would make a guest that moves look like one that is stuck.
     visits: Padded<AtomicU64>,
@@ -96,7 +96,7 @@ impl Pool {
             peers: Event::new(),
             counters: counters(most),
             seats: Seats::new(most),
-            made: Padded::default(),
+            steps: Padded::default(),
             visits: Padded::default(),
             base,
             most,
