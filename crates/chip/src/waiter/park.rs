@@ -39,25 +39,28 @@ impl Waiter<'_> {
     /// Spins until at most `live` tasks are left in a ring, if that is soon: who spins takes a processor from those who run
     /// them.
     pub(super) fn spin_for_room(
-        &self,
+        &mut self,
         ring: usize,
         live: u32,
         look: &mut dyn FnMut() -> Poll,
     ) -> Option<WaitEnd> {
-        let left = || self.engine.rings().usage(ring).live.saturating_sub(live);
+        let engine = self.engine;
+        let left = || engine.rings().usage(ring).live.saturating_sub(live);
         let (wanted, begin) = (left(), clock::monotonic());
         let mut backoff = Backoff::new(STEPS);
         loop {
             let left = left();
             let end = end(look());
             if left == 0 || end == Some(WaitEnd::Impossible) {
+                self.soon = true;
                 return end;
             }
             let spent = clock::monotonic() - begin;
-            let soon = spent < TRIAL
+            let soon = self.soon || spent < TRIAL
                 || SOON_ENOUGH.as_nanos() * u128::from(wanted - left)
                     >= spent.as_nanos() * u128::from(wanted);
             if spent >= SOON_ENOUGH || !soon {
+                self.soon = false;
                 return None;
             }
             if !backoff.snooze() {
