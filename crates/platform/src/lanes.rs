@@ -138,6 +138,12 @@ pub trait Host: Send + Sync {
         self.poll(domain);
     }
 
+    /// How many tasks were submitted and are not retired, if it is known: a runner that is close behind who submits them may let
+    /// that get ahead.
+    fn live(&self) -> Option<u32> {
+        None
+    }
+
     /// Whether a [`poll`](Host::poll) of `domain` could dispatch something now. A runner asks before it parks.
     fn has_ready(&self, domain: u16) -> bool;
 

@@ -44,6 +44,10 @@ impl Host for Engine {
         self.went_on(self.scheduler.poll_news(domain, self));
     }
 
+    fn live(&self) -> Option<u32> {
+        Some((0..RING_COUNT).map(|ring| self.rings.usage(ring).live).sum())
+    }
+
     fn has_ready(&self, domain: u16) -> bool {
         self.scheduler.has_ready(domain)
     }

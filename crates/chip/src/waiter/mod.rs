@@ -44,6 +44,8 @@ pub(crate) struct Waiter<'e> {
     lost: Option<String>,
     /// Something was published, and the simulation has not gone on yet: the race checker is to hear of it first.
     owes: bool,
+    /// The last wait for room was soon over.
+    soon: bool,
 }
 
 /// How the wait ends, if what a look has found ends it.
@@ -69,6 +71,7 @@ impl<'e> Waiter<'e> {
             limit: None,
             lost: None,
             owes: false,
+            soon: true,
         }
     }
 

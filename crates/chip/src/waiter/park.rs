@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use prewire_os::clock;
 use prewire_platform::{Poll, WaitEnd};
-use prewire_sync::Backoff;
+use prewire_sync::hint;
 
 use super::{Waiter, end};
 use crate::alarm::Heeds;
@@ -23,8 +23,8 @@ const SOON_ENOUGH: Duration = Duration::from_micros(64);
 /// After so long it is seen whether such a spin will be long enough.
 const TRIAL: Duration = Duration::from_micros(8);
 
-/// The steps of a spin between two looks at the clock get longer so often.
-const STEPS: u32 = 4;
+/// Spin hints between two looks: each takes a line away from who completes tasks. Half a microsecond to one and a half.
+const HINTS: u32 = 64;
 
 /// What ends a turn of waiting.
 enum Turn {
@@ -47,7 +47,6 @@ impl Waiter<'_> {
         let engine = self.engine;
         let left = || engine.rings().usage(ring).live.saturating_sub(live);
         let (wanted, begin) = (left(), clock::monotonic());
-        let mut backoff = Backoff::new(STEPS);
         loop {
             let left = left();
             let end = end(look());
@@ -63,9 +62,7 @@ impl Waiter<'_> {
                 self.soon = false;
                 return None;
             }
-            if !backoff.snooze() {
-                backoff = Backoff::new(STEPS);
-            }
+            (0..HINTS).for_each(|_| hint::spin_loop());
         }
     }
 

@@ -52,6 +52,11 @@ impl Pool {
         }
     }
 
+    /// A number that grows as the guest goes on.
+    pub(crate) fn steps(&self) -> u64 {
+        self.steps.load(Ordering::Relaxed)
+    }
+
     /// Somebody who is neither a worker nor the guest has made work.
     #[inline]
     pub(crate) fn visited(&self) {

@@ -5,6 +5,7 @@
 //! then a domain that has something ready. A lane that it owns and does not run at once goes to its queue before it runs a
 //! kernel, since a kernel may wait for that very lane.
 
+mod distance;
 mod polls;
 mod search;
 
@@ -12,6 +13,8 @@ use crate::backlog::Backlog;
 use crate::local;
 use crate::pool::Pool;
 use crate::stats::Counters;
+use distance::Distance;
+use prewire_os::clock;
 use prewire_platform::{Host, LaneId};
 use prewire_sync::{Gathering, mutant};
 
@@ -59,6 +62,8 @@ pub(crate) struct Worker<'a> {
     given: u32,
     /// How soon it looks for what the orchestration makes, once it has nothing to do.
     gathering: Gathering,
+    /// How far it is behind the orchestration.
+    distance: Distance,
 }
 
 impl<'a> Worker<'a> {
@@ -83,6 +88,7 @@ impl<'a> Worker<'a> {
             unlooked: 0,
             given: 0,
             gathering: Gathering::default(),
+            distance: Distance::default(),
         };
         pool.seats.enter(number);
         if granted {
@@ -194,8 +200,14 @@ impl<'a> Worker<'a> {
             }
             if !more && !turn_over {
                 let (hot, published) = self.poll_for_next(lane);
-                self.help(published);
-                return hot;
+                if !self.is_too_close() {
+                    self.help(published);
+                    return hot;
+                }
+                hot.into_iter().for_each(|lane| cores.enqueue(self.stand, lane));
+                self.help(published || hot.is_some());
+                self.fall_back();
+                return None;
             }
             let (hot, published) = self.poll(self.domain, Some(lane));
             let others = [hot, (more && turn_over).then_some(lane)];
@@ -208,6 +220,20 @@ impl<'a> Worker<'a> {
             if self.pool.stopping() {
                 return None;
             }
+        }
+    }
+
+    /// Whether it is to let the guest get ahead, who makes the work.
+    fn is_too_close(&mut self) -> bool {
+        self.distance.is_due()
+            && self.pool.census.view().has_guest()
+            && distance::is_close(self.host.live())
+    }
+
+    fn fall_back(&self) {
+        // A model has no time, and explores every schedule anyway.
+        if !cfg!(prewire_loom) {
+            distance::fall_back(|| self.pool.steps(), clock::monotonic);
         }
     }
 
