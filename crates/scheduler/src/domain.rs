@@ -35,6 +35,8 @@ pub(crate) struct Domain<P: Placement> {
     /// Places for what has been reaped, and for what of it is closed. Nothing is in them but while a batch is gone over.
     reaped: [Over<SlotRef>; BATCH],
     closed: [Over<Closed>; BATCH],
+    /// What was consumed by tasks that were completed and over which no watermark was moved yet.
+    unretired: Routed,
 }
 
 /// What one round did.
@@ -56,6 +58,7 @@ impl<P: Placement> Domain<P> {
             stack: Vec::new(),
             reaped: [Over { what: SlotRef::from_raw(0), lane: NO_LANE }; BATCH],
             closed: [Over { what: Closed::default(), lane: NO_LANE }; BATCH],
+            unretired: Routed::default(),
         }
     }
 
@@ -105,6 +108,17 @@ impl<P: Placement> Domain<P> {
         // MUTANT "emptied-late": what was put in while the queues were looked at passes for gone.
         let tally = if mutant::skips("emptied-late") { shared.ready.tally() } else { tally };
         Round { routed, dispatched, summon, emptied: emptied.then_some(tally) }
+    }
+
+    /// Moves the watermarks over what a round has consumed, and what those before it left: at once, unless it has dispatched
+    /// something without a look at what was published, and so another one follows soon. The orchestrator reads the watermark for
+    /// each task, and moves it itself where it is in want of room.
+    #[inline(always)]
+    pub(crate) fn retire<L: Lanes>(&mut self, shared: &Shared<L, P>, round: &Round, looked: bool) {
+        self.unretired.add(round.routed);
+        if looked || round.dispatched == 0 {
+            shared.rings.retire(&core::mem::take(&mut self.unretired));
+        }
     }
 
     /// Takes the news of the lanes, and completes what is over; true if one of them is not as it was known.
