@@ -6,7 +6,7 @@ use core::cell::Cell;
 
 use prewire_abi::{EdgeKind, TaskId};
 use prewire_platform::{Awaited, Poll, Wait, WaitEnd};
-use prewire_ring::{Allocator, Blocked, InUse, Need, Shortage};
+use prewire_ring::{Allocator, Blocked, InUse, Need, RING_COUNT, Shortage};
 use prewire_tensormap::Life;
 
 use crate::args::Args;
@@ -97,7 +97,7 @@ impl Orchestrator {
             };
             let end = wait.wait(what, &mut || {
                 // A ring whose oldest task only this thread can free gives nothing back; the others may.
-                let moves = core::array::from_fn::<_, { prewire_ring::RING_COUNT }, _>(|ring| {
+                let moves = core::array::from_fn::<_, RING_COUNT, _>(|ring| {
                     allocator.rings().usage(ring).live != 0 && !allocator.is_stuck(ring)
                 });
                 let to_come = Cell::new(0u32);
@@ -138,6 +138,8 @@ impl Orchestrator {
         let (edges, allocator) = (&self.edges, &self.allocator);
         let end = wait.wait(room(ring, &blocked), &mut || {
             let many = |count: usize| count as u64 > blocked.capacity;
+            // Who completes tasks moves the watermarks now and then.
+            (0..RING_COUNT).for_each(|ring| allocator.rings().advance(ring));
             if allocator.rings().is_ended() {
                 Poll::Impossible
             } else if !many(edges.iter().filter(|edge| !is_over(allocator, edge)).count()) {

@@ -249,8 +249,14 @@ impl Rings {
         self.rings[ring].watermark()
     }
 
-    /// Moves the watermark of `ring` over what is consumed. For the orchestrator, or who has completed nothing: who has
-    /// [retires](Rings::retire) it.
+    /// The most tasks of any ring that are alive at a time, of the ring with the fewest.
+    #[must_use]
+    pub fn narrowest(&self) -> u32 {
+        self.windows.iter().fold(u32::MAX, |least, window| least.min(window.most()))
+    }
+
+    /// Moves the watermark of `ring` over what is consumed. For who waits for it: who has completed something
+    /// [retires](Rings::retire) it, but perhaps not at once.
     pub fn advance(&self, ring: usize) {
         self.rings[ring].advance(&self.slots, None);
     }

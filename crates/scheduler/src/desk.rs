@@ -28,6 +28,8 @@ pub struct Desk {
     pub(crate) emptied: bool,
     /// Something has just become ready and was put into them.
     pub(crate) handed_on: bool,
+    /// Blocks on the lanes.
+    pub(crate) out: u32,
     /// Blocks dispatched in this round.
     pub(crate) dispatched: u32,
     /// The other domains have something to do for a cohort.
@@ -48,6 +50,7 @@ impl Desk {
             tally: Tally::default(),
             emptied: false,
             handed_on: false,
+            out: 0,
             dispatched: 0,
             summon: false,
         }
@@ -127,6 +130,7 @@ impl Desk {
     pub(crate) fn put<L: Lanes, P>(&mut self, shared: &Shared<L, P>, id: LaneId, work: Work) -> Occupancy {
         let lane = &mut self.lanes[usize::from(id.0)];
         let token = lane.place(&shared.tokens, work);
+        self.out += 1;
         shared.lanes.dispatch(id, token, work);
         lane.occupancy()
     }
@@ -144,6 +148,7 @@ impl Desk {
             return None;
         }
         lane.take_back();
+        self.out -= 1;
         Some(lane.occupancy())
     }
 }

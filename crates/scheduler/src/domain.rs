@@ -6,7 +6,7 @@
 use alloc::vec::Vec;
 
 use prewire_platform::{LaneId, Lanes};
-use prewire_ring::{Closed, Routed, Slot, SlotRef, Tally};
+use prewire_ring::{Closed, Rings, Routed, Slot, SlotRef, Tally};
 use prewire_sync::mutant;
 
 use crate::desk::{Desk, NO_LANE};
@@ -25,6 +25,9 @@ struct Over<T> {
 /// How much of what is over is gone over at a time, so that its lines are on their way together.
 const BATCH: usize = 16;
 
+/// While something is on its lanes, a domain moves the watermarks after so many tasks, if that is a small part of each ring.
+const LAP: u32 = 32;
+
 /// The state of a domain. Touched by its poller alone.
 #[derive(Debug)]
 pub(crate) struct Domain<P: Placement> {
@@ -35,8 +38,16 @@ pub(crate) struct Domain<P: Placement> {
     /// Places for what has been reaped, and for what of it is closed. Nothing is in them but while a batch is gone over.
     reaped: [Over<SlotRef>; BATCH],
     closed: [Over<Closed>; BATCH],
-    /// What was consumed by tasks that were completed and over which no watermark was moved yet.
+    /// What completed tasks have consumed and no watermark was moved over. Nothing while nothing is on the lanes and no round
+    /// goes on.
     unretired: Routed,
+    /// After so many tasks the watermarks are moved at the latest.
+    lap: u32,
+}
+
+/// After how many tasks the watermarks of these rings are moved. A model has few tasks, and is to come there.
+fn lap(rings: &Rings) -> u32 {
+    if cfg!(any(prewire_loom, prewire_shuttle)) { 2 } else { (rings.narrowest() / 8).clamp(1, LAP) }
 }
 
 /// What one round did.
@@ -59,6 +70,7 @@ impl<P: Placement> Domain<P> {
             reaped: [Over { what: SlotRef::from_raw(0), lane: NO_LANE }; BATCH],
             closed: [Over { what: Closed::default(), lane: NO_LANE }; BATCH],
             unretired: Routed::default(),
+            lap: lap(&shared.rings),
         }
     }
 
@@ -110,13 +122,14 @@ impl<P: Placement> Domain<P> {
         Round { routed, dispatched, summon, emptied: emptied.then_some(tally) }
     }
 
-    /// Moves the watermarks over what a round has consumed, and what those before it left: at once, unless it has dispatched
-    /// something without a look at what was published, and so another one follows soon. The orchestrator reads the watermark for
-    /// each task, and moves it itself where it is in want of room.
+    /// Moves the watermarks over what a round has consumed, and the rounds before it: not at each round, as the orchestrator
+    /// reads them for each task, but while nothing is on its lanes, and so perhaps no round follows, and after some tasks.
     #[inline(always)]
-    pub(crate) fn retire<L: Lanes>(&mut self, shared: &Shared<L, P>, round: &Round, looked: bool) {
-        self.unretired.add(round.routed);
-        if looked || round.dispatched == 0 {
+    pub(crate) fn retire<L: Lanes>(&mut self, shared: &Shared<L, P>, routed: Routed) {
+        self.unretired.add(routed);
+        // MUTANT "unretired-when-idle": what was consumed last stays where no round follows.
+        let idle = self.desk.out == 0 && !mutant::skips("unretired-when-idle");
+        if idle || self.unretired.completed >= self.lap {
             shared.rings.retire(&core::mem::take(&mut self.unretired));
         }
     }
@@ -196,6 +209,7 @@ impl<P: Placement> Domain<P> {
         let lane = &mut self.desk.lanes[usize::from(id.0)];
         let reaped = lane.reap(shared.lanes.status(id));
         let now = lane.occupancy();
+        self.desk.out -= u32::from(reaped.first.is_some()) + u32::from(reaped.second.is_some());
         let heard = P::heard(shared, &mut self.own, id);
         // Nothing new, if it is none; and an idle lane may be reserved.
         let Some(slot) = reaped.first else { return (heard, None, None) };

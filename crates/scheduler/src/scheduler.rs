@@ -176,14 +176,13 @@ impl<L: Lanes, P: Placement> Scheduler<L, P> {
             polled |= 1 << at;
             let seat = &self.seats[at];
             seat.domain.combine(|domain| {
-                let looked = look;
                 let round = domain.round(&self.shared, env, look);
                 left |= look || round.emptied.is_none();
                 // The next time around is for another thread, and for the other domains.
                 // MUTANT "news-for-others": who asks meanwhile gets a poll that does not look at the queues.
                 look |= !mutant::skips("news-for-others");
                 seat.emptied.set(round.emptied);
-                domain.retire(&self.shared, &round, looked);
+                domain.retire(&self.shared, round.routed);
                 progress.completed += round.routed.completed;
                 progress.failed += round.routed.failed;
                 progress.dispatched += round.dispatched;

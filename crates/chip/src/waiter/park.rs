@@ -55,7 +55,8 @@ impl Waiter<'_> {
                 return end;
             }
             let spent = clock::monotonic() - begin;
-            let soon = self.soon || spent < TRIAL
+            let soon = self.soon
+                || spent < TRIAL
                 || SOON_ENOUGH.as_nanos() * u128::from(wanted - left)
                     >= spent.as_nanos() * u128::from(wanted);
             if spent >= SOON_ENOUGH || !soon {

@@ -225,9 +225,7 @@ impl<'a> Worker<'a> {
 
     /// Whether it is to let the guest get ahead, who makes the work.
     fn is_too_close(&mut self) -> bool {
-        self.distance.is_due()
-            && self.pool.census.view().has_guest()
-            && distance::is_close(self.host.live())
+        self.distance.is_due() && self.pool.census.view().has_guest() && distance::is_close(self.host.live())
     }
 
     fn fall_back(&self) {
