@@ -47,7 +47,7 @@ pub(crate) struct Domain<P: Placement> {
 
 /// After how many tasks the watermarks of these rings are moved. A model has few tasks, and is to come there.
 fn lap(rings: &Rings) -> u32 {
-    if cfg!(any(prewire_loom, prewire_shuttle)) { 2 } else { (rings.narrowest() / 8).clamp(1, LAP) }
+    if cfg!(any(prewire_loom, prewire_shuttle)) { 3 } else { (rings.narrowest() / 8).clamp(1, LAP) }
 }
 
 /// What one round did.

@@ -1,6 +1,6 @@
 //! Models of the pool: work that is made while threads stop looking for it is found by somebody.
 
-use super::host::{Kernels, activate, dispatch, end, open, spawn, worker};
+use super::host::{Kernels, activate, dispatch, end, join, open, open_on, spawn, worker};
 use super::model;
 use crate::census::Plan;
 use crate::watchman;
@@ -66,6 +66,23 @@ fn work_left_by_a_guest_that_goes_is_run() {
         pool.wake();
         pool.guest_goes();
         end(&pool, &host, threads);
+    });
+}
+
+/// The only thread beside a guest falls back behind it after a poll that has given it a lane: that lane is run, by it or by who
+/// takes the place of the guest, which goes meanwhile.
+///
+/// Catches `hot-when-back`.
+#[test]
+fn a_lane_given_to_who_falls_back_is_run() {
+    model(|| {
+        let (pool, host) = open_on(super::spec(), 2, 2, Kernels::Return, Some(1));
+        pool.guest_comes();
+        dispatch(&pool, 0);
+        let threads = [worker(&pool, &host, 0, true), worker(&pool, &host, 1, false)];
+        pool.guest_goes();
+        // One of them may have been granted to go on as the pool ends.
+        join(&host, threads);
     });
 }
 

@@ -204,7 +204,9 @@ impl<'a> Worker<'a> {
                     self.help(published);
                     return hot;
                 }
-                hot.into_iter().for_each(|lane| cores.enqueue(self.stand, lane));
+                // MUTANT "hot-when-back": the lane that it was given goes to nobody.
+                let kept = hot.filter(|_| !mutant::skips("hot-when-back"));
+                kept.into_iter().for_each(|lane| cores.enqueue(self.stand, lane));
                 self.help(published || hot.is_some());
                 self.fall_back();
                 return None;
