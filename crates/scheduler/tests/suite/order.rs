@@ -165,3 +165,40 @@ fn a_poll_for_news_leaves_what_was_published_to_other_domains_too() {
     assert_eq!(rig.machine.order(), [first.slot, next.slot, published.slot]);
     assert_eq!(rig.machine.drain(), 2);
 }
+
+/// While something is on the lanes the watermark moves once for many tasks, or where somebody who waits for room asks; and over all of
+/// them with the last.
+#[test]
+fn watermarks_move_now_and_then_and_behind_the_last() {
+    const TASKS: u32 = 100;
+    let mut rig = Rig::new(spec(1, 1), &RingSizes::default());
+    let chain: Vec<_> = (0..TASKS).fold(Vec::new(), |mut chain, _| {
+        let before: Vec<_> = chain.last().copied().into_iter().collect();
+        chain.push(rig.submit(on(LaneMask::AIC, 1), &before).id);
+        chain
+    });
+    assert_eq!(chain.len(), TASKS as usize);
+    let _ = rig.machine.poll(0);
+    let (mut moves, mut seen) = (0, 0);
+    for over in 1..=TASKS {
+        rig.machine.chip.finish(rig.machine.chip.busy()[0]);
+        assert_eq!(rig.machine.poll_news(0).completed, 1);
+        let watermark = rig.machine.rings.watermark(0);
+        assert!(watermark <= over);
+        moves += u32::from(watermark != seen);
+        seen = watermark;
+        if over == TASKS / 2 {
+            rig.machine.rings.advance(0);
+            assert_eq!(rig.machine.rings.watermark(0), over, "who asks gets all that is over");
+        }
+    }
+    assert_eq!(seen, TASKS, "something is left with nothing on the lanes");
+    assert!(moves <= TASKS / 16, "{moves} moves for {TASKS} tasks");
+    // A ring of few slots is not kept full by what is over.
+    let mut rig = Rig::new(spec(1, 1), &RingSizes::default().with_window(8));
+    let (first, last) = (rig.submit(on(LaneMask::AIC, 1), &[]), rig.submit(on(LaneMask::AIV0, 1), &[]));
+    let _ = rig.machine.poll(0);
+    rig.machine.chip.finish(0);
+    let _ = rig.machine.poll(0);
+    assert_eq!((rig.machine.rings.watermark(0), last.id.local()), (first.id.local() + 1, 1));
+}

@@ -68,3 +68,33 @@ impl Pool {
         self.steps.load(Ordering::Relaxed).wrapping_add(self.visits.load(Ordering::Relaxed))
     }
 }
+
+#[cfg(all(test, not(prewire_loom)))]
+mod tests {
+    use super::*;
+    use core::time::Duration;
+
+    #[test]
+    fn each_step_of_the_guest_is_seen_by_the_watchman() {
+        let pool = Pool::new(prewire_a2a3::a2a3(), 2, 3, Duration::from_secs(3600));
+        pool.census.open(2);
+        pool.guest_comes();
+        let before = pool.visits();
+        pool.guest_goes_on();
+        assert_ne!(pool.visits(), before);
+    }
+
+    #[test]
+    fn a_guest_that_has_lost_its_place_takes_it_again_once_it_goes_on_steadily() {
+        let pool = Pool::new(prewire_a2a3::a2a3(), 2, 3, Duration::from_secs(3600));
+        pool.census.open(2);
+        pool.guest_comes();
+        // As the watchman does.
+        assert!(pool.census.guest_goes());
+        (1..STEADY).for_each(|_| pool.guest_goes_on());
+        assert!(!pool.census.view().has_guest(), "one step now and then would take a place each time");
+        pool.guest_goes_on();
+        assert!(pool.census.view().has_guest());
+        assert!(pool.census.guest_goes() && !pool.census.guest_goes(), "one place");
+    }
+}
