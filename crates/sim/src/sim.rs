@@ -186,7 +186,7 @@ impl Sim {
         }
     }
 
-    /// The guest has made work: as [`kick`](Lanes::kick), and cheaper. Does nothing in seeded mode.
+    /// The guest has made work: as [`kick`](Lanes::kick), but no step of the guest and so cheaper. Does nothing in seeded mode.
     #[inline]
     pub fn guest_made_work(&self) {
         if self.seeded.is_none() {

@@ -3,7 +3,7 @@
 //! He is at his post only while there is work and as many threads are active as may be: then he looks each
 //! `grow_after`. If there was work during a whole interval and nobody took up anything, one more thread may run: the
 //! active ones are stuck in kernels that wait in foreign code. When fewer are stuck than there are threads beyond the
-//! usual number, one fewer may run. A guest that made no work during a whole interval in which there was some loses its
+//! usual number, one fewer may run. A guest that did not go on during two intervals in which there was some loses its
 //! place: it does something else. At all other times he is parked without a timeout.
 
 use crate::pool::Pool;
@@ -14,6 +14,10 @@ use prewire_sync::mutant;
 /// Intervals without work after which he leaves his post. More than one, so that a pool that is now and then out of
 /// work does not call him each time.
 const PATIENCE: u32 = if cfg!(prewire_loom) { 1 } else { 4 };
+
+/// Intervals in which the guest did not go on after which its place is another thread's. More than one, as the system may have
+/// taken the processor from it for one.
+const GUEST_PATIENCE: u32 = if cfg!(prewire_loom) { 1 } else { 2 };
 
 /// The thread of the watchman.
 pub(crate) fn main(pool: &Pool, host: &dyn Host) {
@@ -58,7 +62,7 @@ impl Looks {
 
 /// At his post until there has been no work for a while, or the pool stops.
 fn watch(pool: &Pool, host: &dyn Host) {
-    let mut quiet = 0;
+    let (mut quiet, mut still) = (0, 0);
     let mut looks = Looks::new(pool);
     let mut had_work = pool.has_work(host);
     let mut visits = pool.visits();
@@ -70,7 +74,10 @@ fn watch(pool: &Pool, host: &dyn Host) {
         let (moved, stuck) = looks.again(pool);
         let (has_work, view) = (pool.has_work(host), pool.census.view());
         let visits_now = pool.visits();
-        if has_work && had_work && visits_now == visits && view.has_guest() {
+        let is_still = has_work && had_work && visits_now == visits && view.has_guest();
+        still = if is_still { still + 1 } else { 0 };
+        if still >= GUEST_PATIENCE {
+            still = 0;
             pool.seats.leave(pool.seats.guest());
             let _ = pool.census.guest_goes();
         }

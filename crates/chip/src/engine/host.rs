@@ -18,6 +18,9 @@ use crate::error::KernelError;
 use crate::inside::Inside;
 use crate::kernel::Body;
 
+/// In rings that hold as many tasks, or more, who submits is not held up by the slots all the time.
+const WIDE: u32 = 255;
+
 impl Host for Engine {
     fn execute(&self, lane: LaneId, work: Work) {
         if self.rings.is_ended() {
@@ -45,7 +48,8 @@ impl Host for Engine {
     }
 
     fn live(&self) -> Option<u32> {
-        Some((0..RING_COUNT).map(|ring| self.rings.usage(ring).live).sum())
+        let is_wide = self.rings.narrowest() >= WIDE;
+        is_wide.then(|| (0..RING_COUNT).map(|ring| self.rings.usage(ring).live).sum())
     }
 
     fn has_ready(&self, domain: u16) -> bool {

@@ -1,17 +1,20 @@
 //! Who is not of the pool and makes work for it: the guest, one thread at a time that is active for it as a worker is, and
 //! visitors, who come for a moment.
 //!
-//! **Invariant: the place that a guest takes is given back once.** By the guest when it goes, or by the watchman if it makes no
-//! work; whoever gives it back looks whether another thread is to have it.
+//! **Invariant: the place that a guest takes is given back once.** By the guest when it goes, or by the watchman if it does
+//! not go on; whoever gives it back looks whether another thread is to have it. The guest takes it again if it goes on after that.
 
 use super::Pool;
 use crate::census::Plan;
 use prewire_sync::atomic::Ordering;
 use prewire_sync::mutant;
 
-/// A guest that has lost its place, as it did something else for a while, takes one again after some of so many steps: where it
+/// A guest that has lost its place, as it did something else for a while, takes one again after so many steps: where it
 /// takes one more only now and then, the threads of the pool are to have all places.
 const STEADY: u64 = 256;
+
+/// It sees at one of so many whether it has lost its place.
+const GLANCE: u64 = 64;
 
 impl Pool {
     /// A thread that is not of the pool becomes active for it.
@@ -42,13 +45,26 @@ impl Pool {
         self.census.view().has_place()
     }
 
-    /// The guest goes on. If it has lost its place, and that is not for one more piece of work alone, it takes one again.
+    /// The guest goes on. If it has lost its place, and that is not for some more steps alone, it takes one again.
     #[inline]
     pub(crate) fn guest_goes_on(&self) {
         let steps = self.steps.load(Ordering::Relaxed).wrapping_add(1);
         self.steps.store(steps, Ordering::Relaxed);
-        if steps.is_multiple_of(STEADY) && !self.census.view().has_guest() {
+        if steps.is_multiple_of(GLANCE) {
+            self.see_to_guest();
+        }
+    }
+
+    /// Whether the guest has its place: takes one again if it went on without one for long enough.
+    #[cold]
+    fn see_to_guest(&self) {
+        let without =
+            if self.census.view().has_guest() { 0 } else { self.without.load(Ordering::Relaxed) + GLANCE };
+        if without > STEADY {
+            self.without.store(0, Ordering::Relaxed);
             self.guest_comes();
+        } else {
+            self.without.store(without, Ordering::Relaxed);
         }
     }
 
@@ -89,11 +105,13 @@ mod tests {
         let pool = Pool::new(prewire_a2a3::a2a3(), 2, 3, Duration::from_secs(3600));
         pool.census.open(2);
         pool.guest_comes();
+        // Wherever in its steps it is.
+        (0..300).for_each(|_| pool.guest_goes_on());
         // As the watchman does.
         assert!(pool.census.guest_goes());
-        (1..STEADY).for_each(|_| pool.guest_goes_on());
-        assert!(!pool.census.view().has_guest(), "one step now and then would take a place each time");
-        pool.guest_goes_on();
+        (0..STEADY).for_each(|_| pool.guest_goes_on());
+        assert!(!pool.census.view().has_guest(), "some steps now and then would take a place each time");
+        (0..2 * GLANCE).for_each(|_| pool.guest_goes_on());
         assert!(pool.census.view().has_guest());
         assert!(pool.census.guest_goes() && !pool.census.guest_goes(), "one place");
     }

@@ -59,7 +59,9 @@ pub(crate) struct Pool {
     pub(crate) seats: Seats,
     /// The steps of the guest. Written by it alone, for each task: one guest comes after the other.
     steps: Padded<AtomicU64>,
-    /// How often somebody else who is no worker has, such as who polls for what was raised or ended outside. Raised by each of
+    /// How many of them the guest has made since it saw that it has lost its place. Written by it alone.
+    without: AtomicU64,
+    /// How often somebody else who is no worker has made work, such as who polls for what was raised or ended outside. Raised by each of
     /// them: a count that goes back would make a guest that moves look like one that is stuck.
     visits: Padded<AtomicU64>,
     /// Workers that may be active when none is stuck.
@@ -97,6 +99,7 @@ impl Pool {
             counters: counters(most),
             seats: Seats::new(most),
             steps: Padded::default(),
+            without: AtomicU64::new(0),
             visits: Padded::default(),
             base,
             most,

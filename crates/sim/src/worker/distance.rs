@@ -6,16 +6,20 @@
 //! waits for the other's lines. So now and then a worker sees whether few tasks are alive, and, if they are, lets the orchestration
 //! get ahead, as long as that goes on at such a pace that it was held up by lines, and not by what it has to do.
 //!
-//! Invariant: who falls back holds no lane, and there is nothing that it has left; and it does so for some microseconds.
+//! Invariant: who falls back has looked at everything and has left nothing; what it was given is in its queue, and there is nobody who
+//! could be woken for that. It does so for some microseconds.
 
 use core::time::Duration;
 use prewire_sync::hint;
 
-/// With fewer tasks alive it is close behind, and it falls back by so many.
+/// With fewer tasks that are not retired it is close behind, and it falls back by so many.
 const FAR: u32 = 64;
 
 /// It sees to its distance after so many polls. A model is to come there at each.
 const SELDOM: u32 = if cfg!(prewire_loom) { 1 } else { 16 };
+
+/// So many steps of the orchestration have come with these polls, or that is slow, or waits. A model counts none.
+const STEPS: u64 = if cfg!(prewire_loom) { 0 } else { SELDOM as u64 };
 
 /// An orchestration that takes longer for each task has more to do than to wait for lines.
 const PACE: Duration = Duration::from_nanos(250);
@@ -31,10 +35,12 @@ const HINTS: u32 = 64;
 pub(crate) struct Distance {
     /// Polls since it saw to it.
     polls: u32,
+    /// Steps that the orchestration had made then.
+    steps: u64,
 }
 
 impl Distance {
-    /// The worker has polled: whether it is time to see to its distance.
+    /// The worker is about to poll: whether it is time to see to its distance.
     #[inline]
     pub(crate) fn is_due(&mut self) -> bool {
         self.polls += 1;
@@ -44,23 +50,28 @@ impl Distance {
         }
         due
     }
-}
 
-/// Whether with so many tasks alive a worker is close behind. Where nobody knows how many there are it is not.
-pub(crate) fn is_close(live: Option<u32>) -> bool {
-    live.is_some_and(|live| live < FAR)
+    /// Whether the worker is close behind, now that it is time to see: with so many `live` tasks, after so many `steps` in all. Where
+    /// nobody knows how many tasks there are it is not.
+    pub(crate) fn is_close(&mut self, live: impl Fn() -> Option<u32>, steps: u64) -> bool {
+        let gone = steps.wrapping_sub(core::mem::replace(&mut self.steps, steps));
+        gone >= STEPS && live().is_some_and(|live| live < FAR)
+    }
 }
 
 /// Lets the orchestration get ahead. `steps` is a number that grows as it goes on; `now`, the time.
 pub(crate) fn fall_back(steps: impl Fn() -> u64, now: impl Fn() -> Duration) {
     let (first, begin) = (steps(), now());
+    let (mut seen, mut since) = (first, begin);
     loop {
         (0..HINTS).for_each(|_| hint::spin_loop());
-        let gone = u32::try_from(steps().wrapping_sub(first)).unwrap_or(FAR);
-        let spent = now().saturating_sub(begin);
-        if gone >= FAR || spent > PACE * gone || spent > LONGEST {
+        let (at, time) = (steps(), now());
+        let of = |from: u64| u32::try_from(at.wrapping_sub(from)).unwrap_or(FAR).min(FAR);
+        let is_slow = time.saturating_sub(since) > PACE * of(seen);
+        if is_slow || of(first) >= FAR || time.saturating_sub(begin) > LONGEST {
             return;
         }
+        (seen, since) = (at, time);
     }
 }
 
@@ -105,9 +116,27 @@ mod tests {
     }
 
     #[test]
-    fn it_is_close_while_few_tasks_are_alive() {
-        assert!(is_close(Some(0)) && is_close(Some(63)));
-        assert!(!is_close(Some(64)) && !is_close(None));
+    fn it_waits_for_one_look_more_once_nothing_goes_on() {
+        let looks = Cell::new(0u32);
+        let time = Cell::new(Duration::ZERO);
+        // Five steps a look for four looks, and none from then on.
+        fall_back(
+            || {
+                looks.set(looks.get() + 1);
+                5 * u64::from(looks.get().min(5))
+            },
+            || time.replace(time.get() + Duration::from_nanos(700)),
+        );
+        assert_eq!(looks.get(), 6);
+    }
+
+    #[test]
+    fn it_is_close_while_few_tasks_are_alive_and_more_come() {
+        let mut distance = Distance::default();
+        assert!(distance.is_close(|| Some(0), 16) && distance.is_close(|| Some(63), 32));
+        assert!(!distance.is_close(|| Some(64), 48) && !distance.is_close(|| None, 64));
+        assert!(!distance.is_close(|| Some(0), 79), "fewer steps than polls");
+        assert!(!distance.is_close(|| Some(0), 79) && distance.is_close(|| Some(0), 95));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! A worker: runs one core after another, polls the domain of each, and parks when there is nothing to do.
 //!
 //! It goes on with what is nearest: the next dispatch of the core that it has, then the hot core that its own poll
-//! dispatched to, then a core from its own queue, then what its next poll dispatches, then cores from the queues of others,
+//! dispatched to, unless it [falls back](distance) first, then a core from its own queue, then what its next poll dispatches, then cores from the queues of others,
 //! then a domain that has something ready. A lane that it owns and does not run at once goes to its queue before it runs a
 //! kernel, since a kernel may wait for that very lane.
 
@@ -199,11 +199,12 @@ impl<'a> Worker<'a> {
                 continue;
             }
             if !more && !turn_over {
-                let (hot, published) = self.poll_for_next(lane);
                 if !self.is_too_close() {
+                    let (hot, published) = self.poll_for_next(lane);
                     self.help(published);
                     return hot;
                 }
+                let (hot, published) = self.poll(self.domain, Some(lane));
                 // MUTANT "hot-when-back": the lane that it was given goes to nobody.
                 let kept = hot.filter(|_| !mutant::skips("hot-when-back"));
                 kept.into_iter().for_each(|lane| cores.enqueue(self.stand, lane));
@@ -225,16 +226,23 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// Whether it is to let the guest get ahead, who makes the work.
+    /// Whether it is to let the guest get ahead, who makes the work. Not where another thread could be woken for what it has.
     fn is_too_close(&mut self) -> bool {
-        self.distance.is_due() && self.pool.census.view().has_guest() && distance::is_close(self.host.live())
+        let (pool, host) = (self.pool, self.host);
+        let is_alone = || {
+            let view = pool.census.view();
+            view.has_guest() && !view.has_place()
+        };
+        self.distance.is_due() && is_alone() && self.distance.is_close(|| host.live(), pool.steps())
     }
 
-    fn fall_back(&self) {
+    fn fall_back(&mut self) {
         // A model has no time, and explores every schedule anyway.
         if !cfg!(prewire_loom) {
             distance::fall_back(|| self.pool.steps(), clock::monotonic);
         }
+        // What it has spent here is not what its sub-tasks take.
+        self.backlog.begin();
     }
 
     /// What it has left for later is left in one domain.
