@@ -243,6 +243,8 @@ impl StallReport {
     pub(crate) fn of(engine: &Engine, reason: StallReason) -> Box<Self> {
         let now = clock::monotonic();
         let rings = engine.rings();
+        // What is over may not have been retired yet.
+        (0..RING_COUNT).for_each(|ring| rings.advance(ring));
         let running: Vec<RunningKernel> = engine
             .busy()
             .seen()

@@ -58,6 +58,34 @@ fn a_wait_with_a_limit_says_what_the_run_is_doing_and_lets_it_go_on() {
     assert_eq!(run.wait().unwrap().executed, 5);
 }
 
+/// What is over is not reported as alive, though nobody has reclaimed it while another kernel runs.
+#[test]
+fn what_is_over_is_not_the_oldest_that_is_alive() {
+    let _dog = dog();
+    let chip = chip().domains(1).build().unwrap();
+    let (began, [go, stay]) = (Gate::new(), [Gate::new(), Gate::new()]);
+    let first = waits(&chip, "first", &began, &go);
+    let second = waits(&chip, "second", &began, &stay);
+    let run = chip
+        .launch(move |orch| {
+            orch.submit(&first).go()?;
+            orch.submit(&second).go().map(drop)
+        })
+        .unwrap();
+    began.wait(2);
+    go.pass();
+    let report = loop {
+        let report = run.wait_for(Duration::from_millis(1)).unwrap_err();
+        if report.running.len() == 1 && report.rings[0].alive < 2 {
+            break report;
+        }
+    };
+    assert_eq!((report.rings[0].alive, report.running[0].task.kernel.as_str()), (1, "second"));
+    assert!(report.to_string().contains("1 tasks alive, the oldest is task 0:1"), "{report}");
+    stay.pass();
+    run.wait().unwrap();
+}
+
 #[test]
 fn what_keeps_the_oldest_task_is_told() {
     let _dog = dog();

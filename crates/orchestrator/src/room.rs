@@ -43,7 +43,15 @@ impl Orchestrator {
         }
         loop {
             let need = &self.need(args);
-            let in_use = match self.allocator.room(ring, need) {
+            let found = self.allocator.room(ring, need).or_else(|blocked| {
+                if blocked.is_hopeless() {
+                    return Err(blocked);
+                }
+                // Who completes tasks moves the watermarks now and then.
+                self.rings().advance(ring);
+                self.allocator.room(ring, need)
+            });
+            let in_use = match found {
                 Ok(in_use) => Ok(in_use),
                 Err(blocked) if blocked.is_hopeless() && blocked.shortage == Shortage::Deps => {
                     self.thin_out(wait, ring, blocked)?;
@@ -138,7 +146,6 @@ impl Orchestrator {
         let (edges, allocator) = (&self.edges, &self.allocator);
         let end = wait.wait(room(ring, &blocked), &mut || {
             let many = |count: usize| count as u64 > blocked.capacity;
-            // Who completes tasks moves the watermarks now and then.
             (0..RING_COUNT).for_each(|ring| allocator.rings().advance(ring));
             if allocator.rings().is_ended() {
                 Poll::Impossible

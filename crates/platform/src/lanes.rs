@@ -138,8 +138,8 @@ pub trait Host: Send + Sync {
         self.poll(domain);
     }
 
-    /// How many tasks were submitted and are not retired, if it is known: a runner that is close behind who submits them may let
-    /// that get ahead.
+    /// How many tasks were submitted and are not retired, which is late by some, if it is known: a runner that is close behind who
+    /// submits them may let that get ahead.
     fn live(&self) -> Option<u32> {
         None
     }

@@ -150,7 +150,8 @@ impl Rings {
         }
     }
 
-    /// Moves the watermarks over what completions of this thread have consumed. Whoever completes tasks does so afterwards.
+    /// Moves the watermarks over what completions have consumed: those of this thread, or of one that has handed them on to it.
+    /// Whoever completes tasks does so afterwards, or sees to it that somebody does.
     #[inline]
     pub fn retire(&self, routed: &Routed) {
         let mut rings = routed.rings;

@@ -88,8 +88,8 @@ impl Ring {
     /// Moves the watermark over consumed slots, which are among these. Returns without waiting if another thread is at
     /// it; that thread looks again.
     ///
-    /// Who has consumed tasks says before which number all of them are: so far the slots are initialised for it, as it knows
-    /// of the last one, and behind it there is nothing that it would have to walk over. So it does not read the head, which
+    /// Who has consumed tasks, or is told of it by who has, says before which number all of them are: so far the slots are
+    /// initialised for it, as it knows of the last one, and behind it there is nothing that it would have to walk over. So it does not read the head, which
     /// the orchestrator writes all the time.
     pub(crate) fn advance(&self, slots: &Table<Slot>, mut upto: Option<u32>) {
         let window = self.window;
@@ -103,9 +103,12 @@ impl Ring {
                 None => self.head.load(mutant::order("head-load", Ordering::Acquire)),
             };
             // MUTANT "reach-forgotten": what was consumed before what is in front of it stays.
-            let end = if is_before(*reach, upto) || mutant::skips("reach-forgotten") { upto } else { *reach };
-            *reach = end;
             let start = self.watermark.load(Ordering::Relaxed);
+            // Who says so may have known it for so long that the numbers have gone round since.
+            let is_here = upto.wrapping_sub(start) <= window.most();
+            let is_ahead = is_here && is_before(*reach, upto);
+            let end = if is_ahead || mutant::skips("reach-forgotten") { upto } else { *reach };
+            *reach = end;
             let mut at = start;
             while at != end && self.is_consumed(at, slots.wrap(window.slot(at).place())) {
                 at = at.wrapping_add(1);

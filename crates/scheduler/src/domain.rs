@@ -123,15 +123,21 @@ impl<P: Placement> Domain<P> {
     }
 
     /// Moves the watermarks over what a round has consumed, and the rounds before it: not at each round, as the orchestrator
-    /// reads them for each task, but while nothing is on its lanes, and so perhaps no round follows, and after some tasks.
+    /// reads them for each task, but while nothing is on its lanes, and so perhaps no round follows, and after some tasks. Whether
+    /// it has moved any: who waits for that is to hear of it, as a look of his own may have left the moving to this thread.
     #[inline(always)]
-    pub(crate) fn retire<L: Lanes>(&mut self, shared: &Shared<L, P>, routed: Routed) {
+    pub(crate) fn retire<L: Lanes>(&mut self, shared: &Shared<L, P>, routed: Routed) -> bool {
         self.unretired.add(routed);
+        if self.unretired.completed == 0 {
+            return false;
+        }
         // MUTANT "unretired-when-idle": what was consumed last stays where no round follows.
         let idle = self.desk.out == 0 && !mutant::skips("unretired-when-idle");
         if idle || self.unretired.completed >= self.lap {
             shared.rings.retire(&core::mem::take(&mut self.unretired));
+            return true;
         }
+        false
     }
 
     /// Takes the news of the lanes, and completes what is over; true if one of them is not as it was known.

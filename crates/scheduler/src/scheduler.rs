@@ -70,13 +70,15 @@ pub struct Progress {
     pub failed: u32,
     /// Blocks that were dispatched; those too that were moved from behind one lane's work to another lane.
     pub dispatched: u32,
+    /// Watermarks may have moved, over what this poll has completed or earlier ones.
+    pub retired: bool,
 }
 
 impl Progress {
     /// Whether anything happened.
     #[must_use]
     pub const fn any(&self) -> bool {
-        self.completed > 0 || self.dispatched > 0
+        self.completed > 0 || self.dispatched > 0 || self.retired
     }
 }
 
@@ -148,7 +150,7 @@ impl<L: Lanes, P: Placement> Scheduler<L, P> {
         &self.shared.placement
     }
 
-    /// Polls a domain: reaps the lanes that have news, completes, dispatches, and reclaims. Returns at once where
+    /// Polls a domain: reaps the lanes that have news, completes, dispatches, and now and then reclaims. Returns at once where
     /// another thread is at it; that thread does it once more. What it did is told in the sum of all that this call
     /// did, for others too.
     pub fn poll(&self, domain: u16, env: &impl Env) -> Progress {
@@ -182,7 +184,7 @@ impl<L: Lanes, P: Placement> Scheduler<L, P> {
                 // MUTANT "news-for-others": who asks meanwhile gets a poll that does not look at the queues.
                 look |= !mutant::skips("news-for-others");
                 seat.emptied.set(round.emptied);
-                domain.retire(&self.shared, round.routed);
+                progress.retired |= domain.retire(&self.shared, round.routed);
                 progress.completed += round.routed.completed;
                 progress.failed += round.routed.failed;
                 progress.dispatched += round.dispatched;

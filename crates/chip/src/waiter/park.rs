@@ -48,20 +48,22 @@ impl Waiter<'_> {
         let left = || engine.rings().usage(ring).live.saturating_sub(live);
         let (wanted, begin) = (left(), clock::monotonic());
         loop {
-            let left = left();
+            let remaining = left();
             let end = end(look());
-            if left == 0 || end == Some(WaitEnd::Impossible) {
+            if remaining == 0 || end == Some(WaitEnd::Impossible) {
                 self.soon = true;
                 return end;
             }
             let spent = clock::monotonic() - begin;
             let soon = self.soon
                 || spent < TRIAL
-                || SOON_ENOUGH.as_nanos() * u128::from(wanted - left)
+                || SOON_ENOUGH.as_nanos() * u128::from(wanted - remaining)
                     >= spent.as_nanos() * u128::from(wanted);
             if spent >= SOON_ENOUGH || !soon {
-                self.soon = false;
-                return None;
+                // What is over may not have been retired yet.
+                engine.rings().advance(ring);
+                self.soon = left() == 0;
+                return if self.soon { end } else { None };
             }
             (0..HINTS).for_each(|_| hint::spin_loop());
         }

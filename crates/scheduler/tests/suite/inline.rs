@@ -37,7 +37,7 @@ fn a_chain_of_dummies_completes_in_one_poll() {
     on_a_small_stack(|| {
         let (rig, _) = chain(Cold::default());
         rig.machine.chip.finish(0);
-        let all = Progress { completed: CHAIN + 1, failed: 0, dispatched: 0 };
+        let all = Progress { completed: CHAIN + 1, failed: 0, dispatched: 0, retired: true };
         assert_eq!(rig.machine.poll(0), all);
         assert_eq!(rig.machine.rings.watermark(0), CHAIN + 1);
     });
@@ -49,7 +49,7 @@ fn a_failure_takes_a_chain_along_in_one_poll() {
         let (rig, head) = chain(on(LaneMask::AIV0, 3));
         rig.machine.rings.slot(head).fail();
         rig.machine.chip.finish(0);
-        let all = Progress { completed: CHAIN + 1, failed: CHAIN + 1, dispatched: 0 };
+        let all = Progress { completed: CHAIN + 1, failed: CHAIN + 1, dispatched: 0, retired: true };
         assert_eq!(rig.machine.poll(0), all);
         assert!(rig.machine.rings.has_failed());
         assert_eq!(rig.machine.rings.watermark(0), CHAIN + 1);
@@ -64,7 +64,7 @@ fn a_run_that_was_ended_drains_without_a_dispatch() {
         rig.submit(Cold { attrs, ..on(LaneMask::AIV0, 2) }, &[]);
         rig.machine.rings.end();
         // What was ready goes at once; what runs is waited for, and then takes along what waits for it.
-        assert_eq!(rig.machine.poll(0), Progress { completed: 1, failed: 1, dispatched: 0 });
+        assert_eq!(rig.machine.poll(0), Progress { completed: 1, failed: 1, dispatched: 0, retired: false });
         rig.machine.chip.finish(0);
         let rest = rig.machine.poll(0);
         assert_eq!((rest.completed, rest.dispatched), (CHAIN + 1, 0));
@@ -78,7 +78,7 @@ fn a_dummy_that_is_ready_completes_in_the_next_poll() {
     let dummy = rig.submit(Cold::default(), &[]);
     let after = rig.submit(on(LaneMask::AIC, 1), &[dummy.id]);
     let progress = rig.machine.poll(0);
-    assert_eq!(progress, Progress { completed: 1, failed: 0, dispatched: 1 });
+    assert_eq!(progress, Progress { completed: 1, failed: 0, dispatched: 1, retired: false });
     assert_eq!(rig.machine.order(), [after.slot]);
     assert_eq!(rig.machine.drain(), 1);
 }
@@ -113,7 +113,7 @@ fn what_a_skipped_task_makes_ready_is_dispatched_by_the_same_poll() {
     let skipped = rig.submit(Cold { attrs, ..on(LaneMask::AIV0, 1) }, &[]);
     let after = rig.submit(on(LaneMask::AIV0, 3), &[skipped.id]);
     rig.machine.predicates.refuse(skipped.slot);
-    assert_eq!(rig.machine.poll(0), Progress { completed: 1, failed: 0, dispatched: 3 });
+    assert_eq!(rig.machine.poll(0), Progress { completed: 1, failed: 0, dispatched: 3, retired: false });
     assert_eq!(rig.machine.placed(after.slot).len(), 3);
     assert_eq!(rig.machine.drain(), 1);
 }
@@ -128,7 +128,7 @@ fn after_a_failed_block_the_others_do_not_start() {
     rig.machine.chip.finish(0);
     assert_eq!(rig.machine.poll(0).completed, 0, "one block still runs");
     rig.machine.chip.finish(0);
-    assert_eq!(rig.machine.poll(0), Progress { completed: 2, failed: 2, dispatched: 0 });
+    assert_eq!(rig.machine.poll(0), Progress { completed: 2, failed: 2, dispatched: 0, retired: true });
     assert_eq!(rig.machine.placed(task.slot).len(), 2);
     assert_eq!(rig.machine.rings.slot(after.slot).verdict(), Verdict::Poisoned);
     assert_eq!(rig.machine.rings.usage(0).live, 0);

@@ -191,6 +191,7 @@ impl Machine {
             completed: sum.completed + more.completed,
             failed: sum.failed + more.failed,
             dispatched: sum.dispatched + more.dispatched,
+            retired: sum.retired | more.retired,
         })
     }
 
