@@ -80,7 +80,7 @@ fn beside_a_guest_one_thread_fewer_runs_until_it_goes() {
 }
 
 #[test]
-fn a_guest_that_makes_no_work_loses_its_place() {
+fn a_guest_that_does_not_go_on_loses_its_place() {
     let _dog = Watchdog::new(LIMIT);
     let inside = Arc::new(Inside::default());
     let (seen, farm) = (Arc::clone(&inside), Arc::new(OnceLock::<Weak<Farm>>::new()));
