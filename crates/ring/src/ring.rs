@@ -89,8 +89,8 @@ impl Ring {
     /// it; that thread looks again.
     ///
     /// Who has consumed tasks, or is told of it by who has, says before which number all of them are: so far the slots are
-    /// initialised for it, as it knows of the last one, and behind it there is nothing that it would have to walk over. So it does not read the head, which
-    /// the orchestrator writes all the time.
+    /// initialised for it, as it knows of the last one, and behind it there is nothing that it would have to walk over. So it
+    /// does not read the head, which the orchestrator writes all the time.
     pub(crate) fn advance(&self, slots: &Table<Slot>, mut upto: Option<u32>) {
         let window = self.window;
         self.walk.combine(|reach| {

@@ -95,6 +95,22 @@ fn a_task_is_retired_however_long_ago_it_was() {
     }
 }
 
+/// What was consumed may be told so late that its number is taken for one that is still to come.
+#[test]
+fn what_is_told_very_late_moves_nothing_beyond_the_head() {
+    let (ahead, mut there) = after(100);
+    let placed = place(&mut there, 0);
+    ahead.publish_unwired(placed.slot);
+    let told = ahead.complete(&mut vec![placed.slot], &mut |_| {});
+    let (rings, mut allocator) = after(20);
+    rings.retire(&told);
+    assert!(allocator.is_drained(), "the watermark is at {}", rings.watermark(0));
+    let live = place(&mut allocator, 0);
+    rings.publish_unwired(live.slot);
+    complete(&rings, &live);
+    assert!(allocator.is_drained());
+}
+
 /// A task and its producer of long ago may have the same slot: nobody waits for itself.
 #[test]
 fn an_edge_to_a_task_of_long_ago_is_over() {

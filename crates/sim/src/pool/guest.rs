@@ -58,13 +58,15 @@ impl Pool {
     /// Whether the guest has its place: takes one again if it went on without one for long enough.
     #[cold]
     fn see_to_guest(&self) {
-        let without =
-            if self.census.view().has_guest() { 0 } else { self.without.load(Ordering::Relaxed) + GLANCE };
-        if without > STEADY {
-            self.without.store(0, Ordering::Relaxed);
+        let before = self.without.load(Ordering::Relaxed);
+        let now = if self.census.view().has_guest() { 0 } else { before + GLANCE };
+        let is_steady = now > STEADY;
+        let now = if is_steady { 0 } else { now };
+        if now != before {
+            self.without.store(now, Ordering::Relaxed);
+        }
+        if is_steady {
             self.guest_comes();
-        } else {
-            self.without.store(without, Ordering::Relaxed);
         }
     }
 

@@ -61,8 +61,8 @@ pub(crate) struct Pool {
     steps: Padded<AtomicU64>,
     /// How many of them the guest has made since it saw that it has lost its place. Written by it alone.
     without: AtomicU64,
-    /// How often somebody else who is no worker has made work, such as who polls for what was raised or ended outside. Raised by each of
-    /// them: a count that goes back would make a guest that moves look like one that is stuck.
+    /// How often somebody else who is no worker has made work, such as who polls for what was raised or ended outside. Raised by
+    /// each of them: a count that goes back would make a guest that moves look like one that is stuck.
     visits: Padded<AtomicU64>,
     /// Workers that may be active when none is stuck.
     pub(crate) base: u16,
