@@ -244,7 +244,7 @@ impl StallReport {
         let now = clock::monotonic();
         let rings = engine.rings();
         // What is over may not have been retired yet.
-        (0..RING_COUNT).for_each(|ring| rings.advance(ring));
+        rings.advance_all();
         let running: Vec<RunningKernel> = engine
             .busy()
             .seen()

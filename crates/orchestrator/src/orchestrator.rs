@@ -309,7 +309,7 @@ impl Orchestrator {
         while self.close_scope().is_ok() {}
         let allocator = &self.allocator;
         // Over what was consumed before its scope closed. Whoever consumes the rest walks over it.
-        (0..RING_COUNT).for_each(|ring| allocator.rings().advance(ring));
+        allocator.rings().advance_all();
         // A run that was ended drains too: its tasks complete without running.
         let _ = wait.wait(Awaited::End, &mut || {
             if allocator.is_drained() { Poll::Ready } else { Poll::Pending }

@@ -43,15 +43,7 @@ impl Orchestrator {
         }
         loop {
             let need = &self.need(args);
-            let found = self.allocator.room(ring, need).or_else(|blocked| {
-                if blocked.is_hopeless() {
-                    return Err(blocked);
-                }
-                // Who completes tasks moves the watermarks now and then.
-                self.rings().advance(ring);
-                self.allocator.room(ring, need)
-            });
-            let in_use = match found {
+            let in_use = match self.allocator.room(ring, need) {
                 Ok(in_use) => Ok(in_use),
                 Err(blocked) if blocked.is_hopeless() && blocked.shortage == Shortage::Deps => {
                     self.thin_out(wait, ring, blocked)?;
@@ -146,7 +138,7 @@ impl Orchestrator {
         let (edges, allocator) = (&self.edges, &self.allocator);
         let end = wait.wait(room(ring, &blocked), &mut || {
             let many = |count: usize| count as u64 > blocked.capacity;
-            (0..RING_COUNT).for_each(|ring| allocator.rings().advance(ring));
+            allocator.rings().advance_all();
             if allocator.rings().is_ended() {
                 Poll::Impossible
             } else if !many(edges.iter().filter(|edge| !is_over(allocator, edge)).count()) {

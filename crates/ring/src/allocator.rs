@@ -128,13 +128,22 @@ impl Allocator {
         if cursor.has(&cursor.with(need, &tail)) { Ok(()) } else { Err(cursor.blocked(need, &tail)) }
     }
 
-    /// As [`try_reserve`](Allocator::try_reserve), and says what the ring will hold, for [`note`](Allocator::note).
+    /// As [`try_reserve`](Allocator::try_reserve), and says what the ring will hold, for [`note`](Allocator::note). Before it says
+    /// that something is short it moves the watermark, which who completes tasks does now and then.
     ///
     /// # Errors
     ///
     /// As there.
     pub fn room(&mut self, ring: usize, need: &Need) -> Result<InUse, Blocked> {
         let ring = ring & 3;
+        self.room_now(ring, need).or_else(|_| {
+            self.rings.advance(ring);
+            self.room_now(ring, need)
+        })
+    }
+
+    /// As [`room`](Allocator::room), with what is reclaimed already.
+    fn room_now(&mut self, ring: usize, need: &Need) -> Result<InUse, Blocked> {
         if self.rings.watermark(ring) != self.cursors[ring].tail.watermark {
             self.look_again(ring);
         }

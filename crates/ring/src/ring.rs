@@ -102,11 +102,11 @@ impl Ring {
                 // initialised.
                 None => self.head.load(mutant::order("head-load", Ordering::Acquire)),
             };
-            // MUTANT "reach-forgotten": what was consumed before what is in front of it stays.
             let start = self.watermark.load(Ordering::Relaxed);
             // Who says so may have known it for so long that the numbers have gone round since.
             let is_here = upto.wrapping_sub(start) <= window.most();
             let is_ahead = is_here && is_before(*reach, upto);
+            // MUTANT "reach-forgotten": what was consumed before what is in front of it stays.
             let end = if is_ahead || mutant::skips("reach-forgotten") { upto } else { *reach };
             *reach = end;
             let mut at = start;
@@ -262,6 +262,11 @@ impl Rings {
     /// [retires](Rings::retire) it, but perhaps not at once.
     pub fn advance(&self, ring: usize) {
         self.rings[ring].advance(&self.slots, None);
+    }
+
+    /// As [`advance`](Rings::advance), of every ring.
+    pub fn advance_all(&self) {
+        (0..RING_COUNT).for_each(|ring| self.advance(ring));
     }
 
     /// What `ring` holds.

@@ -75,10 +75,16 @@ pub struct Progress {
 }
 
 impl Progress {
+    /// Whether a wait for what completes, or for what is reclaimed, may be over.
+    #[must_use]
+    pub const fn may_end_waits(&self) -> bool {
+        self.completed > 0 || self.retired
+    }
+
     /// Whether anything happened.
     #[must_use]
     pub const fn any(&self) -> bool {
-        self.completed > 0 || self.dispatched > 0 || self.retired
+        self.may_end_waits() || self.dispatched > 0
     }
 }
 

@@ -12,6 +12,22 @@ pub fn spin_loop() {
     shuttle::thread::yield_now();
 }
 
+/// Waits between two looks at what another thread writes, each of which takes the line away from it: 64 spin hints, half a
+/// microsecond to one and a half.
+///
+/// ```
+/// use prewire_sync::atomic::{AtomicBool, Ordering};
+///
+/// let done = AtomicBool::new(true);
+/// // ORDERING: Acquire, "done"; pairs with nothing here.
+/// while !done.load(Ordering::Acquire) {
+///     prewire_sync::hint::between_looks();
+/// }
+/// ```
+pub fn between_looks() {
+    (0..if cfg!(any(prewire_loom, prewire_shuttle)) { 1 } else { 64 }).for_each(|_| spin_loop());
+}
+
 /// Says that the calling thread is about to write to `what`, so that its first cache line is on the way meanwhile, to be
 /// written to. What was written by another processor last comes once then, and not first to be read and again to be written.
 /// Changes nothing that a program can see; does nothing where there is no such instruction, and in models.

@@ -116,7 +116,7 @@ impl Engine {
     /// rings drained, they have nothing to do any more, and say so.
     fn went_on(&self, progress: Progress) {
         // It sets the alarm before it says that it waits, and looks after that.
-        if !(progress.completed > 0 || progress.retired) || !self.progress.is_awaited() {
+        if !progress.may_end_waits() || !self.progress.is_awaited() {
             return;
         }
         let heeded = match self.alarm.get() {

@@ -136,10 +136,7 @@ impl Wait for Waiter<'_> {
         }
         let heeds = match what {
             Awaited::End => Heeds::End,
-            Awaited::Room { ring: Some(ring), .. } => {
-                self.engine.rings().advance(ring);
-                Heeds::room(ring, self.engine.rings().usage(ring).live)
-            }
+            Awaited::Room { ring: Some(ring), .. } => Heeds::room(ring, self.engine.rings().usage(ring).live),
             _ => Heeds::All,
         };
         // Most waits of a pool are over while they spin: of those nobody hears.

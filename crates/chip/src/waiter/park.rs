@@ -23,9 +23,6 @@ const SOON_ENOUGH: Duration = Duration::from_micros(64);
 /// After so long it is seen whether such a spin will be long enough.
 const TRIAL: Duration = Duration::from_micros(8);
 
-/// Spin hints between two looks: each takes a line away from who completes tasks. Half a microsecond to one and a half.
-const HINTS: u32 = 64;
-
 /// What ends a turn of waiting.
 enum Turn {
     End(WaitEnd),
@@ -65,7 +62,7 @@ impl Waiter<'_> {
                 self.soon = left() == 0;
                 return if self.soon { end } else { None };
             }
-            (0..HINTS).for_each(|_| hint::spin_loop());
+            hint::between_looks();
         }
     }
 

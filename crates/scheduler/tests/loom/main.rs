@@ -8,9 +8,10 @@ compile_error!("the models rely on debug assertions: run them with the profile `
 #[allow(dead_code, reason = "the models use a part of it")]
 mod rig;
 
-use loom::thread;
+use loom::thread::{self, JoinHandle};
 use prewire_abi::LaneMask;
 use prewire_ring::{Attrs, Cold, RingSizes, SlotRef};
+use prewire_scheduler::Progress;
 use std::sync::Arc;
 
 use crate::rig::{Machine, Rig, on, spec};
@@ -35,6 +36,15 @@ fn poll_both(machine: &Arc<Machine>, domains: [u16; 2]) {
     };
     let _ = machine.poll(domains[0]);
     let _ = other.join().unwrap();
+}
+
+/// Another thread has what runs on `lane` finish, and polls the domain 0 for it.
+fn finishing(machine: &Arc<Machine>, lane: u16) -> JoinHandle<Progress> {
+    let machine = Arc::clone(machine);
+    thread::spawn(move || {
+        machine.chip.finish(lane);
+        machine.poll(0)
+    })
 }
 
 /// Each block of `slot` went to one AIC, each to another.
@@ -122,13 +132,7 @@ fn a_report_to_a_domain_that_is_being_polled_is_served() {
         let first = rig.submit(on(LaneMask::AIC, 1), &[]);
         let _ = rig.machine.poll(0);
         let next = rig.submit(on(LaneMask::AIV0, 1), &[first.id]);
-        let other = {
-            let machine = Arc::clone(&rig.machine);
-            thread::spawn(move || {
-                machine.chip.finish(0);
-                machine.poll(0)
-            })
-        };
+        let other = finishing(&rig.machine, 0);
         let _ = rig.machine.poll(0);
         let _ = other.join().unwrap();
         assert_eq!(rig.machine.placed(next.slot).len(), 1);
@@ -174,13 +178,7 @@ fn what_is_over_is_retired_once_nothing_is_on_the_lanes() {
         rig.submit(on(LaneMask::AIV0, 1), &[]);
         let _ = rig.machine.poll(0);
         rig.machine.chip.finish(0);
-        let other = {
-            let machine = Arc::clone(&rig.machine);
-            thread::spawn(move || {
-                machine.chip.finish(1);
-                machine.poll(0)
-            })
-        };
+        let other = finishing(&rig.machine, 1);
         let _ = rig.machine.poll(0);
         rig.machine.rings.advance(0);
         let _ = other.join().unwrap();

@@ -154,7 +154,7 @@ impl Machine {
             done.failed += progress.failed;
             done.dispatched += progress.dispatched;
         }
-        if progress.completed > 0 || progress.retired {
+        if progress.may_end_waits() {
             self.progress.notify_all();
         }
         progress.any()

@@ -59,14 +59,13 @@ impl Pool {
     #[cold]
     fn see_to_guest(&self) {
         let before = self.without.load(Ordering::Relaxed);
-        let now = if self.census.view().has_guest() { 0 } else { before + GLANCE };
-        let is_steady = now > STEADY;
-        let now = if is_steady { 0 } else { now };
+        let mut now = if self.census.view().has_guest() { 0 } else { before + GLANCE };
+        if now > STEADY {
+            self.guest_comes();
+            now = 0;
+        }
         if now != before {
             self.without.store(now, Ordering::Relaxed);
-        }
-        if is_steady {
-            self.guest_comes();
         }
     }
 

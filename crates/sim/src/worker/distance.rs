@@ -27,9 +27,6 @@ const PACE: Duration = Duration::from_nanos(250);
 /// No longer than this, however fast it goes on.
 const LONGEST: Duration = Duration::from_micros(12);
 
-/// Spin hints between two looks: each look takes a line away from the orchestration. Half a microsecond to one and a half.
-const HINTS: u32 = 64;
-
 /// The distance of one worker. Touched by it alone.
 #[derive(Debug, Default)]
 pub(crate) struct Distance {
@@ -64,7 +61,7 @@ pub(crate) fn fall_back(steps: impl Fn() -> u64, now: impl Fn() -> Duration) {
     let (first, begin) = (steps(), now());
     let (mut seen, mut since) = (first, begin);
     loop {
-        (0..HINTS).for_each(|_| hint::spin_loop());
+        hint::between_looks();
         let (at, time) = (steps(), now());
         let of = |from: u64| u32::try_from(at.wrapping_sub(from)).unwrap_or(FAR).min(FAR);
         let is_slow = time.saturating_sub(since) > PACE * of(seen);
