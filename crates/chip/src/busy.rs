@@ -73,8 +73,7 @@ impl Busy {
         if self.timed.load(Ordering::Relaxed) {
             entry.since.store(now(), Ordering::Relaxed);
         }
-        let word = u64::from(work.slot) << 32 | RUNS | u64::from(work.place) << 24 | u64::from(work.block);
-        entry.work.store(word, Ordering::Relaxed);
+        entry.work.store(work.raw() | RUNS, Ordering::Relaxed);
         entry
     }
 
@@ -87,14 +86,9 @@ impl Busy {
     pub(crate) fn seen(&self) -> impl Iterator<Item = Seen> {
         self.entries.iter().enumerate().filter_map(|(lane, entry)| {
             let (word, since) = (entry.work.load(Ordering::Relaxed), entry.since.load(Ordering::Relaxed));
-            let work = Work {
-                slot: (word >> 32) as u32,
-                place: (word >> 24 & 0x7F) as u32,
-                block: (word & 0xFF_FFFF) as u32,
-            };
             (word != 0).then(|| Seen {
                 lane: LaneId(lane as u16),
-                work,
+                work: Work::from_raw(word & !RUNS),
                 since: (since != 0).then(|| Duration::from_nanos(since)),
                 at_barrier: entry.at_barrier.load(Ordering::Relaxed),
             })

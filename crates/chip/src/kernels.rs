@@ -67,8 +67,8 @@ pub(crate) fn word_of(places: [Option<&Kernel>; 3]) -> u32 {
 
 /// What the word of a task names in `place`.
 #[inline]
-const fn id_in(word: u32, place: u32) -> u32 {
-    if word >> 30 == 1 { word >> (place * ID_BITS) & ID } else { word }
+const fn id_in(word: u32, place: u16) -> u32 {
+    if word >> 30 == 1 { word >> (place as u32 * ID_BITS) & ID } else { word }
 }
 
 /// The kernels of a chip.
@@ -97,7 +97,7 @@ impl Kernels {
 
     /// What `word` names in `place`, where it is not one id for all places.
     #[inline(never)]
-    fn entry_in(&self, word: u32, place: u32) -> *mut Callable {
+    fn entry_in(&self, word: u32, place: u16) -> *mut Callable {
         self.entry(id_in(word, place))
     }
 
@@ -107,11 +107,11 @@ impl Kernels {
     ///
     /// A run goes on, and so it does as long as what is returned is used.
     #[inline]
-    pub(crate) unsafe fn body(&self, word: u32, place: u32) -> Option<&Body> {
+    pub(crate) unsafe fn body(&self, word: u32, place: u16) -> Option<&Body> {
         let entry = if word < MAX_FUNC_IDS as u32 { self.entry(word) } else { self.entry_in(word, place) };
         // SAFETY: it is null, or made of a box in `add` and freed by nobody while a run goes on, which the caller answers for.
         let callable = unsafe { entry.as_ref() }?;
-        callable.bodies.get(place as usize)?.as_ref()
+        callable.bodies.get(usize::from(place))?.as_ref()
     }
 
     /// The name that a task with this word goes by, if it runs a kernel.

@@ -20,7 +20,7 @@ use crate::span::Span;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Holder {
     /// A sub-task of a task, on the chip of the engine at this address.
-    Kernel { engine: usize, task: TaskId, block: u32, place: u32 },
+    Kernel { engine: usize, task: TaskId, block: u16, place: u16 },
     /// Something outside of chips: one call of a host function, one copy, one view.
     Host(u64),
 }

@@ -13,7 +13,7 @@ pub enum Place {
 
 impl Place {
     /// Of the number that a sub-task has for it.
-    pub(crate) const fn of(number: u32) -> Self {
+    pub(crate) const fn of(number: u16) -> Self {
         match number {
             0 => Self::Aic,
             1 => Self::Aiv0,

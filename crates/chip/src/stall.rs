@@ -251,7 +251,7 @@ impl StallReport {
             .map(|seen| RunningKernel {
                 task: alive(engine, SlotRef::from_raw(seen.work.slot)),
                 core: engine.core(seen.lane),
-                block: seen.work.block,
+                block: seen.work.block.into(),
                 running: seen.since.map(|since| now.saturating_sub(since)),
                 at_barrier: seen.at_barrier,
             })

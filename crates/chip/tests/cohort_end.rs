@@ -67,7 +67,7 @@ fn a_run_that_ends_in_the_middle_of_a_launch_finds_all_members_launched() {
     // Every vector core of all three domains is needed.
     let progress = scheduler.poll(0, &Always);
     assert!(rings.is_ended());
-    let mut blocks: Vec<u32> = lanes.got.lock().unwrap().iter().map(|(_, _, work)| work.block).collect();
+    let mut blocks: Vec<u16> = lanes.got.lock().unwrap().iter().map(|(_, _, work)| work.block).collect();
     blocks.sort_unstable();
     assert_eq!(blocks, (0..12).collect::<Vec<_>>(), "the members that run would wait for those that do not");
     assert_eq!((progress.dispatched, progress.completed), (12, 0));

@@ -7,15 +7,40 @@ use core::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct LaneId(pub u16);
 
-/// The work of one dispatch: a sub-task of a task. Plain words, so that a payload of atomics can hold it.
+/// The work of one dispatch: a sub-task of a task. One word, so that it is handed on in a register and an atomic can hold it.
+///
+/// ```
+/// use prewire_platform::Work;
+///
+/// let work = Work { slot: 7, block: 3, place: 2 };
+/// assert_eq!(work.raw(), 7 << 32 | 2 << 16 | 3);
+/// assert_eq!(Work::from_raw(work.raw()), work);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[repr(align(8))]
 pub struct Work {
     /// The slot of the task (`prewire_ring::SlotRef` as its raw word).
     pub slot: u32,
-    /// Which block of the task, from 0.
-    pub block: u32,
+    /// Which block of the task, from 0. A task has at most 65535.
+    pub block: u16,
     /// Which place of the cluster: 0 the AIC, 1 and 2 the AIV cores.
-    pub place: u32,
+    pub place: u16,
+}
+
+impl Work {
+    /// The word: the slot in its upper half, then the place, then the block.
+    #[must_use]
+    #[inline]
+    pub const fn raw(self) -> u64 {
+        (self.slot as u64) << 32 | (self.place as u64) << 16 | self.block as u64
+    }
+
+    /// What [`raw`](Work::raw) has made a word.
+    #[must_use]
+    #[inline]
+    pub const fn from_raw(word: u64) -> Self {
+        Self { slot: (word >> 32) as u32, place: (word >> 16) as u16, block: word as u16 }
+    }
 }
 
 /// What the condition word of a core says.

@@ -9,16 +9,15 @@
 //! - A core has one dispatcher at a time: its scheduler domain is driven by one thread at a time.
 
 use prewire_platform::{ChipSpec, LaneStatus, Token, Work};
-use prewire_sync::atomic::{AtomicU32, Ordering};
+use prewire_sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use prewire_sync::mutant;
 
 /// A payload buffer. Written by the dispatcher before it raises the gate, read by the owner.
 #[derive(Debug)]
 struct Place {
     token: AtomicU32,
-    slot: AtomicU32,
-    block: AtomicU32,
-    place: AtomicU32,
+    /// A [`Work`].
+    work: AtomicU64,
 }
 
 /// What the dispatcher writes: one cache line.
@@ -77,12 +76,7 @@ pub(crate) enum Put {
 
 impl Core {
     pub(crate) fn new(spec: &ChipSpec) -> Self {
-        let place = || Place {
-            token: AtomicU32::new(0),
-            slot: AtomicU32::new(0),
-            block: AtomicU32::new(0),
-            place: AtomicU32::new(0),
-        };
+        let place = || Place { token: AtomicU32::new(0), work: AtomicU64::new(0) };
         let core = Self {
             front: Front {
                 gate: AtomicU32::new(0),
@@ -137,9 +131,7 @@ impl Core {
         let issued = front.issued.load(Ordering::Relaxed);
         let place = &front.places[(issued & 1) as usize];
         place.token.store(token.0, Ordering::Relaxed);
-        place.slot.store(work.slot, Ordering::Relaxed);
-        place.block.store(work.block, Ordering::Relaxed);
-        place.place.store(work.place, Ordering::Relaxed);
+        place.work.store(work.raw(), Ordering::Relaxed);
         front.issued.store(issued.wrapping_add(1), Ordering::Relaxed);
         front.dispatch.store(token.0, Ordering::Relaxed);
         if spec.registers.fast_path.is_some_and(|path| front.fast_path.load(Ordering::Relaxed) != path.open) {
@@ -169,11 +161,7 @@ impl Core {
         let taken = self.back.taken.load(Ordering::Relaxed);
         let place = &self.front.places[(taken & 1) as usize];
         let token = place.token.load(Ordering::Relaxed);
-        let work = Work {
-            slot: place.slot.load(Ordering::Relaxed),
-            block: place.block.load(Ordering::Relaxed),
-            place: place.place.load(Ordering::Relaxed),
-        };
+        let work = Work::from_raw(place.work.load(Ordering::Relaxed));
         self.back.taken.store(taken.wrapping_add(1), Ordering::Relaxed);
         // ORDERING: Release, "condition"; pairs with status. The acknowledgement says that everything before has
         // finished, so it carries the results of the one before.

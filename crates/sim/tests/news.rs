@@ -31,9 +31,9 @@ impl Chain {
         let mut news = sim.take_news(domain);
         while let Some(lane) = news.pop() {
             let LaneStatus::Finished(Token(token)) = sim.status(lane) else { continue };
-            let block = self.run.load(Ordering::Relaxed);
-            if block < CHAIN {
-                sim.dispatch(lane, Token(5 - token), Work { slot: 0, block, place: 0 });
+            let run = self.run.load(Ordering::Relaxed);
+            if run < CHAIN {
+                sim.dispatch(lane, Token(5 - token), Work { slot: 0, block: run as u16, place: 0 });
             } else {
                 self.is_over.store(true, Ordering::Relaxed);
                 self.progress.notify_all();

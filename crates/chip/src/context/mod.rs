@@ -68,8 +68,7 @@ impl<'k> KernelCtx<'k> {
             engine,
             record: Record::of(engine.rings(), SlotRef::from_raw(work.slot)),
             lane,
-            // Word by word, as it was written just now.
-            work: Work { slot: work.slot, block: work.block, place: work.place },
+            work,
             kind,
             task,
             // Memory of others that it has a tensor in was adopted before it was submitted.
@@ -91,7 +90,7 @@ impl<'k> KernelCtx<'k> {
     }
 
     pub(crate) fn holder(&self) -> Holder {
-        self.engine.holder(self.task, self.work.block, self.work.place)
+        self.engine.holder(self.task, self.work)
     }
 
     /// The task that this is a part of.
@@ -103,7 +102,7 @@ impl<'k> KernelCtx<'k> {
     /// Which block this is, from 0.
     #[must_use]
     pub const fn block(&self) -> u32 {
-        self.work.block
+        self.work.block as u32
     }
 
     /// How many blocks the task has.
@@ -218,7 +217,7 @@ const fn is_exclusive(kind: Kind) -> bool {
 fn watch(engine: &Engine, work: Work) -> Box<RefCell<Watch>> {
     let slot = SlotRef::from_raw(work.slot);
     let state = engine.rings().slot(slot);
-    let eye = Eye { engine, holder: engine.holder(state.id(), work.block, work.place) };
+    let eye = Eye { engine, holder: engine.holder(state.id(), work) };
     let watch = Watch::of(&eye, &Record::of(engine.rings(), slot), state.kind().is_unordered());
     Box::new(RefCell::new(watch))
 }

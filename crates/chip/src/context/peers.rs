@@ -20,7 +20,7 @@ impl KernelCtx<'_> {
         if members < 2 {
             return Err(KernelError::NoBarrier("a task with one place a block has no cluster barrier"));
         }
-        self.meet(Meeting::of_block(self.slot(), self.work.block), members)
+        self.meet(Meeting::of_block(self.slot(), self.block()), members)
     }
 
     /// Waits until all sub-tasks of the task have come here: they run at the same time, as it starts them together.
@@ -82,7 +82,7 @@ impl KernelCtx<'_> {
         let (members, total) = (self.kind.lanes().count(), self.kind.total());
         let (barriers, sim) = (self.engine.barriers(), self.engine.sim());
         if members > 1 {
-            barriers.leave(sim, Meeting::of_block(self.slot(), self.work.block), members);
+            barriers.leave(sim, Meeting::of_block(self.slot(), self.block()), members);
         }
         if self.kind.is_sync_start() && total > 1 {
             barriers.leave(sim, Meeting::of_cohort(self.slot()), total);

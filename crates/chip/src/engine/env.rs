@@ -56,7 +56,8 @@ impl Engine {
         }
         if state.cold().attrs.unordered || self.adoptions.at(span.addr).is_some() {
             // Nothing but its submitter's word says that nobody writes the element now; or it is not this chip's alone.
-            let holder = self.holder(state.id(), 0, 0);
+            let work = Work { slot: slot.raw(), ..Work::default() };
+            let holder = self.holder(state.id(), work);
             lease = match self.keep_away(&span, false, holder) {
                 Ok(lease) => Some(lease),
                 Err(other) => {
@@ -64,7 +65,7 @@ impl Engine {
                         "its predicate reads what {} writes; add an edge",
                         other.beside(&holder)
                     ));
-                    self.fail(None, Work { slot: slot.raw(), ..Work::default() }, error);
+                    self.fail(None, work, error);
                     return false;
                 }
             };

@@ -131,7 +131,8 @@ impl Engine {
     }
 
     /// A sub-task of this chip, as a holder of leases.
-    pub(crate) fn holder(&self, task: TaskId, block: u32, place: u32) -> Holder {
+    pub(crate) fn holder(&self, task: TaskId, work: Work) -> Holder {
+        let Work { block, place, .. } = work;
         Holder::Kernel { engine: std::ptr::from_ref(self).addr(), task, block, place }
     }
 
@@ -232,13 +233,13 @@ impl Engine {
             task: state.id(),
             kernel: self.kernels.name(cold.callable),
             core,
-            block: (work.block, u32::from(cold.blocks)),
+            block: (work.block.into(), cold.blocks.into()),
             site: self.rings.site(slot),
             skipped: 0,
             error,
         })));
         state.fail();
-        self.record(|| What::Failed { task: state.id(), block: work.block, core: lane.map(|lane| lane.0) });
+        self.record(|| What::Failed { task: state.id(), block: work.block.into(), core: lane.map(|lane| lane.0) });
     }
 }
 

@@ -126,7 +126,7 @@ impl Engine {
 
     fn sub_task(&self, lane: LaneId, work: Work) -> SubTask {
         let task = self.rings().slot(SlotRef::from_raw(work.slot)).id();
-        SubTask { task, block: work.block, place: Place::of(work.place), core: lane.0 }
+        SubTask { task, block: work.block.into(), place: Place::of(work.place), core: lane.0 }
     }
 
     #[inline]

@@ -26,7 +26,7 @@ impl ChipDomain {
     ) {
         for place in (0..PLACES).filter(|place| lanes.bits() >> place & 1 != 0) {
             let id = lane_of(&shared.placement.spec, cluster, place);
-            let work = Work { slot: slot.raw(), block, place: place as u32 };
+            let work = Work { slot: slot.raw(), block: block as u16, place: place as u16 };
             let now = desk.put(shared, id, work);
             self.places.set(cluster, place, now.idle, now.room);
         }

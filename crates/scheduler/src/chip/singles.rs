@@ -145,6 +145,6 @@ impl ChipDomain {
         place: usize,
     ) {
         let id = lane_of(&shared.placement.spec, cluster, place);
-        desk.hand_out(shared, id, Work { slot: slot.raw(), block, place: place as u32 });
+        desk.hand_out(shared, id, Work { slot: slot.raw(), block: block as u16, place: place as u16 });
     }
 }

@@ -55,7 +55,7 @@ impl ChipDomain {
                 let id = desk.hot;
                 if id != NO_LANE && (id.0 < spec.clusters) == (class == Class::Aic) {
                     desk.hot = NO_LANE;
-                    let place = cluster_of(spec, id).1 as u32;
+                    let place = cluster_of(spec, id).1 as u16;
                     desk.hand_out(shared, id, Work { slot: slot.raw(), block: 0, place });
                     return;
                 }

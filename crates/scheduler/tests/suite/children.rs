@@ -128,7 +128,7 @@ impl Children {
 
     /// What `lane` has: what runs, what waits behind.
     pub(crate) fn held(&self, lane: u16) -> Vec<(SlotRef, u32)> {
-        let pair = |held: &Held| (SlotRef::from_raw(held.work.slot), held.work.block);
+        let pair = |held: &Held| (SlotRef::from_raw(held.work.slot), u32::from(held.work.block));
         self.with(|state| state.children[usize::from(lane)].held.iter().map(pair).collect())
     }
 
@@ -372,7 +372,7 @@ impl Node {
     pub(crate) fn placed(&self, slot: SlotRef) -> Vec<(u16, u32)> {
         let log = self.children.log();
         let of = log.iter().filter(|d| d.work.slot == slot.raw() && !d.retracted);
-        of.map(|d| (d.lane, d.work.block)).collect()
+        of.map(|d| (d.lane, d.work.block.into())).collect()
     }
 
     /// What `lane` has: what runs, what waits behind.

@@ -220,7 +220,7 @@ impl Machine {
     /// The lanes that the blocks of `slot` went to, in order of dispatch, with the number of the block.
     pub(crate) fn placed(&self, slot: SlotRef) -> Vec<(u16, u32)> {
         let log = self.chip.log();
-        log.iter().filter(|d| d.work.slot == slot.raw()).map(|d| (d.lane, d.work.block)).collect()
+        log.iter().filter(|d| d.work.slot == slot.raw()).map(|d| (d.lane, d.work.block.into())).collect()
     }
 }
 

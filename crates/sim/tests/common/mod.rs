@@ -218,7 +218,7 @@ impl Farm {
                 lane.last = token;
                 *(if first { &mut lane.running } else { &mut lane.pending }) = Some(token);
                 filled.insert(id);
-                sim.dispatch(id, token, Work { slot: work as u32, block: !(work as u32), place: 7 });
+                sim.dispatch(id, token, Work { slot: work as u32, block: !(work as u16), place: 7 });
                 dispatched = true;
             }
             set.0 &= !filled.0;
@@ -246,7 +246,7 @@ impl Farm {
 
 impl Host for Farm {
     fn execute(&self, lane: LaneId, work: Work) {
-        assert_eq!((work.block, work.place), (!work.slot, 7), "the payload is torn");
+        assert_eq!((work.block, work.place), (!(work.slot as u16), 7), "the payload is torn");
         self.runs[work.slot as usize].fetch_add(1, Ordering::Relaxed);
         if let Some(order) = &self.order {
             order.lock().unwrap().push((lane.0, work.slot));

@@ -44,7 +44,7 @@ impl Children {
         let cold = state.cold();
         let record = Record::of(&self.rings, slot);
         let call = Call {
-            member: work.block,
+            member: work.block.into(),
             members: u32::from(cold.blocks),
             task: state.id().raw(),
             run: self.run.load(Ordering::Relaxed),
@@ -52,7 +52,7 @@ impl Children {
             callable: self.plan.catalog.digest_of(cold.callable),
             ..Call::default()
         };
-        let member = member(&record, work.block);
+        let member = member(&record, work.block.into());
         let woken =
             self.end(lane).post_with(token.0, &call, |room| self.wire.write(room, &record, member))?;
         if woken {
@@ -91,7 +91,7 @@ impl Children {
 
     /// Fails a dispatch that no child will see. Its lane has news.
     fn refuse(&self, lane: LaneId, handed: Handed, why: String) -> Handed {
-        self.fail(SlotRef::from_raw(handed.work.slot), handed.work.block, lane, Reason::Said(why));
+        self.fail(SlotRef::from_raw(handed.work.slot), handed.work.block.into(), lane, Reason::Said(why));
         if self.block().report(lane.0.into()) == Wake::Progress {
             // Said once: it would sleep on, whoever else reports.
             self.plan.bell.ring();
@@ -145,7 +145,7 @@ impl Children {
             self.conflicts.give_back(lane, handed.token);
         }
         match failure {
-            Some(reason) => self.fail(slot, handed.work.block, lane, reason),
+            Some(reason) => self.fail(slot, handed.work.block.into(), lane, reason),
             None if handed.stage == Stage::Posted => {
                 state.useful = true;
                 self.completed.fetch_add(1, Ordering::Relaxed);
@@ -161,7 +161,7 @@ impl Children {
             return Ok(());
         }
         let record = Record::of(&self.rings, slot);
-        let Some(member) = member(&record, work.block) else { return Ok(()) };
+        let Some(member) = member(&record, work.block.into()) else { return Ok(()) };
         self.conflicts.take(lane, token, self.rings.slot(slot).id(), &record, &member)
     }
 }
