@@ -22,6 +22,14 @@ impl LaneBits {
         self.words[word].fetch_or(bit, mutant::order("lane-insert", Ordering::Release));
     }
 
+    /// As [`insert`](LaneBits::insert), and so that what the caller looks at next with `SeqCst` it does not see as it was before.
+    pub(crate) fn insert_first(&self, lane: u16) {
+        let (word, bit) = Self::place(lane);
+        // ORDERING: SeqCst, "lane-bit", "work-made"; pairs with remove, take and take_all, and with the fence in
+        // Pool::look_again: before the load in Pool::wake_for_left.
+        self.words[word].fetch_or(bit, mutant::order("lane-insert-first", Ordering::SeqCst));
+    }
+
     /// Puts `lanes` in, as [`insert`](LaneBits::insert).
     pub(crate) fn insert_all(&self, lanes: LaneSet) {
         for (word, bits) in self.words.iter().zip([lanes.0 as u64, (lanes.0 >> 64) as u64]) {

@@ -140,6 +140,13 @@ impl Census {
         View(self.0.load(Ordering::Relaxed))
     }
 
+    /// The view behind what the calling thread has just put somewhere with `SeqCst`.
+    #[inline]
+    pub(crate) fn view_last(&self) -> View {
+        // ORDERING: SeqCst, "work-made"; pairs with the fence in Pool::look_again, behind LaneBits::insert_first.
+        View(self.0.load(Ordering::SeqCst))
+    }
+
     /// Applies `change` until it fits or says that there is nothing to do. Returns the new view.
     fn update(&self, mut change: impl FnMut(View) -> Option<View>) -> Option<View> {
         let mut seen = self.0.load(Ordering::Relaxed);

@@ -229,10 +229,11 @@ impl Cores {
         LaneSet(self.stands.iter().fold(0, |all, stand| all | stand.queue.peek()))
     }
 
-    /// Owner: the lane has finished something, which is left at `stand` for the next poll of its worker.
+    /// Owner: the lane has finished something, which is left at `stand` for the next poll of its worker. Before what the caller
+    /// looks at next with `SeqCst`.
     #[inline]
     pub(crate) fn leave(&self, stand: u16, lane: u16) {
-        self.stand(stand).left.insert(lane);
+        self.stand(stand).left.insert_first(lane);
     }
 
     /// Takes what was left of a domain at `stand`.

@@ -68,7 +68,7 @@ mod chosen {
         match (half, order) {
             ("/acquire", Ordering::AcqRel) => Ordering::Release,
             ("/release", Ordering::AcqRel) => Ordering::Acquire,
-            ("", Ordering::Acquire | Ordering::Release) => Ordering::Relaxed,
+            ("", Ordering::Acquire | Ordering::Release | Ordering::SeqCst) => Ordering::Relaxed,
             _ => order,
         }
     }

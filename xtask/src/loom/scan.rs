@@ -170,7 +170,7 @@ fn uses(path: &str, text: &str) -> Vec<Mutant> {
                     add(format!("{name}/acquire"), format!("{pair}: AcqRel becomes Release"));
                     add(format!("{name}/release"), format!("{pair}: AcqRel becomes Acquire"));
                 }
-                "Acquire" | "Release" => add(name, format!("{pair}: {strength} becomes Relaxed")),
+                "Acquire" | "Release" | "SeqCst" => add(name, format!("{pair}: {strength} becomes Relaxed")),
                 _ => add(name, String::new()),
             }
         }
@@ -292,6 +292,8 @@ fn f() {
     ));
     // ORDERING: Release, \"data\"; pairs with g.
     b.store(1, mutant::order(\"push\", Ordering::Release));
+    // ORDERING: SeqCst, \"turn\"; pairs with h.
+    c.fetch_or(1, mutant::order(\"raise\", Ordering::SeqCst));
     // MUTANT \"late\": the second look is
     // left out.
     if mutant::skips(\"late\") {}
@@ -304,7 +306,8 @@ fn f() {
             ("close/acquire", "gate: AcqRel becomes Release", 4),
             ("close/release", "gate: AcqRel becomes Acquire", 4),
             ("push", "data: Release becomes Relaxed", 9),
-            ("late", "the second look is left out.", 12),
+            ("raise", "turn: SeqCst becomes Relaxed", 11),
+            ("late", "the second look is left out.", 14),
         ];
         assert_eq!(found, wanted);
     }

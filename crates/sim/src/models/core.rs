@@ -191,7 +191,7 @@ fn news_come_with_what_they_tell() {
 
 /// The same of news that a worker has left, which another one takes, or makes news for all.
 ///
-/// Catches `lane-insert`, `lane-take`.
+/// Catches `lane-insert-first`, `lane-take`.
 #[test]
 fn what_was_left_comes_with_what_it_tells() {
     model(|| {

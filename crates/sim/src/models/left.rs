@@ -28,7 +28,7 @@ fn wait_for_what_follows(spec: ChipSpec, base: u16) {
 /// A worker leaves the news of the first task and takes up the second, which waits for what follows from them, while the
 /// other thread parks: that one polls for the news.
 ///
-/// Catches `no-look-at-news`, `left-not-told`.
+/// Catches `left-fence`, `no-look-at-news`, `left-not-told`.
 #[test]
 fn news_left_by_a_worker_whose_next_kernel_waits_are_polled_for() {
     model(|| wait_for_what_follows(spec(), 2));
@@ -36,7 +36,7 @@ fn news_left_by_a_worker_whose_next_kernel_waits_are_polled_for() {
 
 /// The same where the other thread begins in another domain.
 ///
-/// Catches `no-look-at-news`, `left-not-told`.
+/// Catches `left-fence`, `no-look-at-news`, `left-not-told`.
 #[test]
 fn news_left_in_a_domain_are_polled_for_by_a_worker_of_another_one() {
     model(|| wait_for_what_follows(spec_of(2, 2), 2));
@@ -44,7 +44,7 @@ fn news_left_in_a_domain_are_polled_for_by_a_worker_of_another_one() {
 
 /// The same where both threads have one stand.
 ///
-/// Catches `no-look-at-news`, `left-not-told`.
+/// Catches `left-fence`, `no-look-at-news`, `left-not-told`.
 #[test]
 fn news_left_at_a_stand_that_two_workers_share_are_polled_for() {
     model(|| wait_for_what_follows(spec(), 1));

@@ -11,6 +11,8 @@
 //! - If (2) comes before (b), the look (c) sees the work.
 //! - If (b) comes before (2), the read (3) sees what (a) wrote: that thread is not among those counted.
 //!
+//! Where making the work is one `SeqCst` read-modify-write, and (3) is `SeqCst`, these two are in order without the fence.
+//!
 //! So if (3) counts a thread, that thread looks again after the work was there. It looks when it parks, when it ends a
 //! search as the last one that searched, and when its kernel blocks. The one that looks nowhere is a thread that parks
 //! because more are active than may be: it does so in one step that leaves another one active, of which the same
@@ -136,6 +138,20 @@ impl Pool {
             fence(Ordering::SeqCst);
         }
         if self.census.view().plan() != Plan::Nothing {
+            self.wake_now();
+        }
+    }
+
+    /// As [`wake`](Pool::wake), for news that the calling thread has just [left](Cores::leave), and nothing else.
+    #[inline]
+    pub(crate) fn wake_for_left(&self) {
+        // ORDERING: SeqCst, "work-made"; pairs with the fence in look_again. What left the news, and this look at the census, are
+        // SeqCst and so in order. In a model they are no more than AcqRel, and have the fence that they stand for.
+        // MUTANT "left-fence": the look at the census may come before the news.
+        if cfg!(prewire_loom) && !mutant::skips("left-fence") {
+            fence(Ordering::SeqCst);
+        }
+        if self.census.view_last().plan() != Plan::Nothing {
             self.wake_now();
         }
     }

@@ -30,7 +30,7 @@ impl Worker<'_> {
         }
         self.backlog.leave();
         self.pool.cores.leave(self.stand, lane);
-        self.pool.wake();
+        self.pool.wake_for_left();
         true
     }
 
