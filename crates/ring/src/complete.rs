@@ -202,7 +202,7 @@ impl Rings {
         if failed && !late_poison {
             waiting.poison();
         }
-        let last = waiting.take_wait();
+        let last = waiting.take_wait(self.is_completed_alone());
         if failed && late_poison {
             waiting.poison();
         }

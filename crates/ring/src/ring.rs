@@ -145,6 +145,8 @@ pub struct Rings {
     failed: AtomicBool,
     /// How many tasks of this run failed or were poisoned. Raised by completers, cleared with `failed`.
     failures: AtomicU64,
+    /// One thread at a time completes tasks. Set before any is completed.
+    alone: AtomicBool,
     /// The run was ended: what is not running yet completes without running. Set by anyone, cleared by the
     /// orchestrator between runs.
     ended: AtomicBool,
@@ -190,6 +192,7 @@ impl Rings {
             failed: AtomicBool::new(false),
             failures: AtomicU64::new(0),
             ended: AtomicBool::new(false),
+            alone: AtomicBool::new(false),
         });
         let allocator = Allocator::new(Arc::clone(&rings), sizes);
         Ok((rings, allocator))
@@ -292,6 +295,18 @@ impl Rings {
             let first = oldest.map_or(0, TaskId::local);
             (0..live).map(move |i| self.slot_of(TaskId::new(ring as u32, first.wrapping_add(i))))
         })
+    }
+
+    /// From now on one thread at a time completes tasks, and what one has done happened before what the next one does: then
+    /// nobody else takes waits, and most are taken without a locked instruction. To be said before any task is completed, by
+    /// who sees to it that it is so: else tasks would wait for ever.
+    pub fn complete_alone(&self) {
+        self.alone.store(true, Ordering::Relaxed);
+    }
+
+    #[inline]
+    pub(crate) fn is_completed_alone(&self) -> bool {
+        self.alone.load(Ordering::Relaxed)
     }
 
     /// Whether a task of this run failed.

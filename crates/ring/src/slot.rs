@@ -122,8 +122,9 @@ pub struct Slot {
     pub(crate) heap_end: AtomicU64,
     /// The dep-list position after this task's edges. Written by the orchestrator, on every path.
     pub(crate) dep_mark: AtomicU32,
-    /// How many dep entries it has, just before the mark, and whether any of them [retains](Slot::RETAINS): of most tasks
-    /// none does, and who completes those does not look at their entries. Written by the orchestrator.
+    /// How many dep entries it has, just before the mark; whether any of them [retains](Slot::RETAINS): of most tasks
+    /// none does, and who completes those does not look at their entries; and whether it is [wired](Slot::WIRED). Written by the
+    /// orchestrator.
     pub(crate) dep_count: AtomicU32,
     /// Where its argument words start. Written by the orchestrator.
     pub(crate) args: AtomicU32,
@@ -141,6 +142,8 @@ const _: () = assert!(size_of::<Slot>() == 64 && align_of::<Slot>() == 64);
 impl Slot {
     /// In `dep_count`: an edge of the task may retain its producer. There are fewer than 2^29 edges.
     pub(crate) const RETAINS: u32 = 1 << 31;
+    /// In `dep_count`: the orchestrator takes no waits of the task any more. Not said of one that nobody else took waits of.
+    pub(crate) const WIRED: u32 = 1 << 30;
 
     const SOUND: u32 = 0;
     const FAILED: u32 = 1;
@@ -229,13 +232,22 @@ impl Slot {
     /// How many dep entries it has.
     #[inline]
     pub(crate) fn edges(&self) -> u32 {
-        self.dep_count.load(Ordering::Relaxed) & !Self::RETAINS
+        self.dep_count.load(Ordering::Relaxed) & !(Self::RETAINS | Self::WIRED)
     }
 
     /// Whether any edge of it may retain its producer.
     #[inline]
     pub(crate) fn retains(&self) -> bool {
         self.dep_count.load(Ordering::Relaxed) & Self::RETAINS != 0
+    }
+
+    /// Whether the orchestrator takes no waits of it any more.
+    #[inline]
+    fn is_wired(&self) -> bool {
+        // ORDERING: Acquire, "wired"; pairs with the store in `Allocator::wire`: the waits that the orchestrator took are taken.
+        let count = self.dep_count.load(mutant::order("wired-look", Ordering::Acquire));
+        // MUTANT "wired-early": it may still take some.
+        count & Self::WIRED != 0 || mutant::skips("wired-early")
     }
 
     /// How many sub-tasks have finished, for reports.
@@ -268,15 +280,18 @@ impl Slot {
         self.fanout.holds()
     }
 
-    /// Takes the wait of a producer that is complete; true if it was the last. The poison, if any, is stored.
+    /// Takes the wait of a producer that is complete; true if it was the last. The poison, if any, is stored. `alone`: no other
+    /// completer takes waits meanwhile.
     #[inline]
-    pub(crate) fn take_wait(&self) -> bool {
+    pub(crate) fn take_wait(&self, alone: bool) -> bool {
+        let alone = alone && self.is_wired();
         // ORDERING: Acquire, "pending"; pairs with the subtractions here and in `Allocator::wire`: whoever takes the last
         // wait sees what each producer wrote, and each poison.
-        if self.pending.load(mutant::order("pending-last", Ordering::Acquire)) == 1 {
-            // This wait is the only one left, so nobody else counts.
-            self.pending.store(0, Ordering::Relaxed);
-            return true;
+        let left = self.pending.load(mutant::order("pending-last", Ordering::Acquire)).wrapping_sub(1);
+        if alone || left == 0 {
+            // Nobody else counts: this wait is the only one left, or all takers but this one are done.
+            self.pending.store(left, Ordering::Relaxed);
+            return left == 0;
         }
         // ORDERING: AcqRel, "pending"; pairs with itself, with the load above and with the subtraction in
         // `Allocator::wire`.

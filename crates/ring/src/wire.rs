@@ -63,21 +63,30 @@ impl Allocator {
                 state.pending.store(guard(left), Ordering::Relaxed);
             }
         }
-        let ready = if !linked {
-            // Nobody else knows of it.
-            true
-        } else if over == 0 {
-            false
-        } else {
-            // ORDERING: AcqRel, "pending"; pairs with the count in `Slot::take_wait`: whoever takes the last wait sees
-            // what each producer wrote and its poison.
-            state.pending.fetch_sub(over, mutant::order("pending-wire", Ordering::AcqRel)) == over
-        };
+        // Nobody else knows of it, if it is on no list.
+        let ready = !linked || self.wire_linked(state, over);
         if late_retain {
             for (at, &(producer, kind)) in edges.iter().enumerate().filter(|(_, edge)| !edge.1.waits()) {
                 let entry = pool.entry(first.wrapping_add(at as u32));
                 self.wire_over(state, deps.at(entry), producer, kind);
             }
+        }
+        ready
+    }
+
+    /// Takes the waits of a task that were found to be `over` when others were on lists; true if these were the last ones. Its
+    /// waits are no longer this thread's then.
+    #[inline(always)]
+    fn wire_linked(&self, state: &Slot, over: u32) -> bool {
+        // ORDERING: AcqRel, "pending"; pairs with the count in `Slot::take_wait`: whoever takes the last wait sees
+        // what each producer wrote and its poison.
+        let ready = over > 0
+            && state.pending.fetch_sub(over, mutant::order("pending-wire", Ordering::AcqRel)) == over;
+        if !ready {
+            let count = state.dep_count.load(Ordering::Relaxed) | Slot::WIRED;
+            // ORDERING: Release, "wired"; pairs with the load in `Slot::is_wired`. It may have completed since: the slot is not given
+            // to another task before this thread goes on.
+            state.dep_count.store(count, mutant::order("wired-store", Ordering::Release));
         }
         ready
     }

@@ -300,7 +300,12 @@ impl NodeDomain {
             let state = shared.rings.slot(slot);
             while open(self) != 0 && state.blocks_left() > 0 {
                 let (block, _) = state.claim_blocks(1);
-                self.put(shared, desk, lowest(open(self)), Work { slot: slot.raw(), block: block as u16, place: 0 });
+                self.put(
+                    shared,
+                    desk,
+                    lowest(open(self)),
+                    Work { slot: slot.raw(), block: block as u16, place: 0 },
+                );
             }
             if state.blocks_left() > 0 {
                 self.started = Some(slot);

@@ -144,6 +144,10 @@ impl Emptied {
 impl<L: Lanes, P: Placement> Scheduler<L, P> {
     /// A scheduler of `domains`, each of which knows `lanes` lanes.
     pub(crate) fn of(shared: Shared<L, P>, domains: u16, lanes: u16) -> Self {
+        // Tasks are completed under the lock of a domain, and nowhere else.
+        if domains == 1 {
+            shared.rings.complete_alone();
+        }
         let seat = |index| {
             let domain = CombiningLock::new(Domain::new(index, lanes, &shared));
             Padded::new(Seat { domain, emptied: Emptied::new() })

@@ -239,7 +239,11 @@ impl Engine {
             error,
         })));
         state.fail();
-        self.record(|| What::Failed { task: state.id(), block: work.block.into(), core: lane.map(|lane| lane.0) });
+        self.record(|| What::Failed {
+            task: state.id(),
+            block: work.block.into(),
+            core: lane.map(|lane| lane.0),
+        });
     }
 }
 

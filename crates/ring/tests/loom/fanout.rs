@@ -69,6 +69,40 @@ fn a_consumer_of_two_is_ready_once_and_sees_both() {
     });
 }
 
+/// Where one thread alone completes tasks it takes waits without a locked instruction, but not before the orchestrator has
+/// taken its own: the consumer is ready once, and whoever makes it ready sees what both producers wrote.
+///
+/// Catches `wired-early`, `wired-store`, `wired-look`.
+#[test]
+fn a_completer_that_is_alone_takes_waits_behind_the_orchestrator() {
+    model(|| {
+        let mut graph = Graph::new();
+        graph.rings.complete_alone();
+        let producers = [graph.root(0), graph.root(0)];
+        let outputs = Outputs::new(2);
+        let closer = {
+            let (rings, outputs) = (Arc::clone(&graph.rings), outputs.clone());
+            thread::spawn(move || {
+                let mut ready = 0;
+                // The one that is wired last ends first: then it is over, and the other one may be on its list.
+                for i in [1, 0] {
+                    outputs.write(i);
+                    let _ = complete(&rings, producers[i].slot, |_| {
+                        ready += 1;
+                        assert!(outputs.seen(0) && outputs.seen(1), "ready before both had written");
+                    });
+                }
+                ready
+            })
+        };
+        let (_, ready) = graph.consumer(&producers.map(|producer| (producer.id, EdgeKind::WAIT)));
+        if ready {
+            assert!(outputs.seen(0) && outputs.seen(1), "ready before both had written");
+        }
+        assert_eq!(closer.join().unwrap() + u32::from(ready), 1, "ready-once");
+    });
+}
+
 /// Edges that do not wait keep the consumer back until they are there: whoever runs it at once gives back the holds
 /// that it has.
 ///
