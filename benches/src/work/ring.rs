@@ -79,12 +79,17 @@ fn fanout(fanout: usize) -> Case {
     })
 }
 
-/// Tasks that wait for the four before them: each takes four waits, and gives back four holds if it `retains`.
-fn fanin(retains: bool) -> Case {
+/// Tasks that wait for the four before them: each takes four waits, and gives back four holds if it `retains`. `alone`: it is
+/// said that one thread completes them all, as a chip of one domain does.
+fn fanin(retains: bool, alone: bool) -> Case {
     let (kind, what) = if retains { (EdgeKind::BOTH, "waits and holds") } else { (EdgeKind::WAIT, "waits") };
-    let name = format!("complete and release, 4 fan-ins, {what}");
+    let how = if alone { ", alone" } else { "" };
+    let name = format!("complete and release, 4 fan-ins, {what}{how}");
     Case::new(SUITE, name, BATCH.into(), move || {
         let mut graph = Graph::new();
+        if alone {
+            graph.rings.complete_alone();
+        }
         move |clock| {
             graph.placed.clear();
             for task in 0..BATCH as usize {
@@ -132,6 +137,7 @@ fn heap() -> Case {
 
 pub(super) fn cases() -> Vec<Case> {
     let mut cases: Vec<Case> = [0, 1, 4, 16].map(fanout).into_iter().collect();
-    cases.extend([fanin(false), fanin(true), ready_queue(), heap()]);
+    cases.extend([(false, false), (false, true), (true, false), (true, true)].map(|(r, a)| fanin(r, a)));
+    cases.extend([ready_queue(), heap()]);
     cases
 }

@@ -12,8 +12,11 @@
 use core::time::Duration;
 use prewire_sync::hint;
 
-/// With fewer tasks that are not retired it is close behind, and it falls back by so many.
-const FAR: u32 = 64;
+/// With fewer tasks that are not retired it is close behind: some of them are over, and some are what it is at.
+const FAR: u32 = 256;
+
+/// It falls back by so many.
+const BY: u32 = 64;
 
 /// It sees to its distance after so many polls. A model is to come there at each.
 const SELDOM: u32 = if cfg!(prewire_loom) { 1 } else { 16 };
@@ -63,9 +66,9 @@ pub(crate) fn fall_back(steps: impl Fn() -> u64, now: impl Fn() -> Duration) {
     loop {
         hint::between_looks();
         let (at, time) = (steps(), now());
-        let of = |from: u64| u32::try_from(at.wrapping_sub(from)).unwrap_or(FAR).min(FAR);
+        let of = |from: u64| u32::try_from(at.wrapping_sub(from)).unwrap_or(BY).min(BY);
         let is_slow = time.saturating_sub(since) > PACE * of(seen);
-        if is_slow || of(first) >= FAR || time.saturating_sub(begin) > LONGEST {
+        if is_slow || of(first) >= BY || time.saturating_sub(begin) > LONGEST {
             return;
         }
         (seen, since) = (at, time);
@@ -130,8 +133,8 @@ mod tests {
     #[test]
     fn it_is_close_while_few_tasks_are_alive_and_more_come() {
         let mut distance = Distance::default();
-        assert!(distance.is_close(|| Some(0), 16) && distance.is_close(|| Some(63), 32));
-        assert!(!distance.is_close(|| Some(64), 48) && !distance.is_close(|| None, 64));
+        assert!(distance.is_close(|| Some(0), 16) && distance.is_close(|| Some(255), 32));
+        assert!(!distance.is_close(|| Some(256), 48) && !distance.is_close(|| None, 64));
         assert!(!distance.is_close(|| Some(0), 79), "fewer steps than polls");
         assert!(!distance.is_close(|| Some(0), 79) && distance.is_close(|| Some(0), 95));
     }
