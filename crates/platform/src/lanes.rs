@@ -163,9 +163,9 @@ pub trait Host: Send + Sync {
         self.poll(domain);
     }
 
-    /// How many tasks were submitted and are not retired, which is late by some, if it is known: a runner that is close behind who
+    /// How many tasks were submitted and are not known to be complete, if that is counted: a runner that is close behind who
     /// submits them may let that get ahead.
-    fn live(&self) -> Option<u32> {
+    fn unfinished(&self) -> Option<u32> {
         None
     }
 

@@ -349,6 +349,7 @@ impl Allocator {
     /// Makes the task just committed complete from birth, without a producer or a run.
     pub fn complete_unwired(&self, placed: &Placed) {
         let _ = self.rings.slot(placed.slot).fanout.close(false);
+        self.rings.note_completed(1);
     }
 
     /// Sets the oldest task of `ring` that an open scope holds.

@@ -154,6 +154,7 @@ impl Rings {
     /// Whoever completes tasks does so afterwards, or sees to it that somebody does.
     #[inline]
     pub fn retire(&self, routed: &Routed) {
+        self.note_completed(routed.completed);
         let mut rings = routed.rings;
         let upto = (rings & rings.wrapping_sub(1) == 0).then_some(routed.upto);
         while rings != 0 {

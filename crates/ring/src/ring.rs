@@ -145,6 +145,9 @@ pub struct Rings {
     failed: AtomicBool,
     /// How many tasks of this run failed or were poisoned. Raised by completers, cleared with `failed`.
     failures: AtomicU64,
+    /// How many tasks have completed, modulo 2^32, since these rings were made. Raised by completers, some tasks late, and by the
+    /// orchestrator for those that are complete from birth.
+    completed: Padded<AtomicU32>,
     /// One thread at a time completes tasks. Set before any is completed.
     alone: AtomicBool,
     /// The run was ended: what is not running yet completes without running. Set by anyone, cleared by the
@@ -192,6 +195,7 @@ impl Rings {
             failed: AtomicBool::new(false),
             failures: AtomicU64::new(0),
             ended: AtomicBool::new(false),
+            completed: Padded::new(AtomicU32::new(0)),
             alone: AtomicBool::new(false),
         });
         let allocator = Allocator::new(Arc::clone(&rings), sizes);
@@ -253,6 +257,21 @@ impl Rings {
     #[inline]
     pub fn watermark(&self, ring: usize) -> u32 {
         self.rings[ring].watermark()
+    }
+
+    /// How many tasks were submitted and have not completed: as far as their completers have said so, which they do when they
+    /// [retire](Rings::retire) what they have completed. Tasks that were submitted while this was counted may count or not.
+    #[must_use]
+    pub fn unfinished(&self) -> u32 {
+        // Before the heads: what has completed by now was submitted by then. Not said to be seen so: a guess is enough.
+        let completed = self.completed.load(Ordering::Relaxed);
+        let heads = self.rings.iter().map(|ring| ring.head.load(Ordering::Relaxed));
+        let unfinished = heads.fold(0, u32::wrapping_add).wrapping_sub(completed);
+        if unfinished > u32::MAX / 2 { 0 } else { unfinished }
+    }
+
+    pub(crate) fn note_completed(&self, tasks: u32) {
+        self.completed.fetch_add(tasks, Ordering::Relaxed);
     }
 
     /// The most tasks of any ring that are alive at a time, of the ring with the fewest.

@@ -186,3 +186,18 @@ fn a_size_that_no_multiple_of_the_alignment_reaches_is_hopeless_and_no_overflow(
     assert!(allocator.try_reserve(0, &Need { heap: size, ..Need::default() }).is_ok());
     assert_eq!(place(&mut allocator, 0).id, TaskId::new(0, 3));
 }
+
+/// What has completed is not unfinished, whether a scope still holds it or not; what is complete from birth never was.
+#[test]
+fn what_has_completed_is_not_unfinished() {
+    let (rings, mut allocator) = after(3);
+    assert_eq!(rings.unfinished(), 0);
+    allocator.set_floor(0, Some(3));
+    let held = place(&mut allocator, 0);
+    let born = place(&mut allocator, 0);
+    assert_eq!(rings.unfinished(), 2);
+    allocator.complete_unwired(&born);
+    assert_eq!(rings.unfinished(), 1);
+    complete(&rings, &held);
+    assert_eq!((rings.unfinished(), rings.usage(0).live), (0, 2), "alive, as the scope holds them");
+}

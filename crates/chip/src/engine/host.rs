@@ -48,9 +48,9 @@ impl Host for Engine {
         self.went_on(self.scheduler.poll_news(domain, self));
     }
 
-    fn live(&self) -> Option<u32> {
+    fn unfinished(&self) -> Option<u32> {
         let is_wide = self.rings.narrowest() >= WIDE;
-        is_wide.then(|| (0..RING_COUNT).map(|ring| self.rings.usage(ring).live).sum())
+        is_wide.then(|| self.rings.unfinished())
     }
 
     fn has_ready(&self, domain: u16) -> bool {

@@ -111,7 +111,7 @@ impl Host for Tasks {
     }
 
     /// So few that who polls falls back behind a guest.
-    fn live(&self) -> Option<u32> {
+    fn unfinished(&self) -> Option<u32> {
         Some(0)
     }
 

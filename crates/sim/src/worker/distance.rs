@@ -3,7 +3,7 @@
 //! A worker that is close behind takes each task as soon as it is there. Its producers are over by then, but only just: all that
 //! the orchestration reads and writes of them, and of the queues, is in the caches of another processor. So the two are slower
 //! together than either of them alone, and stay so, as neither gets away from the other. With some tasks between them neither
-//! waits for the other's lines. So now and then a worker sees whether few tasks are alive, and, if they are, lets the orchestration
+//! waits for the other's lines. So now and then a worker sees whether few tasks are unfinished, and, if they are, lets the orchestration
 //! get ahead, as long as that goes on at such a pace that it was held up by lines, and not by what it has to do.
 //!
 //! Invariant: who falls back has looked at everything and has left nothing; what it was given is in its queue, and there is nobody who
@@ -12,7 +12,7 @@
 use core::time::Duration;
 use prewire_sync::hint;
 
-/// With fewer tasks that are not retired it is close behind: some of them are over, and some are what it is at.
+/// With fewer tasks that have not completed, as far as that was counted, it is close behind.
 const FAR: u32 = 256;
 
 /// It falls back by so many.
@@ -51,11 +51,11 @@ impl Distance {
         due
     }
 
-    /// Whether the worker is close behind, now that it is time to see: with so many `live` tasks, after so many `steps` in all. Where
-    /// nobody knows how many tasks there are it is not.
-    pub(crate) fn is_close(&mut self, live: impl Fn() -> Option<u32>, steps: u64) -> bool {
+    /// Whether the worker is close behind, now that it is time to see: with so many `unfinished` tasks, after so many `steps` in
+    /// all. Where nobody knows how many tasks there are it is not.
+    pub(crate) fn is_close(&mut self, unfinished: impl Fn() -> Option<u32>, steps: u64) -> bool {
         let gone = steps.wrapping_sub(core::mem::replace(&mut self.steps, steps));
-        gone >= STEPS && live().is_some_and(|live| live < FAR)
+        gone >= STEPS && unfinished().is_some_and(|tasks| tasks < FAR)
     }
 }
 
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_close_while_few_tasks_are_alive_and_more_come() {
+    fn it_is_close_while_few_tasks_are_unfinished_and_more_come() {
         let mut distance = Distance::default();
         assert!(distance.is_close(|| Some(0), 16) && distance.is_close(|| Some(255), 32));
         assert!(!distance.is_close(|| Some(256), 48) && !distance.is_close(|| None, 64));

@@ -233,7 +233,7 @@ impl<'a> Worker<'a> {
             let view = pool.census.view();
             view.has_guest() && !view.has_place()
         };
-        self.distance.is_due() && is_alone() && self.distance.is_close(|| host.live(), pool.steps())
+        self.distance.is_due() && is_alone() && self.distance.is_close(|| host.unfinished(), pool.steps())
     }
 
     fn fall_back(&mut self) {
