@@ -224,14 +224,14 @@ impl Machine {
         let task = state.cold().callable as usize;
         assert_eq!(record.scalar(0), Some(task as u64), "the arguments of task {task} are another one's");
         let of = &self.program.tasks[task];
-        let sub = of.subtask_at(work.block, work.place);
+        let sub = of.subtask_at(work.block.into(), work.place.into());
         let first = {
             let addrs = self.addresses(slot);
             let mut ledger = self.ledger.lock().unwrap();
             ledger.begin(&self.program, task, sub, &addrs);
             ledger.is_first(&self.program, task)
         };
-        let together = of.meets(work.block);
+        let together = of.meets(work.block.into());
         if together.len() > 1 {
             self.meeting.notify_all();
             let all = || self.ledger.lock().unwrap().have_begun(task, &together).then_some(());
