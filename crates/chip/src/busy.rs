@@ -10,7 +10,7 @@ use prewire_platform::{LaneId, Work};
 use prewire_sync::Padded;
 use prewire_sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-/// In the word of a sub-task: that there is one.
+/// In the word of a sub-task: that there is one. The highest bit of its place, which is 2 at most.
 const RUNS: u64 = 1 << 31;
 
 /// One core.

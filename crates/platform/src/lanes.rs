@@ -27,6 +27,8 @@ pub struct Work {
     pub place: u16,
 }
 
+const _: () = assert!(size_of::<Work>() == 8);
+
 impl Work {
     /// The word: the slot in its upper half, then the place, then the block.
     #[must_use]

@@ -349,7 +349,7 @@ impl Allocator {
     /// Makes the task just committed complete from birth, without a producer or a run.
     pub fn complete_unwired(&self, placed: &Placed) {
         let _ = self.rings.slot(placed.slot).fanout.close(false);
-        self.rings.note_completed(1);
+        self.rings.note_born_complete();
     }
 
     /// Sets the oldest task of `ring` that an open scope holds.

@@ -151,7 +151,8 @@ impl Rings {
     }
 
     /// Moves the watermarks over what completions have consumed: those of this thread, or of one that has handed them on to it.
-    /// Whoever completes tasks does so afterwards, or sees to it that somebody does.
+    /// Whoever completes tasks does so afterwards, or sees to it that somebody does; once for each completion, as they are counted
+    /// here.
     #[inline]
     pub fn retire(&self, routed: &Routed) {
         self.note_completed(routed.completed);

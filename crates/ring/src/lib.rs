@@ -8,13 +8,14 @@
 //!
 //! 1. The **orchestrator** is one thread. It alone allocates ([`Allocator`]), fills and wires slots, and moves the
 //!    scope floor of a ring. A slot is reset by it on reuse, by nobody else.
-//! 2. **Completers** are any threads. A completer gives back the holds that a task has on others, closes its fanout
+//! 2. **Completers** are any threads; or one at a time, where that was said ([`Rings::complete_alone`]). A completer gives back the holds that a task has on others, closes its fanout
 //!    list with one addition, and takes one wait from each consumer on it ([`Rings::complete`]).
 //! 3. A producer's fanout list is a stack that only the orchestrator pushes to and that is closed once. A push onto
 //!    a closed list fails, which tells the orchestrator that this wait is over: no wake-up is lost, none is doubled.
 //! 4. `pending` counts the waits of a task, and its edges that are still to be wired: the last of them keeps it back until
 //!    all is wired. It reaches zero once; whoever brings it there routes the task. Ready-once is the
-//!    counter's doing, not a flag's.
+//!    counter's doing, not a flag's. It is counted down by subtractions; and by a load and a store, where one thread at a time
+//!    completes, once the slot says that the orchestrator, which takes waits while it wires, takes none any more.
 //! 5. Whether a task is complete, its list, and how many consumers retain its output are one word. A slot may be
 //!    reclaimed once it is closed and nobody retains it. An open scope holds by position: nothing at or above the ring's
 //!    *scope floor* is reclaimed, so that closing a scope is one store however many tasks it has.

@@ -145,10 +145,11 @@ pub struct Rings {
     failed: AtomicBool,
     /// How many tasks of this run failed or were poisoned. Raised by completers, cleared with `failed`.
     failures: AtomicU64,
-    /// How many tasks have completed, modulo 2^32, since these rings were made. Raised by completers, some tasks late, and by the
-    /// orchestrator for those that are complete from birth.
+    /// How many tasks have completed, modulo 2^32, since these rings were made. Raised by completers, some tasks late.
     completed: Padded<AtomicU32>,
-    /// One thread at a time completes tasks. Set before any is completed.
+    /// As many were complete from birth. Written by the orchestrator.
+    born_complete: AtomicU32,
+    /// One thread at a time completes tasks. Written by who sees to that, before any is completed, and not again.
     alone: AtomicBool,
     /// The run was ended: what is not running yet completes without running. Set by anyone, cleared by the
     /// orchestrator between runs.
@@ -196,6 +197,7 @@ impl Rings {
             failures: AtomicU64::new(0),
             ended: AtomicBool::new(false),
             completed: Padded::new(AtomicU32::new(0)),
+            born_complete: AtomicU32::new(0),
             alone: AtomicBool::new(false),
         });
         let allocator = Allocator::new(Arc::clone(&rings), sizes);
@@ -265,13 +267,21 @@ impl Rings {
     pub fn unfinished(&self) -> u32 {
         // Before the heads: what has completed by now was submitted by then. Not said to be seen so: a guess is enough.
         let completed = self.completed.load(Ordering::Relaxed);
+        let completed = completed.wrapping_add(self.born_complete.load(Ordering::Relaxed));
         let heads = self.rings.iter().map(|ring| ring.head.load(Ordering::Relaxed));
         let unfinished = heads.fold(0, u32::wrapping_add).wrapping_sub(completed);
         if unfinished > u32::MAX / 2 { 0 } else { unfinished }
     }
 
+    /// Counts what a completer has completed.
     pub(crate) fn note_completed(&self, tasks: u32) {
         self.completed.fetch_add(tasks, Ordering::Relaxed);
+    }
+
+    /// Counts a task that is complete from birth. The orchestrator's.
+    pub(crate) fn note_born_complete(&self) {
+        let born = self.born_complete.load(Ordering::Relaxed);
+        self.born_complete.store(born.wrapping_add(1), Ordering::Relaxed);
     }
 
     /// The most tasks of any ring that are alive at a time, of the ring with the fewest.
@@ -318,8 +328,9 @@ impl Rings {
 
     /// From now on one thread at a time completes tasks, and what one has done happened before what the next one does: then
     /// nobody else takes waits, and most are taken without a locked instruction. To be said before any task is completed, by
-    /// who sees to it that it is so: else tasks would wait for ever.
+    /// who sees to it that it is so: else tasks would wait for ever. It is not taken back.
     pub fn complete_alone(&self) {
+        debug_assert_eq!(self.completed.load(Ordering::Relaxed), 0, "said before any task is completed");
         self.alone.store(true, Ordering::Relaxed);
     }
 

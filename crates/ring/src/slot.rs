@@ -142,7 +142,8 @@ const _: () = assert!(size_of::<Slot>() == 64 && align_of::<Slot>() == 64);
 impl Slot {
     /// In `dep_count`: an edge of the task may retain its producer. There are fewer than 2^29 edges.
     pub(crate) const RETAINS: u32 = 1 << 31;
-    /// In `dep_count`: the orchestrator takes no waits of the task any more. Not said of one that nobody else took waits of.
+    /// In `dep_count`: the orchestrator takes no waits of the task any more. Said only where one thread completes, and of what is
+    /// on several lists.
     pub(crate) const WIRED: u32 = 1 << 30;
 
     const SOUND: u32 = 0;
@@ -244,7 +245,7 @@ impl Slot {
     /// Whether the orchestrator takes no waits of it any more.
     #[inline]
     fn is_wired(&self) -> bool {
-        // ORDERING: Acquire, "wired"; pairs with the store in `Allocator::wire`: the waits that the orchestrator took are taken.
+        // ORDERING: Acquire, "wired"; pairs with the store in `Allocator::wire_linked`: the waits that the orchestrator took are taken.
         let count = self.dep_count.load(mutant::order("wired-look", Ordering::Acquire));
         // MUTANT "wired-early": it may still take some.
         count & Self::WIRED != 0 || mutant::skips("wired-early")
@@ -285,8 +286,9 @@ impl Slot {
     #[inline]
     pub(crate) fn take_wait(&self, alone: bool) -> bool {
         let alone = alone && self.is_wired();
-        // ORDERING: Acquire, "pending"; pairs with the subtractions here and in `Allocator::wire`: whoever takes the last
-        // wait sees what each producer wrote, and each poison.
+        // ORDERING: Acquire, "pending"; pairs with the subtractions here and in `Allocator::wire_linked`: whoever takes the last
+        // wait sees what each producer wrote, and each poison. What one that was alone has stored, the next one sees by what
+        // makes it alone: the lock of its domain.
         let left = self.pending.load(mutant::order("pending-last", Ordering::Acquire)).wrapping_sub(1);
         if alone || left == 0 {
             // Nobody else counts: this wait is the only one left, or all takers but this one are done.
@@ -294,7 +296,7 @@ impl Slot {
             return left == 0;
         }
         // ORDERING: AcqRel, "pending"; pairs with itself, with the load above and with the subtraction in
-        // `Allocator::wire`.
+        // `Allocator::wire_linked`.
         self.pending.fetch_sub(1, mutant::order("pending-complete", Ordering::AcqRel)) == 1
     }
 

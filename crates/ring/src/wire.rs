@@ -36,7 +36,7 @@ impl Allocator {
         // The pushes publish this.
         state.pending.store(guard(left), Ordering::Relaxed);
         // Edges on lists; and those that were found not to get there when others were.
-        let (mut linked, mut over) = (false, 0);
+        let (mut linked, mut over) = (0, 0);
         let mut position = first;
         for &(producer, kind) in edges {
             let (entry, slot) = (pool.entry(position), self.slot_of(producer));
@@ -49,14 +49,14 @@ impl Allocator {
             if kind.waits() && (waited.id() == producer || mutant::skips("producer-by-place")) {
                 dep.set(slot, kind);
                 if waited.fanout.push(entry, dep, consumer, kind) == Pushed::Linked {
-                    linked = true;
+                    linked += 1;
                     continue;
                 }
             }
             if kind.waits() || !late_retain {
                 self.wire_over(state, dep, producer, kind);
             }
-            if linked {
+            if linked > 0 {
                 over += 1;
             } else {
                 left -= 1;
@@ -64,7 +64,7 @@ impl Allocator {
             }
         }
         // Nobody else knows of it, if it is on no list.
-        let ready = !linked || self.wire_linked(state, over);
+        let ready = linked == 0 || self.wire_linked(state, linked, over);
         if late_retain {
             for (at, &(producer, kind)) in edges.iter().enumerate().filter(|(_, edge)| !edge.1.waits()) {
                 let entry = pool.entry(first.wrapping_add(at as u32));
@@ -74,15 +74,16 @@ impl Allocator {
         ready
     }
 
-    /// Takes the waits of a task that were found to be `over` when others were on lists; true if these were the last ones. Its
-    /// waits are no longer this thread's then.
+    /// Takes the waits of a task that were found to be `over` when others were on lists, on which it is `linked` times; true if
+    /// these were the last ones. This thread takes none after that, and says so to a completer that is alone; but not for one
+    /// link, as whoever takes the last wait knows without it.
     #[inline(always)]
-    fn wire_linked(&self, state: &Slot, over: u32) -> bool {
+    fn wire_linked(&self, state: &Slot, linked: u32, over: u32) -> bool {
         // ORDERING: AcqRel, "pending"; pairs with the count in `Slot::take_wait`: whoever takes the last wait sees
         // what each producer wrote and its poison.
         let ready = over > 0
             && state.pending.fetch_sub(over, mutant::order("pending-wire", Ordering::AcqRel)) == over;
-        if !ready {
+        if !ready && linked > 1 && self.rings.is_completed_alone() {
             let count = state.dep_count.load(Ordering::Relaxed) | Slot::WIRED;
             // ORDERING: Release, "wired"; pairs with the load in `Slot::is_wired`. It may have completed since: the slot is not given
             // to another task before this thread goes on.

@@ -122,7 +122,8 @@ pub struct NodePlacement {
 }
 
 impl<L: Lanes> Scheduler<L, NodePlacement> {
-    /// A scheduler of a node that drives `lanes`, nothing on any of them. Its only domain is 0.
+    /// A scheduler of a node that drives `lanes`, nothing on any of them. Its only domain is 0. Nobody else may complete tasks of
+    /// these rings: others would wait for ever.
     ///
     /// # Errors
     ///

@@ -144,7 +144,7 @@ impl Emptied {
 impl<L: Lanes, P: Placement> Scheduler<L, P> {
     /// A scheduler of `domains`, each of which knows `lanes` lanes.
     pub(crate) fn of(shared: Shared<L, P>, domains: u16, lanes: u16) -> Self {
-        // Tasks are completed under the lock of a domain, and nowhere else.
+        // Tasks are completed under the lock of a domain, and nowhere else: who makes the scheduler answers for that.
         if domains == 1 {
             shared.rings.complete_alone();
         }

@@ -43,7 +43,7 @@ impl LaneBits {
     /// Takes `lane` out; false if it was not in.
     pub(crate) fn remove(&self, lane: u16) -> bool {
         let (word, bit) = Self::place(lane);
-        // ORDERING: Acquire, "lane-bit"; pairs with insert and insert_all.
+        // ORDERING: Acquire, "lane-bit"; pairs with insert, insert_first and insert_all.
         self.words[word].fetch_and(!bit, mutant::order("lane-remove", Ordering::Acquire)) & bit != 0
     }
 
@@ -53,7 +53,7 @@ impl LaneBits {
             if word.load(Ordering::Relaxed) == 0 {
                 return 0;
             }
-            // ORDERING: Acquire, "lane-bit"; pairs with insert and insert_all.
+            // ORDERING: Acquire, "lane-bit"; pairs with insert, insert_first and insert_all.
             word.swap(0, mutant::order("lane-take-all", Ordering::Acquire))
         };
         LaneSet(u128::from(take(&self.words[0])) | u128::from(take(&self.words[1])) << 64)
@@ -65,7 +65,7 @@ impl LaneBits {
             if word.load(Ordering::Relaxed) & bits == 0 {
                 return 0;
             }
-            // ORDERING: Acquire, "lane-bit"; pairs with insert and insert_all.
+            // ORDERING: Acquire, "lane-bit"; pairs with insert, insert_first and insert_all.
             word.fetch_and(!bits, mutant::order("lane-take", Ordering::Acquire)) & bits
         };
         let (low, high) = (lanes.0 as u64, (lanes.0 >> 64) as u64);

@@ -1,7 +1,8 @@
 //! How many pool threads do what, in one word, so that a decision about waking is taken on one consistent view.
 //!
 //! Every change is a read-modify-write of the one word, and all are `Relaxed`: where a decision also rests on other
-//! words (queues of work, the orders to the watchman), fences at both ends put them in order: see `pool`.
+//! words (queues of work, the orders to the watchman), fences at both ends put them in order, or at one end two `SeqCst` accesses:
+//! see `pool`.
 
 use prewire_sync::atomic::{AtomicU64, Ordering};
 use prewire_sync::mutant;

@@ -18,9 +18,8 @@ use crate::error::KernelError;
 use crate::inside::Inside;
 use crate::kernel::Body;
 
-/// In rings that hold as many tasks, or more, who submits is not held up by the slots all the time: four times as many as the
-/// simulator keeps between its workers and the orchestration.
-const WIDE: u32 = 1023;
+/// In rings that hold as many tasks, or more, who submits is not held up by the slots all the time.
+const WIDE: u32 = 255;
 
 impl Host for Engine {
     fn execute(&self, lane: LaneId, work: Work) {

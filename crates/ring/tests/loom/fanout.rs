@@ -70,7 +70,7 @@ fn a_consumer_of_two_is_ready_once_and_sees_both() {
 }
 
 /// Where one thread alone completes tasks it takes waits without a locked instruction, but not before the orchestrator has
-/// taken its own: the consumer is ready once, and whoever makes it ready sees what both producers wrote.
+/// taken its own: the consumer is ready once, and whoever makes it ready sees what all producers wrote.
 ///
 /// Catches `wired-early`, `wired-store`, `wired-look`.
 #[test]
@@ -78,18 +78,18 @@ fn a_completer_that_is_alone_takes_waits_behind_the_orchestrator() {
     model(|| {
         let mut graph = Graph::new();
         graph.rings.complete_alone();
-        let producers = [graph.root(0), graph.root(0)];
-        let outputs = Outputs::new(2);
+        let producers = [graph.root(1), graph.root(1), graph.root(1)];
+        let outputs = Outputs::new(3);
         let closer = {
             let (rings, outputs) = (Arc::clone(&graph.rings), outputs.clone());
             thread::spawn(move || {
                 let mut ready = 0;
-                // The one that is wired last ends first: then it is over, and the other one may be on its list.
-                for i in [1, 0] {
+                // The one in the middle ends first: then it is over when it is wired, and the others may be on lists.
+                for i in [1, 0, 2] {
                     outputs.write(i);
                     let _ = complete(&rings, producers[i].slot, |_| {
                         ready += 1;
-                        assert!(outputs.seen(0) && outputs.seen(1), "ready before both had written");
+                        assert!((0..3).all(|i| outputs.seen(i)), "ready before all had written");
                     });
                 }
                 ready
@@ -97,7 +97,7 @@ fn a_completer_that_is_alone_takes_waits_behind_the_orchestrator() {
         };
         let (_, ready) = graph.consumer(&producers.map(|producer| (producer.id, EdgeKind::WAIT)));
         if ready {
-            assert!(outputs.seen(0) && outputs.seen(1), "ready before both had written");
+            assert!((0..3).all(|i| outputs.seen(i)), "ready before all had written");
         }
         assert_eq!(closer.join().unwrap() + u32::from(ready), 1, "ready-once");
     });

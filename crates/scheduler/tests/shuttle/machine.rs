@@ -15,15 +15,13 @@ use crate::cores::Cores;
 use crate::ledger::Ledger;
 use crate::program::{Fate, Program};
 
-/// The scheduler domains.
-const DOMAINS: u16 = 3;
-
-/// A chip of `clusters`, whose registers nobody reads.
+/// A chip of `clusters`, whose registers nobody reads: of one scheduler domain, which completes all tasks alone, if their number
+/// is even, else of three.
 pub(crate) fn spec(clusters: u16) -> ChipSpec {
     ChipSpec {
         name: "drawn",
         clusters,
-        domains: DOMAINS,
+        domains: if clusters.is_multiple_of(2) { 1 } else { 3 },
         limits: Limits { task_tensors: 8, task_scalars: 4, blocks: 64 },
         registers: Registers { block_bytes: 64, dispatch: 0, condition: 4, fast_path: None },
         tokens: Tokens {
@@ -102,7 +100,7 @@ impl Machine {
         };
         let machine = Arc::clone(self);
         let lookout = thread::spawn(move || machine.run_lookout());
-        (0..DOMAINS).map(domain).chain((0..spec.cores()).map(core)).chain([lookout]).collect()
+        self.domains().map(domain).chain((0..spec.cores()).map(core)).chain([lookout]).collect()
     }
 
     /// Ends them.
@@ -114,12 +112,17 @@ impl Machine {
         threads.into_iter().for_each(|thread| thread.join().unwrap());
     }
 
+    fn domains(&self) -> core::ops::Range<u16> {
+        0..spec(self.program.clusters).domains
+    }
+
     fn stopping(&self) -> bool {
         self.stop.load(Ordering::Relaxed)
     }
 
-    /// What all polls did, once the threads have ended.
+    /// What all polls did, once the threads have ended. Claims that they have counted all that they completed.
     pub(crate) fn done(&self) -> Progress {
+        assert_eq!(self.rings.unfinished(), 0, "a task that is over does not count as complete");
         *self.done.lock().unwrap()
     }
 
@@ -140,7 +143,7 @@ impl Machine {
     pub(crate) fn end_run(&self) {
         self.ledger.lock().unwrap().end();
         self.rings.end();
-        (0..DOMAINS).for_each(|domain| {
+        self.domains().for_each(|domain| {
             self.poll(domain);
         });
     }
@@ -190,9 +193,9 @@ impl Machine {
                 self.lookout.wait(key, None);
                 continue;
             }
-            domain = (domain + 1) % DOMAINS;
+            domain = (domain + 1) % self.domains().end;
             self.poll(domain);
-            if (0..DOMAINS).any(|domain| self.scheduler.has_ready(domain)) {
+            if self.domains().any(|domain| self.scheduler.has_ready(domain)) {
                 self.published.notify_all();
             }
         }
@@ -207,7 +210,7 @@ impl Machine {
                 self.cores.finish(lane, token);
                 self.poll(self.cores.domain(lane));
                 // What that made ready may be for a domain that had no lane for it just before.
-                if (0..DOMAINS).any(|domain| self.scheduler.has_ready(domain)) {
+                if self.domains().any(|domain| self.scheduler.has_ready(domain)) {
                     self.published.notify_all();
                 }
                 if !self.cores.release(lane) {

@@ -160,7 +160,8 @@ impl Pool {
     /// for work once more is answered after this.
     #[inline]
     pub(crate) fn look_again(&self) {
-        // ORDERING: SeqCst, "work-made"; pairs with the fence in wake. Puts the census before the look for work.
+        // ORDERING: SeqCst, "work-made"; pairs with the fence in wake, and with the insert and the look of wake_for_left. Puts the
+        // census before the look for work.
         // MUTANT "look-again-fence": the look for work may come before the census.
         if !mutant::skips("look-again-fence") {
             fence(Ordering::SeqCst);
