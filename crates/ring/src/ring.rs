@@ -263,6 +263,19 @@ impl Rings {
 
     /// How many tasks were submitted and have not completed: as far as their completers have said so, which they do when they
     /// [retire](Rings::retire) what they have completed. Tasks that were submitted while this was counted may count or not.
+    ///
+    /// ```
+    /// use prewire_ring::{Cold, Need, RingSizes, Rings};
+    ///
+    /// let (rings, mut allocator) = Rings::new(&RingSizes::default().with_window(4)).unwrap();
+    /// rings.complete_alone();
+    /// let placed = allocator.commit(0, &Need::default(), Cold::default());
+    /// rings.publish_unwired(placed.slot);
+    /// assert_eq!(rings.unfinished(), 1);
+    /// let routed = rings.complete(&mut vec![placed.slot], &mut |_ready| {});
+    /// rings.retire(&routed);
+    /// assert_eq!(rings.unfinished(), 0);
+    /// ```
     #[must_use]
     pub fn unfinished(&self) -> u32 {
         // Before the heads: what has completed by now was submitted by then. Not said to be seen so: a guess is enough.
