@@ -137,7 +137,7 @@ fn heap() -> Case {
 
 pub(super) fn cases() -> Vec<Case> {
     let mut cases: Vec<Case> = [0, 1, 4, 16].map(fanout).into_iter().collect();
-    cases.extend([(false, false), (false, true), (true, false), (true, true)].map(|(r, a)| fanin(r, a)));
+    cases.extend([fanin(false, false), fanin(false, true), fanin(true, false), fanin(true, true)]);
     cases.extend([ready_queue(), heap()]);
     cases
 }

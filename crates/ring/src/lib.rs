@@ -8,8 +8,9 @@
 //!
 //! 1. The **orchestrator** is one thread. It alone allocates ([`Allocator`]), fills and wires slots, and moves the
 //!    scope floor of a ring. A slot is reset by it on reuse, by nobody else.
-//! 2. **Completers** are any threads; or one at a time, where that was said ([`Rings::complete_alone`]). A completer gives back the holds that a task has on others, closes its fanout
-//!    list with one addition, and takes one wait from each consumer on it ([`Rings::complete`]).
+//! 2. **Completers** are any threads; or one at a time, where that was said ([`Rings::complete_alone`]). A completer gives
+//!    back the holds that a task has on others, closes its fanout list with one addition, and takes one wait from each
+//!    consumer on it ([`Rings::complete`]).
 //! 3. A producer's fanout list is a stack that only the orchestrator pushes to and that is closed once. A push onto
 //!    a closed list fails, which tells the orchestrator that this wait is over: no wake-up is lost, none is doubled.
 //! 4. `pending` counts the waits of a task, and its edges that are still to be wired: the last of them keeps it back until

@@ -304,11 +304,12 @@ impl Slot {
     /// a ready queue and has not given it back.
     #[must_use]
     #[inline]
-    pub fn claim_blocks(&self, want: u32) -> (u32, u32) {
+    pub fn claim_blocks(&self, want: u32) -> (u16, u32) {
         let first = self.cursor.load(Ordering::Relaxed);
         let blocks = self.kind().blocks().saturating_sub(first).min(want);
         self.cursor.store(first + blocks, Ordering::Relaxed);
-        (first, blocks)
+        // No further than to as many blocks as there are, which is a `u16`.
+        (first as u16, blocks)
     }
 
     /// Blocks that nobody has claimed. For whoever took the task from a ready queue; for anybody else a guess: while another

@@ -270,7 +270,7 @@ impl NodeDomain {
                 let Some(slot) = self.queues[usize::from(lane.0)].pop_front() else { break };
                 if desk.is_to_run(shared, env, slot) {
                     let (block, _) = shared.rings.slot(slot).claim_blocks(1);
-                    self.put(shared, desk, lane, Work { slot: slot.raw(), block: block as u16, place: 0 });
+                    self.put(shared, desk, lane, Work { slot: slot.raw(), block, place: 0 });
                 }
             }
             put_bit(&mut self.queued, bit(lane), !self.queues[usize::from(lane.0)].is_empty());
@@ -300,12 +300,7 @@ impl NodeDomain {
             let state = shared.rings.slot(slot);
             while open(self) != 0 && state.blocks_left() > 0 {
                 let (block, _) = state.claim_blocks(1);
-                self.put(
-                    shared,
-                    desk,
-                    lowest(open(self)),
-                    Work { slot: slot.raw(), block: block as u16, place: 0 },
-                );
+                self.put(shared, desk, lowest(open(self)), Work { slot: slot.raw(), block, place: 0 });
             }
             if state.blocks_left() > 0 {
                 self.started = Some(slot);

@@ -20,13 +20,13 @@ impl ChipDomain {
         shared: &Shared<L>,
         desk: &mut Desk,
         slot: SlotRef,
-        block: u32,
+        block: u16,
         cluster: u32,
         lanes: LaneMask,
     ) {
         for place in (0..PLACES).filter(|place| lanes.bits() >> place & 1 != 0) {
             let id = lane_of(&shared.placement.spec, cluster, place);
-            let work = Work { slot: slot.raw(), block: block as u16, place: place as u16 };
+            let work = Work { slot: slot.raw(), block, place: place as u16 };
             let now = desk.put(shared, id, work);
             self.places.set(cluster, place, now.idle, now.room);
         }
@@ -67,7 +67,7 @@ impl ChipDomain {
                 if n == 0 {
                     break;
                 }
-                for block in first..first + n {
+                for block in (first..).take(n as usize) {
                     let cluster = clusters.trailing_zeros();
                     clusters &= clusters - 1;
                     self.put(shared, desk, slot, block, cluster, lanes);

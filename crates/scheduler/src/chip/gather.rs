@@ -61,7 +61,8 @@ impl ChipDomain {
         if n == 0 {
             return 0;
         }
-        let first = shared.placement.cohort.number(n);
+        // Of the numbers of a task's blocks, which are a `u16`.
+        let first = shared.placement.cohort.number(n) as u16;
         for (block, &(cluster, lanes)) in (first..).zip(&units) {
             self.put(shared, desk, slot, block, cluster, lanes);
         }

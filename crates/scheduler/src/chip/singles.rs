@@ -140,11 +140,11 @@ impl ChipDomain {
         shared: &Shared<L>,
         desk: &mut Desk,
         slot: SlotRef,
-        block: u32,
+        block: u16,
         cluster: u32,
         place: usize,
     ) {
         let id = lane_of(&shared.placement.spec, cluster, place);
-        desk.hand_out(shared, id, Work { slot: slot.raw(), block: block as u16, place: place as u16 });
+        desk.hand_out(shared, id, Work { slot: slot.raw(), block, place: place as u16 });
     }
 }

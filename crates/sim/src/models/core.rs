@@ -25,7 +25,7 @@ impl Bench {
 
     /// Dispatches number `n`, and queues the core if it was free.
     fn dispatch(&self, n: u32) {
-        let work = Work { slot: n, block: 10, place: 20 };
+        let work = Work { slot: n, block: 10 + n as u16, place: 20 + n as u16 };
         if self.cores.put(LANE, Token(2 + n), work) {
             self.cores.enqueue_all(0, LaneSet(1 << LANE.0));
         }
@@ -51,7 +51,8 @@ impl Bench {
         loop {
             let (token, work) = core.take();
             let n = work.slot;
-            assert_eq!((token, work.block, work.place), (Token(2 + n), 10, 20), "a payload of another token");
+            let payload = (token, u32::from(work.block), u32::from(work.place));
+            assert_eq!(payload, (Token(2 + n), 10 + n, 20 + n), "a torn payload");
             assert!(n == 0 || self.runs(0) == 1, "the second ran before the first");
             self.ran[n as usize].fetch_add(1, Ordering::Relaxed);
             core.finish(&self.cores.spec, token);

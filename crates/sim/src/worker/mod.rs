@@ -2,8 +2,8 @@
 //!
 //! It goes on with what is nearest: the next dispatch of the core that it has, then the hot core that its own poll
 //! dispatched to, unless it [falls back](distance) first, then a core from its own queue, then what its next poll
-//! dispatches, then cores from the queues of others, then a domain that has something ready. A lane that it owns and does not run at once goes to its queue before it runs a
-//! kernel, since a kernel may wait for that very lane.
+//! dispatches, then cores from the queues of others, then a domain that has something ready. A lane that it owns and
+//! does not run at once goes to its queue before it runs a kernel, since a kernel may wait for that very lane.
 
 mod distance;
 mod polls;
