@@ -177,6 +177,23 @@ impl Sim {
         }
     }
 
+    /// The [guest](Sim::guest_comes) waits for something that the simulator brings about: looks for it until `look` has found it,
+    /// or another thread would be of more use in the guest's place. That is after some 10 us; or, as long as sub-tasks are so
+    /// brief that it is completing them that takes time, after 2 ms at most. Then it is to [go](Sim::guest_goes) before it waits on.
+    /// In seeded mode it looks once.
+    ///
+    /// ```
+    /// use prewire_sim::{Sim, SimConfig};
+    ///
+    /// let sim = Sim::new(prewire_a2a3::a2a3(), SimConfig::default())?;
+    /// assert_eq!(sim.guest_lingers(|| None::<u32>), None);
+    /// assert_eq!(sim.guest_lingers(|| Some(7)), Some(7));
+    /// # Ok::<(), prewire_sim::SimError>(())
+    /// ```
+    pub fn guest_lingers<T>(&self, mut look: impl FnMut() -> Option<T>) -> Option<T> {
+        if self.seeded.is_none() { self.pool.linger(look) } else { look() }
+    }
+
     /// The [guest](Sim::guest_comes) goes on: it has done one more thing that is part of its work, whether that has made any for
     /// the simulator yet or not. Does nothing in seeded mode.
     #[inline]

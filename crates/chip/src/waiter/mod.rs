@@ -142,8 +142,7 @@ impl Wait for Waiter<'_> {
         // Most waits of a pool are over while they spin: of those nobody hears.
         let brief = match (self.mode, heeds) {
             (Mode::Pool, Heeds::Room { ring, live }) => self.spin_for_room(ring, live, look),
-            (Mode::Pool, _) => self.engine.progress().wait_until(Some(Duration::ZERO), || end(look())),
-            _ => end(look()),
+            _ => self.engine.sim().guest_lingers(|| end(look())),
         };
         if let Some(end) = brief {
             return end;

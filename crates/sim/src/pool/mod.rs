@@ -28,6 +28,7 @@
 //! thread that was woken wakes the next one if it leaves work behind.
 
 mod guest;
+mod linger;
 mod threads;
 
 use crate::census::{Census, Plan};
