@@ -120,30 +120,31 @@ impl Rings {
             }
         }
         // MUTANT "close-first": it is closed before its own words were read.
-        let closed_first = mutant::skips("close-first").then(|| state.fanout.close(failed));
+        let closed_first = mutant::skips("close-first").then(|| state.close(failed));
         if state.retains() {
             self.release(slot, routed);
         }
         // From here on the slot and its entries may be another task's; what follows is its consumers'.
         let id = state.id();
-        let end = closed_first.unwrap_or_else(|| state.fanout.close(failed));
-        if end.consumed {
+        let (first, consumed) = closed_first.unwrap_or_else(|| state.close(failed));
+        if consumed {
             routed.note(id);
         }
         if failed && late_failure {
             self.note_failure();
         }
-        Closed { first: end.first, failed }
+        Closed { first, failed }
     }
 
     /// Gives back what the task holds.
     #[inline(never)]
     fn release(&self, slot: SlotRef, routed: &mut Routed) {
+        let alone = self.is_completed_alone();
         for dep in self.deps(slot) {
             if dep.kind().retains() {
                 let producer = self.slot(dep.producer());
                 let id = producer.id();
-                if producer.fanout.release() {
+                if producer.release(alone) {
                     routed.note(id);
                 }
             }

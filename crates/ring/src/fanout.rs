@@ -10,7 +10,8 @@ use crate::slot::SlotRef;
 
 /// A word of the producer's slot: whether the task is complete, and how it ended; the first entry of its list; how many
 /// consumers retain it. Only the orchestrator pushes and takes holds; whoever completes the producer closes it, once, and
-/// whoever completes a consumer gives its hold back.
+/// whoever completes a consumer gives its hold back: here, or, where one thread completes, in a word beside it that says how many
+/// were given back.
 ///
 /// The task itself needs no hold: it is held until the word is closed. So a completion is one addition, which ends the
 /// list and says what was on it, and whether anybody else holds the task.
@@ -36,8 +37,8 @@ pub(crate) enum Pushed {
 pub(crate) struct Closed {
     /// The first entry of the list.
     pub(crate) first: Option<DepRef>,
-    /// Nobody retains the task.
-    pub(crate) consumed: bool,
+    /// How many holds are here.
+    pub(crate) holds: u32,
 }
 
 impl Fanout {
@@ -83,12 +84,21 @@ impl Fanout {
         }
     }
 
-    /// Takes a hold; false if the task is consumed. One that is `pinned`, as an open scope holds it, is not consumed,
-    /// whatever the word says.
+    /// Takes a hold, which whoever completes the consumer gives back here; false if the task is consumed. One that is `pinned`, as
+    /// an open scope holds it, is not consumed, whatever the word says.
     pub(crate) fn retain(&self, pinned: bool) -> bool {
-        let mut word = self.0.load(Ordering::Relaxed);
         // MUTANT "retain-consumed": a hold is taken on what nobody holds any more.
-        while pinned || !Self::consumed(word) || mutant::skips("retain-consumed") {
+        self.retain_if(|word| pinned || !Self::consumed(word, 0) || mutant::skips("retain-consumed"))
+    }
+
+    /// Takes a hold as long as the list is open; false once it is closed.
+    pub(crate) fn retain_open(&self) -> bool {
+        self.retain_if(|word| word & Self::CLOSED == 0)
+    }
+
+    fn retain_if(&self, may: impl Fn(u64) -> bool) -> bool {
+        let mut word = self.0.load(Ordering::Relaxed);
+        while may(word) {
             let held = word + Self::HOLD;
             match self.0.compare_exchange_weak(word, held, Ordering::Relaxed, Ordering::Relaxed) {
                 Ok(_) => return true,
@@ -98,7 +108,14 @@ impl Fanout {
         false
     }
 
-    /// Gives a hold back; true if the task is consumed now.
+    /// Takes a hold on a closed list where holds are given back elsewhere: nobody else writes the word any more.
+    pub(crate) fn retain_closed(&self) {
+        let word = self.0.load(Ordering::Relaxed);
+        debug_assert_ne!(word & Self::CLOSED, 0, "its completer has yet to close it");
+        self.0.store(word + Self::HOLD, Ordering::Relaxed);
+    }
+
+    /// Gives a hold back here; true if the task is consumed now.
     #[inline]
     pub(crate) fn release(&self) -> bool {
         // ORDERING: Release, "hold-released"; pairs with the load in `Fanout::is_consumed`: what the consumer did with
@@ -106,7 +123,7 @@ impl Fanout {
         let order = mutant::order("hold-release", Ordering::Release);
         let word = self.0.fetch_sub(Self::HOLD, order);
         debug_assert_ne!(word & Self::HOLDS, 0, "a hold was given back that nobody has");
-        Self::consumed(word.wrapping_sub(Self::HOLD))
+        Self::consumed(word.wrapping_sub(Self::HOLD), 0)
     }
 
     /// How it was closed, if it was.
@@ -131,7 +148,7 @@ impl Fanout {
         // visible) and with the load in `Fanout::is_consumed` (its completer is done with its slot).
         let word = self.0.fetch_add(flags, mutant::order("fanout-close", Ordering::AcqRel));
         debug_assert_eq!(word & (Self::CLOSED | Self::FAILED), 0, "a task completed twice");
-        Closed { first: DepRef::decode(Self::first(word)), consumed: word & Self::HOLDS == 0 }
+        Closed { first: DepRef::decode(Self::first(word)), holds: (word & Self::HOLDS) as u32 }
     }
 
     /// The first entry at the moment, if there is one: to ask for its line, not to read it.
@@ -140,22 +157,31 @@ impl Fanout {
         DepRef::decode(Self::first(self.0.load(Ordering::Relaxed)))
     }
 
+    /// Whether the task is complete and all holds are given back, so many of them elsewhere.
     #[inline]
-    const fn consumed(word: u64) -> bool {
-        word & (Self::CLOSED | Self::HOLDS) == Self::CLOSED
+    const fn consumed(word: u64, given_back: u32) -> bool {
+        word & (Self::CLOSED | Self::HOLDS) == Self::CLOSED | given_back as u64
     }
 
-    /// Whether the task is complete and nobody retains it.
+    /// Whether the task is complete and nobody retains it, where so many holds were `given_back` elsewhere.
     #[inline]
-    pub(crate) fn is_consumed(&self) -> bool {
+    pub(crate) fn is_consumed(&self, given_back: u32) -> bool {
         // ORDERING: Acquire, "hold-released"; pairs with Release in `Fanout::release` and in `Fanout::close`.
-        Self::consumed(self.0.load(mutant::order("holds-load", Ordering::Acquire)))
+        Self::consumed(self.0.load(mutant::order("holds-load", Ordering::Acquire)), given_back)
     }
 
-    /// How many hold the task: itself until it is complete, and consumers. For reports.
-    pub(crate) fn holds(&self) -> u32 {
+    /// As [`is_consumed`](Fanout::is_consumed), for who does not reuse it.
+    #[inline]
+    pub(crate) fn seems_consumed(&self, given_back: u32) -> bool {
+        Self::consumed(self.0.load(Ordering::Relaxed), given_back)
+    }
+
+    /// How many hold the task, of whom so many have `given_back` their holds elsewhere: itself until it is complete, and
+    /// consumers. For reports.
+    pub(crate) fn holds(&self, given_back: u32) -> u32 {
         let word = self.0.load(Ordering::Relaxed);
-        (word & Self::HOLDS) as u32 + u32::from(word & Self::CLOSED == 0)
+        let consumers = ((word & Self::HOLDS) as u32).saturating_sub(given_back);
+        consumers + u32::from(word & Self::CLOSED == 0)
     }
 }
 
@@ -180,16 +206,20 @@ mod tests {
             assert_eq!(fanout.push(far, dep, consumer, EdgeKind::WAIT), Pushed::Linked);
             assert_eq!((dep.next(), dep.consumer()), (Some(name), consumer));
             assert!(fanout.retain(false));
-            assert_eq!((fanout.holds(), fanout.closed()), (3, None));
+            assert_eq!((fanout.holds(0), fanout.holds(1), fanout.closed()), (3, 2, None));
             let closed = fanout.close(ring == 3);
-            assert_eq!((closed.first, closed.consumed), (Some(far), false));
+            assert_eq!((closed.first, closed.holds), (Some(far), 2));
             let how = if ring == 3 { Pushed::ClosedFailed } else { Pushed::ClosedOk };
             assert_eq!((fanout.closed(), fanout.push(name, dep, consumer, EdgeKind::BOTH)), (Some(how), how));
-            assert!(!fanout.release() && !fanout.is_consumed());
-            assert!(fanout.release() && fanout.is_consumed());
+            assert!(!fanout.is_consumed(1) && fanout.is_consumed(2));
+            assert!(!fanout.release() && !fanout.is_consumed(0));
+            assert!(fanout.release() && fanout.is_consumed(0));
             assert!(!fanout.retain(false), "it is consumed");
+            assert!(!fanout.retain_open(), "it is closed");
             assert!(fanout.retain(true), "a scope holds it");
-            assert!(!fanout.is_consumed());
+            assert!(!fanout.is_consumed(0));
+            fanout.retain_closed();
+            assert!(!fanout.is_consumed(1) && fanout.is_consumed(2));
         }
     }
 }

@@ -2,11 +2,11 @@
 
 use prewire_sync::atomic::{AtomicU32, Ordering};
 use prewire_sync::cell::UnsafeCell;
-use prewire_sync::mutant;
+use prewire_sync::{hint, mutant};
 
 /// Guards work that one thread does for all. A thread that has news calls [`combine`](CombiningLock::combine); if
 /// another is inside, it returns at once, and the one inside does the work once more before it leaves. No news is
-/// lost and nobody waits.
+/// lost and nobody waits, but who [enters](CombiningLock::enter) to do something that no other can do for it.
 ///
 /// The word counts the calls since the lock was last free. The caller that raises it from 0 is inside; it leaves by
 /// exchanging the count it has served for 0, which fails if anybody called meanwhile.
@@ -38,30 +38,48 @@ impl<T> CombiningLock<T> {
     }
 
     /// Does `work` now, again for as long as others ask meanwhile, or leaves it to the thread that is inside. True if
-    /// this thread did it. `work` must not panic, and must not call `combine` of the same lock.
-    pub fn combine(&self, mut work: impl FnMut(&mut T)) -> bool {
-        // ORDERING: AcqRel, "combine"; pairs with the exchange below: what the thread inside before did is visible
+    /// this thread did it. `work` must not panic, and must not call into the same lock.
+    pub fn combine(&self, work: impl FnMut(&mut T)) -> bool {
+        // ORDERING: AcqRel, "combine"; pairs with the exchange in `serve`: what the thread inside before did is visible
         // here, and what this caller did before is visible to whoever serves its call.
-        let mut served = self.calls.fetch_add(1, mutant::order("combine-call", Ordering::AcqRel)) + 1;
-        if served != 1 {
+        let calls = self.calls.fetch_add(1, mutant::order("combine-call", Ordering::AcqRel)) + 1;
+        if calls != 1 {
             return false;
         }
+        self.serve(work);
+        true
+    }
+
+    /// As [`combine`](CombiningLock::combine), but leaves it to nobody: spins until the thread that is inside has left.
+    pub fn enter(&self, work: impl FnMut(&mut T)) {
+        // ORDERING: Acquire, "combine"; pairs with the exchange in `serve`, as above.
+        let order = mutant::order("combine-enter", Ordering::Acquire);
+        while self.calls.compare_exchange_weak(0, 1, order, Ordering::Relaxed).is_err() {
+            hint::spin_loop();
+        }
+        self.serve(work);
+    }
+
+    /// Does `work` for the calling thread, which has raised the calls from 0, and for all that call meanwhile.
+    #[inline(always)]
+    fn serve(&self, mut work: impl FnMut(&mut T)) {
+        let mut served = 1;
         loop {
             self.value.with_mut(|value| {
                 // SAFETY: this thread raised `calls` from 0 and has not lowered it, so no other is here, and `work`
                 // cannot come back in: a nested call would find the count raised.
                 work(unsafe { &mut *value });
             });
-            // ORDERING: Release and Acquire, "combine"; pairs with the fetch_add above: leaving publishes the content,
+            // ORDERING: Release and Acquire, "combine"; pairs with the accesses above: leaving publishes the content,
             // staying sees what the new callers did.
             let leave = mutant::order("combine-leave", Ordering::Release);
             let stay = mutant::order("combine-stay", Ordering::Acquire);
             match self.calls.compare_exchange(served, 0, leave, stay) {
-                Ok(_) => return true,
+                Ok(_) => return,
                 // MUTANT "combine-leaves": the one inside leaves although others have called.
                 Err(_) if mutant::skips("combine-leaves") => {
                     self.calls.store(0, Ordering::Relaxed);
-                    return true;
+                    return;
                 }
                 Err(now) => served = now,
             }

@@ -80,9 +80,9 @@ impl Ring {
     fn is_consumed(&self, local: u32, slot: &Slot) -> bool {
         // MUTANT "holds-before-floor": read the other way round.
         if mutant::skips("holds-before-floor") {
-            return slot.fanout.is_consumed() && !self.is_pinned(local);
+            return slot.is_consumed() && !self.is_pinned(local);
         }
-        !self.is_pinned(local) && slot.fanout.is_consumed()
+        !self.is_pinned(local) && slot.is_consumed()
     }
 
     /// Moves the watermark over consumed slots, which are among these. Returns without waiting if another thread is at
@@ -92,32 +92,62 @@ impl Ring {
     /// initialised for it, as it knows of the last one, and behind it there is nothing that it would have to walk over. So it
     /// does not read the head, which the orchestrator writes all the time.
     pub(crate) fn advance(&self, slots: &Table<Slot>, mut upto: Option<u32>) {
+        self.walk.combine(|reach| self.walk(slots, reach, upto.take()));
+    }
+
+    /// What [`advance`](Ring::advance) does, by the thread that is at it.
+    #[inline(always)]
+    fn walk(&self, slots: &Table<Slot>, reach: &mut u32, upto: Option<u32>) {
         let window = self.window;
-        self.walk.combine(|reach| {
-            let upto = match upto.take() {
-                Some(upto) => upto,
-                // MUTANT "head-not-renewed": what others have consumed, who ask meanwhile, stays.
-                None if mutant::skips("head-not-renewed") => *reach,
-                // ORDERING: Acquire, "ring-head"; pairs with the store in `Allocator::commit`: a slot below the head is
-                // initialised.
-                None => self.head.load(mutant::order("head-load", Ordering::Acquire)),
-            };
-            let start = self.watermark.load(Ordering::Relaxed);
-            // Who says so may have known it for so long that the numbers have gone round since.
-            let is_here = upto.wrapping_sub(start) <= window.most();
-            let is_ahead = is_here && is_before(*reach, upto);
-            // MUTANT "reach-forgotten": what was consumed before what is in front of it stays.
-            let end = if is_ahead || mutant::skips("reach-forgotten") { upto } else { *reach };
-            *reach = end;
-            let mut at = start;
-            while at != end && self.is_consumed(at, slots.wrap(window.slot(at).place())) {
-                at = at.wrapping_add(1);
+        let upto = match upto {
+            Some(upto) => upto,
+            // MUTANT "head-not-renewed": what others have consumed, who ask meanwhile, stays.
+            None if mutant::skips("head-not-renewed") => *reach,
+            // ORDERING: Acquire, "ring-head"; pairs with the store in `Allocator::commit`: a slot below the head is
+            // initialised.
+            None => self.head.load(mutant::order("head-load", Ordering::Acquire)),
+        };
+        let start = self.watermark.load(Ordering::Relaxed);
+        // Who says so may have known it for so long that the numbers have gone round since.
+        let is_here = upto.wrapping_sub(start) <= window.most();
+        let is_ahead = is_here && is_before(*reach, upto);
+        // MUTANT "reach-forgotten": what was consumed before what is in front of it stays.
+        let end = if is_ahead || mutant::skips("reach-forgotten") { upto } else { *reach };
+        *reach = end;
+        let mut at = start;
+        while at != end && self.is_consumed(at, slots.wrap(window.slot(at).place())) {
+            at = at.wrapping_add(1);
+        }
+        if at != start {
+            // ORDERING: Release, "watermark"; pairs with the load in `Ring::watermark`.
+            self.watermark.store(at, mutant::order("watermark-store", Ordering::Release));
+        }
+    }
+
+    /// Takes a hold on a task that is complete and in this slot, where holds are counted in one word and given back in another:
+    /// nobody moves the watermark meanwhile, who would have to see both as of one moment. False if the task is consumed. The
+    /// orchestrator's, of what no scope holds.
+    #[cold]
+    pub(crate) fn retain_closed(&self, slots: &Table<Slot>, slot: &Slot) -> bool {
+        let hold = || {
+            // MUTANT "retain-given-back": a hold is taken on what nobody holds any more.
+            let lives = !slot.is_consumed() || mutant::skips("retain-given-back");
+            if lives {
+                slot.fanout.retain_closed();
             }
-            if at != start {
-                // ORDERING: Release, "watermark"; pairs with the load in `Ring::watermark`.
-                self.watermark.store(at, mutant::order("watermark-store", Ordering::Release));
-            }
+            lives
+        };
+        // MUTANT "retain-beside": whoever moves the watermark may see what was given back, and not this hold.
+        if mutant::skips("retain-beside") {
+            return hold();
+        }
+        let mut held = None;
+        self.walk.enter(|reach| {
+            held.get_or_insert_with(hold);
+            // Who has asked meanwhile has left it to this thread.
+            self.walk(slots, reach, None);
         });
+        held == Some(true)
     }
 }
 

@@ -3,11 +3,12 @@
 use core::fmt;
 
 use prewire_abi::TaskId;
-use prewire_sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use prewire_sync::atomic::{AtomicU16, AtomicU32, AtomicU64, Ordering};
 use prewire_sync::mutant;
 
 use crate::cold::{Cold, Kind, Packed};
-use crate::fanout::Fanout;
+use crate::deps::DepRef;
+use crate::fanout::{Closed, Fanout};
 use crate::route::Class;
 
 /// Names a slot: the ring in the high two bits, the place among the slots of all rings in the rest.
@@ -113,9 +114,12 @@ pub struct Slot {
     done: AtomicU32,
     /// A [`Verdict`]. Set by completers of producers before they take their wait, and by the runner of a sub-task
     /// before it reports.
-    verdict: AtomicU32,
+    verdict: AtomicU16,
     /// The next block to dispatch. Written by whoever took the task from a ready queue.
-    cursor: AtomicU32,
+    cursor: AtomicU16,
+    /// How many of the holds in `fanout` were given back, where one thread completes; else 0, as they are given back there.
+    /// Written by that thread, and emptied by the orchestrator with the slot.
+    given_back: AtomicU32,
     /// The task in this slot: the slot's generation. Written by the orchestrator.
     id: AtomicU64,
     /// The heap position after this task's outputs. Written by the orchestrator.
@@ -146,9 +150,9 @@ impl Slot {
     /// on several lists.
     pub(crate) const WIRED: u32 = 1 << 30;
 
-    const SOUND: u32 = 0;
-    const FAILED: u32 = 1;
-    const POISONED: u32 = 2;
+    const SOUND: u16 = 0;
+    const FAILED: u16 = 1;
+    const POISONED: u16 = 2;
 
     /// Makes the slot `id`'s. The orchestrator's alone; the slot's former task is retired.
     #[inline]
@@ -158,6 +162,7 @@ impl Slot {
         self.done.store(0, Ordering::Relaxed);
         self.verdict.store(Self::SOUND, Ordering::Relaxed);
         self.cursor.store(0, Ordering::Relaxed);
+        self.given_back.store(0, Ordering::Relaxed);
         self.id.store(id.raw(), Ordering::Relaxed);
         self.kind.store(task.kind.raw(), Ordering::Relaxed);
         self.callable.store(task.callable, Ordering::Relaxed);
@@ -278,7 +283,42 @@ impl Slot {
     /// How many hold it: itself until it is complete, and consumers that retain its output. For reports.
     #[must_use]
     pub fn holds(&self) -> u32 {
-        self.fanout.holds()
+        self.fanout.holds(self.given_back.load(Ordering::Relaxed))
+    }
+
+    /// Closes its list: whom it has told, and whether it is consumed with that.
+    #[inline]
+    pub(crate) fn close(&self, failed: bool) -> (Option<DepRef>, bool) {
+        // Read before: afterwards the slot may be another task's. Nobody gives holds back meanwhile, or none is counted here.
+        let given_back = self.given_back.load(Ordering::Relaxed);
+        let Closed { first, holds } = self.fanout.close(failed);
+        (first, holds == given_back)
+    }
+
+    /// Gives a hold on it back; true if it is consumed now. `alone`: no other completer gives any back meanwhile.
+    #[inline]
+    pub(crate) fn release(&self, alone: bool) -> bool {
+        if !alone {
+            return self.fanout.release();
+        }
+        let given_back = self.given_back.load(Ordering::Relaxed) + 1;
+        // ORDERING: Release, "hold-given-back"; pairs with the load in `Slot::is_consumed`: as in `Fanout::release`.
+        self.given_back.store(given_back, mutant::order("hold-give-back", Ordering::Release));
+        // The slot may be another task's by now: then somebody has walked over it, and it does not matter what this says.
+        self.fanout.seems_consumed(given_back)
+    }
+
+    /// Whether the task is complete and nobody retains it.
+    #[inline]
+    pub(crate) fn is_consumed(&self) -> bool {
+        self.fanout.is_consumed(0) || self.is_given_back()
+    }
+
+    /// Whether the task is complete and all that retained it have given that back.
+    fn is_given_back(&self) -> bool {
+        // ORDERING: Acquire, "hold-given-back"; pairs with the store in `Slot::release`.
+        let given_back = self.given_back.load(mutant::order("given-back-load", Ordering::Acquire));
+        given_back > 0 && self.fanout.is_consumed(given_back)
     }
 
     /// Takes the wait of a producer that is complete; true if it was the last. The poison, if any, is stored. `alone`: no other
@@ -306,10 +346,10 @@ impl Slot {
     #[inline]
     pub fn claim_blocks(&self, want: u32) -> (u16, u32) {
         let first = self.cursor.load(Ordering::Relaxed);
-        let blocks = self.kind().blocks().saturating_sub(first).min(want);
-        self.cursor.store(first + blocks, Ordering::Relaxed);
+        let blocks = self.kind().blocks().saturating_sub(u32::from(first)).min(want);
         // No further than to as many blocks as there are, which is a `u16`.
-        (first as u16, blocks)
+        self.cursor.store((u32::from(first) + blocks) as u16, Ordering::Relaxed);
+        (first, blocks)
     }
 
     /// Blocks that nobody has claimed. For whoever took the task from a ready queue; for anybody else a guess: while another
@@ -317,7 +357,7 @@ impl Slot {
     #[must_use]
     #[inline]
     pub fn blocks_left(&self) -> u32 {
-        self.kind().blocks().saturating_sub(self.cursor.load(Ordering::Relaxed))
+        self.kind().blocks().saturating_sub(u32::from(self.cursor.load(Ordering::Relaxed)))
     }
 
     /// The kind of placement that it waits for once it is ready.

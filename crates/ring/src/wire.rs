@@ -109,7 +109,20 @@ impl Allocator {
     /// word says: the watermark cannot pass it before this thread closes the scope.
     fn retain(&self, slot: SlotRef, producer: TaskId) -> bool {
         let state = self.rings.slot(slot);
-        let pinned = || self.rings.rings[slot.ring() & 3].is_pinned(producer.local());
-        state.id() == producer && state.fanout.retain(pinned())
+        if state.id() != producer {
+            return false;
+        }
+        let ring = &self.rings.rings[slot.ring() & 3];
+        let pinned = ring.is_pinned(producer.local());
+        if !self.rings.is_completed_alone() {
+            return state.fanout.retain(pinned);
+        }
+        if state.fanout.retain_open() {
+            return true;
+        }
+        if pinned {
+            state.fanout.retain_closed();
+        }
+        pinned || ring.retain_closed(&self.rings.slots, state)
     }
 }

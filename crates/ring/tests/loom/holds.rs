@@ -44,32 +44,76 @@ fn a_hold_that_was_taken_holds() {
     });
 }
 
+/// The same where one thread completes, and gives holds back without a locked instruction: of a producer that is complete and that
+/// another consumer lets go at that moment.
+///
+/// Catches `retain-given-back`, `retain-beside`, `combine-enter`.
+#[test]
+fn a_hold_that_was_taken_holds_where_others_are_given_back() {
+    model(|| {
+        let mut graph = Graph::new();
+        graph.rings.complete_alone();
+        let producer = graph.root(0);
+        let (first, _) = graph.consumer(&[(producer.id, EdgeKind::BOTH)]);
+        let other = {
+            let rings = Arc::clone(&graph.rings);
+            loom::thread::spawn(move || {
+                retire(&rings, producer.slot);
+                retire(&rings, first.slot);
+            })
+        };
+        let (consumer, _) = graph.consumer(&[(producer.id, EdgeKind::BOTH)]);
+        graph.rings.advance(0);
+        let retained = retains(&graph, consumer);
+        if retained {
+            assert_eq!(graph.rings.watermark(0), 0, "reclaimed while retained");
+        }
+        other.join().unwrap();
+        let left = if retained { 0 } else { 2 };
+        assert_eq!(graph.rings.watermark(0), left, "reclaimed while retained, or not at all");
+        let_go(&graph, consumer, 3);
+    });
+}
+
 /// A task that an open scope holds may be retained although nothing else holds it; when the scope closes, that hold
 /// keeps it, even if another thread is looking at the task at that moment.
 ///
 /// Catches `floor-store`, `floor-load`, `holds-before-floor`.
 #[test]
 fn a_hold_taken_under_a_scope_outlives_the_scope() {
+    model(|| a_hold_outlives_its_scope(Graph::new()));
+}
+
+/// The same where one thread completes: then a hold on what is complete is taken without a locked instruction too.
+///
+/// Catches `floor-store`, `floor-load`, `holds-before-floor`.
+#[test]
+fn a_hold_taken_under_a_scope_outlives_the_scope_where_one_completes() {
     model(|| {
-        let mut graph = Graph::new();
-        graph.allocator.set_floor(0, Some(0));
-        let producer = graph.root(0);
-        let other = {
-            let rings = Arc::clone(&graph.rings);
-            loom::thread::spawn(move || {
-                let _ = complete(&rings, producer.slot, |_| ());
-                rings.advance(0);
-            })
-        };
-        let (consumer, _) = graph.consumer(&[(producer.id, EdgeKind::BOTH)]);
-        assert!(retains(&graph, consumer), "the scope keeps the producer, so a hold can be had");
-        graph.allocator.set_floor(0, None);
-        graph.rings.advance(0);
-        assert_eq!(graph.rings.watermark(0), 0, "reclaimed while retained");
-        other.join().unwrap();
-        assert_eq!(graph.rings.watermark(0), 0, "reclaimed while retained");
-        let_go(&graph, consumer, 2);
+        let graph = Graph::new();
+        graph.rings.complete_alone();
+        a_hold_outlives_its_scope(graph);
     });
+}
+
+fn a_hold_outlives_its_scope(mut graph: Graph) {
+    graph.allocator.set_floor(0, Some(0));
+    let producer = graph.root(0);
+    let other = {
+        let rings = Arc::clone(&graph.rings);
+        loom::thread::spawn(move || {
+            let _ = complete(&rings, producer.slot, |_| ());
+            rings.advance(0);
+        })
+    };
+    let (consumer, _) = graph.consumer(&[(producer.id, EdgeKind::BOTH)]);
+    assert!(retains(&graph, consumer), "the scope keeps the producer, so a hold can be had");
+    graph.allocator.set_floor(0, None);
+    graph.rings.advance(0);
+    assert_eq!(graph.rings.watermark(0), 0, "reclaimed while retained");
+    other.join().unwrap();
+    assert_eq!(graph.rings.watermark(0), 0, "reclaimed while retained");
+    let_go(&graph, consumer, 2);
 }
 
 /// What an open scope holds is not retired however complete it is; once the scope is closed it is, whichever of the

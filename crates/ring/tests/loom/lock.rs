@@ -57,3 +57,29 @@ fn a_loser_is_served_before_the_winner_leaves() {
         assert!(inside || other_inside);
     });
 }
+
+/// Who enters does its own work itself, after what the thread inside before it did, and serves those that call meanwhile.
+///
+/// Catches `combine-enter`, `combine-leave`, `combine-leaves`.
+#[test]
+fn who_enters_waits_for_its_turn() {
+    model(|| {
+        let lock = Arc::new(CombiningLock::new(0));
+        let news = Outputs::new(1);
+        let other = {
+            let (lock, news) = (Arc::clone(&lock), news.clone());
+            thread::spawn(move || {
+                news.write(0);
+                lock.combine(|known| *known |= usize::from(news.seen(0)))
+            })
+        };
+        let mut mine = 0;
+        lock.enter(|known| {
+            mine += 1;
+            *known |= usize::from(news.seen(0)) | 2;
+        });
+        assert!(mine > 0, "somebody else's errand");
+        let _ = other.join().unwrap();
+        lock.enter(|known| assert_eq!(*known, 3, "news was lost"));
+    });
+}
