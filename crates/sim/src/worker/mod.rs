@@ -15,7 +15,7 @@ use crate::pool::Pool;
 use crate::stats::Counters;
 use distance::Distance;
 use prewire_os::clock;
-use prewire_platform::{Host, LaneId};
+use prewire_platform::{Host, LaneId, LaneSet};
 use prewire_sync::{Gathering, mutant};
 
 /// After so many sub-tasks a worker lets others have their turn: it polls the other domains, and takes its next core
@@ -58,8 +58,8 @@ pub(crate) struct Worker<'a> {
     backlog: Backlog,
     /// Polls since it last looked at what was published.
     unlooked: u32,
-    /// How many lanes its last poll has given it.
-    given: u32,
+    /// The lanes that its last poll has given it beside a hot one.
+    given: LaneSet,
     /// How soon it looks for what the orchestration makes, once it has nothing to do.
     gathering: Gathering,
     /// How far it is behind the orchestration.
@@ -86,7 +86,7 @@ impl<'a> Worker<'a> {
             beside: false,
             backlog: Backlog::new(),
             unlooked: 0,
-            given: 0,
+            given: LaneSet::EMPTY,
             gathering: Gathering::default(),
             distance: Distance::default(),
         };

@@ -83,7 +83,7 @@ impl Worker<'_> {
         if matches!(look, Look::All) {
             self.unlooked = 0;
         }
-        self.given = polled.free.0.count_ones() + u32::from(polled.hot.is_some());
+        self.given = polled.free;
         if !polled.free.is_empty() {
             self.pool.cores.enqueue_all(self.stand, polled.free);
         }

@@ -25,7 +25,7 @@ impl Worker<'_> {
                 }
                 let found = self.poll_due();
                 if core::mem::take(&mut first) {
-                    self.gathering.looked(if found.is_some() { self.given } else { 0 });
+                    self.gathering.looked(found.map_or(0, |_| 1 + self.given.0.count_ones()));
                 }
                 if found.is_some() {
                     return found;
