@@ -98,13 +98,31 @@ impl Rect {
                 .all(|axis| (self.lo[axis] == other.lo[axis]) & (self.end[axis] == other.end[axis]))
     }
 
-    /// How it lies to `other`, where both are of a layout of `kind`.
+    /// How it lies to `other`, where both are of a layout of `kind`. Most are told by axis 0: tiles behind each other are apart
+    /// there, and intervals have no other.
+    #[inline]
     pub(crate) fn meet(&self, kind: Kind, other: &Self) -> Meet {
+        if self.lo_first >= other.end_first || other.lo_first >= self.end_first {
+            Meet::Apart
+        } else if kind != Kind::Bytes {
+            self.meet_inside(kind, other)
+        } else if self.lo_first > other.lo_first || other.end_first > self.end_first {
+            Meet::Partly
+        } else if self.lo_first == other.lo_first && self.end_first == other.end_first {
+            Meet::Same
+        } else {
+            Meet::Covers
+        }
+    }
+
+    /// As `meet`, of what has more axes.
+    #[inline(never)]
+    fn meet_inside(&self, kind: Kind, other: &Self) -> Meet {
         if self.is(other) && kind != Kind::Unknown {
             Meet::Same
         } else if !self.meets(other) {
             Meet::Apart
-        } else if matches!(kind, Kind::Boxes | Kind::Bytes) && self.contains(other) {
+        } else if kind == Kind::Boxes && self.contains(other) {
             Meet::Covers
         } else {
             Meet::Partly
@@ -202,14 +220,18 @@ impl<'a> Footprint<'a> {
     }
 
     /// How it lies to `rect` of `layout`.
-    #[inline]
     pub(crate) fn meet(&self, layout: &Layout, rect: &Rect) -> Meet {
-        if self.layout == *layout {
-            return self.rect.meet(layout.kind, rect);
-        }
-        self.meet_bytes(layout, rect)
+        self.meets(layout)(rect)
     }
 
+    /// How it lies to boxes of `layout`.
+    #[inline]
+    pub(crate) fn meets(&self, layout: &Layout) -> impl Fn(&Rect) -> Meet + Copy {
+        let alike = self.layout == *layout;
+        move |rect| if alike { self.rect.meet(layout.kind, rect) } else { self.meet_bytes(layout, rect) }
+    }
+
+    #[inline(never)]
     fn meet_bytes(&self, layout: &Layout, rect: &Rect) -> Meet {
         let ((from, end), (other_from, other_end)) = (self.bytes(), layout.bytes(rect));
         if from >= other_end || other_from >= end || self.layout.interleaves(layout) {

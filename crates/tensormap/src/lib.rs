@@ -18,7 +18,8 @@
 //!
 //! The invariant: after `record(Write)` of a region, every task that an access of that region must come after is
 //! either in the map, or an ancestor of a task in the map. That is why a write may remove the entries that it
-//! covers, and why each recorded read is visited about once however many there are.
+//! covers; why a read may remove the reads of its region that came before a write of a part of it, which it waits for; and
+//! why each recorded read is visited about once however many there are.
 //!
 //! What is accessed is a [`Region`], a rectangular view of a buffer, or any [`Memory`] that has one. Regions of the same strides and element size are compared
 //! exactly, as boxes; the rest by the bytes between their first and last element. Where one buffer is cut into

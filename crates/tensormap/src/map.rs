@@ -201,6 +201,12 @@ impl TensorMap {
     }
 }
 
+/// Whether `a` was submitted before `b`, of the same ring: not told of others, or of what is 2^31 tasks apart.
+#[inline]
+fn is_before(a: TaskId, b: TaskId) -> bool {
+    a.ring() == b.ring() && a.local().wrapping_sub(b.local()) >= 1 << 31
+}
+
 /// Whether nothing of a region counts any more, once its writer is looked at.
 fn is_over(
     writer: &mut TaskId,

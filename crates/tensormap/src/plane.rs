@@ -74,6 +74,8 @@ struct Side {
     next: u32,
     slot: u32,
     straddles: bool,
+    /// How often it was met, and nothing counted there any more, since a read was last recorded there.
+    idle: u8,
 }
 
 impl Plane {
@@ -81,13 +83,24 @@ impl Plane {
     /// new sizes make a bounded number of grids.
     const EXACT_GRIDS: u32 = 4;
 
+    /// A node where nothing counts any more is dropped once it was met so often: what is read with a halo is met by each of its
+    /// neighbours before it is read again, and to make it anew costs as much as so many looks.
+    const IDLE: u8 = 12;
+
     /// A plane with a table of cells for `capacity` nodes.
     pub(crate) fn new(capacity: u32) -> Self {
         let heads = (capacity.clamp(16, 1 << 22)).next_power_of_two() as usize;
         Self {
             buffers: Buffers::new(capacity),
             nodes: vec![Node { rect: Rect::UNIT, writer: TaskId::INVALID, grid: 0, next: 0 }],
-            sides: vec![Side { readers: Readers::NONE, prev: 0, next: 0, slot: 0, straddles: false }],
+            sides: vec![Side {
+                readers: Readers::NONE,
+                prev: 0,
+                next: 0,
+                slot: 0,
+                straddles: false,
+                idle: 0,
+            }],
             grids: vec![Grid::new(0, Layout::BYTES, &Rect::UNIT, |length| length)],
             cells: vec![0; heads],
             free_node: 0,
@@ -192,12 +205,16 @@ impl Plane {
         None
     }
 
-    /// Who has read the region at `home`.
+    /// Who has read the region at `home`, for who has something to record there.
     #[inline]
     pub(crate) fn readers(&mut self, home: Home) -> &mut Readers {
         match home {
             Home::Buffer(buffer) => &mut self.buffers[buffer].readers,
-            Home::Node(node) => &mut self.sides[node as usize].readers,
+            Home::Node(node) => {
+                let side = &mut self.sides[node as usize];
+                side.idle = 0;
+                &mut side.readers
+            }
         }
     }
 
@@ -271,14 +288,14 @@ impl Plane {
         buffer: u32,
         region: &Region,
         written: bool,
-        mut judge: impl FnMut(&mut TaskId, &mut Readers, Meet) -> Verdict,
+        mut judge: impl FnMut(Home, &mut TaskId, &mut Readers, Meet) -> Verdict,
     ) {
         let Buffer { end, grids, writer, readers, .. } = &mut self.buffers[buffer];
         let mut next = *grids;
         if region.first_byte() < *end {
             self.visited += 1;
             let meet = Footprint::of(region).meet(&Layout::BYTES, &Rect::interval(0, *end));
-            if meet != Meet::Apart && judge(writer, readers, meet) == Verdict::Drop {
+            if meet != Meet::Apart && judge(Home::Buffer(buffer), writer, readers, meet) == Verdict::Drop {
                 self.vacate(buffer);
             }
         }
@@ -313,10 +330,10 @@ impl Plane {
         &mut self,
         grid: u32,
         query: &Footprint<'_>,
-        judge: &mut impl FnMut(&mut TaskId, &mut Readers, Meet) -> Verdict,
+        judge: &mut impl FnMut(Home, &mut TaskId, &mut Readers, Meet) -> Verdict,
     ) {
         let Grid { layout, count, head, .. } = self.grids[grid as usize];
-        let meet = |rect: &Rect| query.meet(&layout, rect);
+        let meet = query.meets(&layout);
         // A few nodes are looked at sooner than their cells are worked out.
         if count > 2 {
             let Some(cells) = self.grids[grid as usize].cells(grid, query) else { return };
@@ -338,7 +355,7 @@ impl Plane {
         grid: u32,
         bucket: u64,
         meet: impl Fn(&Rect) -> Meet + Copy,
-        judge: &mut impl FnMut(&mut TaskId, &mut Readers, Meet) -> Verdict,
+        judge: &mut impl FnMut(Home, &mut TaskId, &mut Readers, Meet) -> Verdict,
     ) {
         let mut node = self.cells[self.cell_slot(bucket)];
         while node != 0 {
@@ -356,15 +373,24 @@ impl Plane {
         &mut self,
         node: u32,
         meet: impl Fn(&Rect) -> Meet + Copy,
-        judge: &mut impl FnMut(&mut TaskId, &mut Readers, Meet) -> Verdict,
+        judge: &mut impl FnMut(Home, &mut TaskId, &mut Readers, Meet) -> Verdict,
     ) {
         self.visited += 1;
-        let meet = meet(&self.nodes[node as usize].rect);
-        if meet != Meet::Apart
-            && self.at(Home::Node(node), |writer, readers| judge(writer, readers, meet)) == Verdict::Drop
-        {
+        let (meet, home) = (meet(&self.nodes[node as usize].rect), Home::Node(node));
+        if meet == Meet::Apart {
+            return;
+        }
+        let verdict = self.at(home, |writer, readers| judge(home, writer, readers, meet));
+        if verdict == Verdict::Drop && (meet != Meet::Partly || self.is_idle(node)) {
             self.unlink(node);
         }
+    }
+
+    /// Whether a node, where nothing counts any more, was met so often meanwhile that it is not likely to be used again.
+    fn is_idle(&mut self, node: u32) -> bool {
+        let side = &mut self.sides[node as usize];
+        side.idle += 1;
+        side.idle >= Self::IDLE
     }
 
     #[inline]

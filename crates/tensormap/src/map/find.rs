@@ -1,6 +1,6 @@
 //! What an access must wait for.
 
-use super::{Access, Hazards, Life, TensorMap};
+use super::{Access, Hazards, Life, TensorMap, is_before};
 use crate::buffers::Buffer;
 use crate::footprint::Meet;
 use crate::place::{At, Place};
@@ -146,31 +146,55 @@ impl TensorMap {
         // Without hazards of reads, those beside a writer are writers too, whom everybody waits for.
         let looks = writing || self.hazards == Hazards::RawWaw;
         let (pool, hazards) = (&mut self.readers, self.hazards);
-        let mut judge = |writer: &mut TaskId, readers: &mut Readers, meet: Meet| {
-            let stays = stays && meet == Meet::Same;
+        // Tells what an access of what is remembered must come after: its writer, if that is told and lives.
+        let mut tell = |writer: &mut TaskId, readers: &mut Readers, stays: bool| {
             if looks && !readers.is_empty() {
                 Self::look(pool, hazards, writer, readers, life, dep);
-            } else if writer.is_valid() {
-                if life(*writer) != Life::Retired {
-                    dep(*writer);
-                } else if !(stays && readers.is_empty()) {
-                    pool.drop_writer(writer);
-                }
+                return None;
+            }
+            if !writer.is_valid() {
+                return None;
+            }
+            let now = life(*writer);
+            if now != Life::Retired {
+                dep(*writer);
+            } else if !(stays && readers.is_empty()) {
+                pool.drop_writer(writer);
+            }
+            (now == Life::Live).then_some(*writer)
+        };
+        match self.plane.sole(buffer, region, looks) {
+            Some(0) if writing => return Place::new(At::Clear, self.plane.stamp()),
+            Some(0) => return Place::UNKNOWN,
+            Some(node) if stays => {
+                let _ = self.plane.at(Home::Node(node), |writer, readers| tell(writer, readers, true));
+                return Place::new(At::Node(node), self.plane.stamp());
+            }
+            _ => {}
+        }
+        // Where exactly this region is and stays, whether others are covered by it, and the last task that lives and has written of it.
+        let (mut same, mut covers, mut last) = (None, false, None);
+        self.plane.visit(buffer, region, !looks, |home, writer, readers, meet| {
+            covers |= meet == Meet::Covers;
+            let stays = stays && meet == Meet::Same;
+            same = if stays { Some(home) } else { same };
+            if let Some(writer) = tell(writer, readers, stays)
+                && last.is_none_or(|last| is_before(last, writer))
+            {
+                last = Some(writer);
             }
             let counts = writer.is_valid() || !readers.is_empty() || stays;
             if counts { Verdict::Keep } else { Verdict::Drop }
+        });
+        let at = match same {
+            // What is covered goes when the write is recorded; and of a read not every place was looked at.
+            _ if covers && writing => At::Unknown,
+            Some(Home::Node(node)) => At::Node(node),
+            Some(Home::Buffer(buffer)) => At::Buffer(buffer),
+            None if writing => At::Clear,
+            None => At::Unknown,
         };
-        match self.plane.sole(buffer, region, looks) {
-            Some(0) if writing => Place::new(At::Clear, self.plane.stamp()),
-            Some(0) => Place::UNKNOWN,
-            Some(node) if stays => {
-                self.plane.at(Home::Node(node), |writer, readers| judge(writer, readers, Meet::Same));
-                Place::new(At::Node(node), self.plane.stamp())
-            }
-            _ => {
-                self.plane.visit(buffer, region, !looks, judge);
-                Place::UNKNOWN
-            }
-        }
+        let place = Place::new(at, self.plane.stamp());
+        if writing { place } else { place.behind(last) }
     }
 }

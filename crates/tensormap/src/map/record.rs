@@ -1,6 +1,6 @@
 //! What later accesses must wait for.
 
-use super::{Access, Full, Hazards, Life, TensorMap, is_over_now};
+use super::{Access, Full, Hazards, Life, TensorMap, is_before, is_over_now};
 use crate::footprint::Meet;
 use crate::place::{At, Place};
 use crate::plane::{Home, Verdict};
@@ -48,7 +48,7 @@ impl TensorMap {
         if recorded { Ok(()) } else { Err(Full { capacity: self.capacity() }) }
     }
 
-    /// As `record_at`, where the place is not that of the only region of a buffer.
+    /// As `record_at`, where the place is not one in a buffer, or behind a task.
     #[inline(never)]
     fn record_elsewhere(
         &mut self,
@@ -58,12 +58,32 @@ impl TensorMap {
         task: TaskId,
         life: &impl Fn(TaskId) -> Life,
     ) -> bool {
+        if let Some(writer) = place.is_behind(task) {
+            self.stand_in(place, region, writer);
+        }
         match place.read(self.plane.stamp()) {
             _ if !task.is_valid() => true,
             At::Buffer(buffer) => self.record_in(Home::Buffer(buffer), access, task, life),
             At::Node(node) => self.record_in(Home::Node(node), access, task, life),
             At::Clear => self.record_among(true, &region.region(), access, task, life),
             At::Unknown => self.record_somewhere(region, access, task, life),
+        }
+    }
+
+    /// Drops the readers of a region that were there before `writer` wrote a part of it and waited for them: a reader that is
+    /// about to be recorded waits for `writer`, or for whoever has written that part since, and so comes after all of them. Parts
+    /// that are written one after the other never cover what is read across them, so nobody else drops those.
+    #[inline(never)]
+    fn stand_in(&mut self, place: Place, region: &impl Memory, writer: TaskId) {
+        let home = match place.read(self.plane.stamp()) {
+            At::Buffer(buffer) => Some(Home::Buffer(buffer)),
+            At::Node(node) => Some(Home::Node(node)),
+            At::Unknown | At::Clear => self.plane.get(&region.region()),
+        };
+        let Some(home) = home else { return };
+        let readers = self.plane.readers(home);
+        if !readers.is_empty() {
+            self.readers.drop_those(readers, |reader| is_before(reader, writer));
         }
     }
 
@@ -237,7 +257,7 @@ impl TensorMap {
             None => {}
         }
         let pool = &mut self.readers;
-        self.plane.visit(buffer, region, false, |writer, readers, meet| {
+        self.plane.visit(buffer, region, false, |_, writer, readers, meet| {
             if meet != Meet::Covers {
                 return Verdict::Keep;
             }

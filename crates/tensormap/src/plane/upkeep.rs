@@ -203,7 +203,8 @@ impl Plane {
         at.writers += u32::from(writer.is_valid());
         let after = at.head;
         let new = Node { rect: spot.rect, writer, grid, next: self.cells[slot] };
-        let side = Side { readers, prev: 0, next: after, slot: slot as u32, straddles: !spot.inside };
+        let side =
+            Side { readers, prev: 0, next: after, slot: slot as u32, straddles: !spot.inside, idle: 0 };
         let node = self.free_node;
         let node = if node == 0 {
             self.nodes.push(new);

@@ -125,6 +125,36 @@ fn tiles_with_a_halo_look_at_their_neighbours_only() {
     assert!(dearest <= 120, "{dearest} entries looked at");
 }
 
+/// Tasks that read three rows of one field and write one of another, in turns: no write ever covers what is read.
+#[test]
+fn what_is_read_with_a_halo_has_few_readers_however_many_tasks_live() {
+    const ROWS: u32 = 16;
+    for live in [2, 20, 1000] {
+        let mut map = TensorMap::new(65536, Hazards::All);
+        let field = |step: u32| 0x4000 + 0x10000 * u64::from(step & 1);
+        let mut dearest = 0;
+        for now in 0..200 * ROWS {
+            let (step, row) = (now / ROWS, now % ROWS);
+            let (top, bottom) = (row.saturating_sub(1), (row + 2).min(ROWS));
+            let read = Region::new(field(step), 4, u64::from(top * 8), &[bottom - top, 8], &[8, 1]);
+            let write = Region::new(field(step + 1), 4, u64::from(row * 8), &[1, 8], &[8, 1]);
+            let (life, before, task) = (window(now, live), map.visited(), TaskId::new(0, now));
+            let (mut writers, mut readers) = (0, 0);
+            let from = map.find(&read, Access::Read, &life, |_| writers += 1);
+            let to = map.find(&write, Access::Write, &life, |_| readers += 1);
+            map.record_at(from, &read, Access::Read, task, &life).expect("there is room");
+            map.record_at(to, &write, Access::Write, task, &life).expect("there is room");
+            assert!(
+                writers <= 3 && readers <= 6,
+                "task {now} of {live}: {writers} writers, {readers} readers"
+            );
+            dearest = dearest.max(map.visited() - before);
+        }
+        assert!(dearest <= 40, "{dearest} entries looked at, where {live} tasks live");
+        assert!(map.high_water() <= 100, "{} entries, where {live} tasks live", map.high_water());
+    }
+}
+
 #[test]
 fn edge_tiles_and_ever_new_sizes_stay_cheap() {
     let mut flow = Flow::new(65536, 64);
