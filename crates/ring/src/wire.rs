@@ -4,9 +4,10 @@ use prewire_abi::{EdgeKind, TaskId};
 use prewire_sync::atomic::Ordering;
 use prewire_sync::mutant;
 
-use crate::allocator::{Allocator, Fate, Placed};
+use crate::allocator::{Allocator, Placed};
 use crate::deps::Dep;
 use crate::fanout::Pushed;
+use crate::fate::Fate;
 use crate::slot::{Slot, SlotRef};
 
 impl Allocator {

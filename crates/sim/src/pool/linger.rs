@@ -17,8 +17,8 @@ use prewire_sync::{Backoff, hint};
 /// A worker that takes longer for a sub-task has to do with kernels.
 const PACE: Duration = Duration::from_nanos(300);
 
-/// After so long it is seen how the workers get on, and after twice as long each time that they do, up to [`LAST`]: each look takes
-/// away a line that each of them writes for every sub-task.
+/// After so long it is seen how the workers get on, and after twice as long each time that they do, up to [`LAST`]: each look
+/// takes away a line that each of them writes for every sub-task.
 const FIRST: Duration = Duration::from_micros(8);
 
 /// Less than it takes to park and to wake up again.
@@ -45,8 +45,8 @@ impl Pool {
     }
 }
 
-/// As [`Pool::linger`], where `taken` is how many sub-tasks were taken up in all, and `workers` how many threads take them up; none if
-/// the guest has no place.
+/// As [`Pool::linger`], where `taken` is how many sub-tasks were taken up in all, and `workers` how many threads take them up;
+/// none if the guest has no place.
 fn linger<T>(
     mut look: impl FnMut() -> Option<T>,
     taken: impl Fn() -> u64,
@@ -87,8 +87,8 @@ mod tests {
     use super::*;
     use core::cell::Cell;
 
-    /// How long a guest lingers beside `workers` workers who take `pace` nanoseconds for a sub-task until some time, and none after
-    /// that; where its looks are a microsecond apart, and find something at some time.
+    /// How long a guest lingers beside `workers` workers who take `pace` nanoseconds for a sub-task until some time, and take none
+    /// after that; where its looks are a microsecond apart, and find something at some time.
     fn lingered(workers: u64, pace: u64, until: Duration, found: Duration) -> (Option<()>, Duration) {
         let time = Cell::new(Duration::ZERO);
         let end = linger(
