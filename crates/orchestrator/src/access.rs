@@ -95,5 +95,5 @@ impl Orchestrator {
 /// Whether a consumer that has not ended keeps what `id`, which is complete, wrote.
 fn is_kept(allocator: &Allocator, id: TaskId) -> bool {
     let rings = allocator.rings();
-    allocator.retired(id).is_none() && rings.slot(rings.slot_of(id)).holds() > 0
+    allocator.retired(id).is_none() && !rings.slot(rings.slot_of(id)).is_consumed()
 }

@@ -229,7 +229,7 @@ impl Allocator {
         state.args.store(args, Ordering::Relaxed);
         state.args_end.store(args_end, Ordering::Relaxed);
         rings.set_site(slot, site);
-        // ORDERING: Release, "ring-head"; pairs with the load in `Ring::advance`: the slot is initialised before it is
+        // ORDERING: Release, "ring-head"; pairs with the load in `Ring::walk`: the slot is initialised before it is
         // walked over.
         rings.rings[ring].head.store(local.wrapping_add(1), mutant::order("head-store", Ordering::Release));
         if args_end != args {

@@ -42,7 +42,8 @@ pub(crate) struct Closed {
 }
 
 impl Fanout {
-    /// One consumer that retains the task. There are fewer consumers than slots: four windows of 2^24 at most.
+    /// One consumer that retains the task. No more than there are slots retain it at a time, four windows of 2^24 at most; where
+    /// holds are given back elsewhere these are all that ever did, modulo 2^30.
     const HOLD: u64 = 1;
     const HOLDS: u64 = (1 << 30) - 1;
     /// Where the first entry begins: 32 bits, 0 for none. What is there when the word is closed stays there.
@@ -72,8 +73,8 @@ impl Fanout {
                 return self.closed().unwrap_or(Pushed::ClosedOk);
             }
             dep.link(consumer, word >> Self::FIRST);
-            let held = (word & Self::HOLDS) + if kind.retains() { Self::HOLD } else { 0 };
-            let linked = held | u64::from(entry.raw()) << Self::FIRST;
+            let held = if kind.retains() { Self::held(word) } else { word };
+            let linked = held & Self::HOLDS | u64::from(entry.raw()) << Self::FIRST;
             // ORDERING: Release, "fanout-push"; pairs with the addition in `Fanout::close`: the entry, and the
             // consumer's slot behind it, are visible to whoever walks the list.
             let order = mutant::order("fanout-push", Ordering::Release);
@@ -99,8 +100,7 @@ impl Fanout {
     fn retain_if(&self, may: impl Fn(u64) -> bool) -> bool {
         let mut word = self.0.load(Ordering::Relaxed);
         while may(word) {
-            let held = word + Self::HOLD;
-            match self.0.compare_exchange_weak(word, held, Ordering::Relaxed, Ordering::Relaxed) {
+            match self.0.compare_exchange_weak(word, Self::held(word), Ordering::Relaxed, Ordering::Relaxed) {
                 Ok(_) => return true,
                 Err(now) => word = now,
             }
@@ -110,9 +110,16 @@ impl Fanout {
 
     /// Takes a hold on a closed list where holds are given back elsewhere: nobody else writes the word any more.
     pub(crate) fn retain_closed(&self) {
-        let word = self.0.load(Ordering::Relaxed);
+        // ORDERING: Acquire, "fanout-close"; pairs with the addition in `Fanout::close`: who sees this store, and not that addition,
+        // is this thread, which goes on from what the producer wrote.
+        let word = self.0.load(mutant::order("fanout-held", Ordering::Acquire));
         debug_assert_ne!(word & Self::CLOSED, 0, "its completer has yet to close it");
-        self.0.store(word + Self::HOLD, Ordering::Relaxed);
+        self.0.store(Self::held(word), Ordering::Relaxed);
+    }
+
+    /// The word with one hold more.
+    const fn held(word: u64) -> u64 {
+        word & !Self::HOLDS | word.wrapping_add(Self::HOLD) & Self::HOLDS
     }
 
     /// Gives a hold back here; true if the task is consumed now.
@@ -157,10 +164,16 @@ impl Fanout {
         DepRef::decode(Self::first(self.0.load(Ordering::Relaxed)))
     }
 
-    /// Whether the task is complete and all holds are given back, so many of them elsewhere.
+    /// How many retain the task, where so many holds were given back elsewhere.
+    #[inline]
+    pub(crate) const fn left(holds: u32, given_back: u32) -> u32 {
+        holds.wrapping_sub(given_back) & Self::HOLDS as u32
+    }
+
+    /// Whether the task is complete and nobody retains it.
     #[inline]
     const fn consumed(word: u64, given_back: u32) -> bool {
-        word & (Self::CLOSED | Self::HOLDS) == Self::CLOSED | given_back as u64
+        word & Self::CLOSED != 0 && Self::left((word & Self::HOLDS) as u32, given_back) == 0
     }
 
     /// Whether the task is complete and nobody retains it, where so many holds were `given_back` elsewhere.
@@ -180,8 +193,7 @@ impl Fanout {
     /// consumers. For reports.
     pub(crate) fn holds(&self, given_back: u32) -> u32 {
         let word = self.0.load(Ordering::Relaxed);
-        let consumers = ((word & Self::HOLDS) as u32).saturating_sub(given_back);
-        consumers + u32::from(word & Self::CLOSED == 0)
+        Self::left((word & Self::HOLDS) as u32, given_back) + u32::from(word & Self::CLOSED == 0)
     }
 }
 
@@ -221,5 +233,28 @@ mod tests {
             fanout.retain_closed();
             assert!(!fanout.is_consumed(1) && fanout.is_consumed(2));
         }
+    }
+
+    #[test]
+    fn holds_that_are_given_back_elsewhere_go_round() {
+        let pools = Deps::new([4; 4], HEAP);
+        let (name, consumer) = (pools.pools[0].entry(0), SlotRef::from_raw(1));
+        let mut given_back = Fanout::HOLDS as u32 - 1;
+        let fanout = Fanout(AtomicU64::new(u64::from(given_back)));
+        assert_eq!(fanout.holds(given_back), 1, "itself");
+        for _ in 0..2 {
+            assert_eq!(fanout.push(name, pools.at(name), consumer, EdgeKind::BOTH), Pushed::Linked);
+        }
+        assert!(fanout.retain_open());
+        assert_eq!((fanout.holds(given_back), fanout.first_now()), (4, Some(name)));
+        let closed = fanout.close(false);
+        assert_eq!((closed.first, Fanout::left(closed.holds, given_back)), (Some(name), 3));
+        fanout.retain_closed();
+        for left in (0..4).rev() {
+            assert!(!fanout.is_consumed(given_back));
+            given_back = given_back.wrapping_add(1);
+            assert_eq!((fanout.holds(given_back), fanout.seems_consumed(given_back)), (left, left == 0));
+        }
+        assert!(fanout.is_consumed(given_back) && given_back > Fanout::HOLDS as u32);
     }
 }

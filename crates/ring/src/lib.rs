@@ -21,7 +21,8 @@
 //!    completes, how many of them have given that back is another. A slot may be reclaimed once it is closed and nobody retains it. An open scope holds by position: nothing at or above the ring's
 //!    *scope floor* is reclaimed, so that closing a scope is one store however many tasks it has.
 //! 6. The **watermark** of a ring is the oldest live task. It moves in order over consumed slots, under a
-//!    [`CombiningLock`]: the winner walks, a loser leaves a note that the winner reads before it leaves.
+//!    [`CombiningLock`]: the winner walks, a loser leaves a note that the winner reads before it leaves. The orchestrator waits for
+//!    its turn, spinning, in one case: it takes a hold on what is complete and in no scope, where one thread completes.
 //!
 //! ```
 //! use prewire_abi::{Shape, TaskId};

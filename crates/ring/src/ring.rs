@@ -59,7 +59,7 @@ impl Ring {
 
     #[inline]
     pub(crate) fn watermark(&self) -> u32 {
-        // ORDERING: Acquire, "watermark"; pairs with the store in `Ring::advance`: what the retired tasks' completers
+        // ORDERING: Acquire, "watermark"; pairs with the store in `Ring::walk`: what the retired tasks' completers
         // did happened before their slots, entries and bytes are used again.
         self.watermark.load(mutant::order("watermark-load", Ordering::Acquire))
     }
@@ -142,10 +142,10 @@ impl Ring {
             return hold();
         }
         let mut held = None;
-        self.walk.enter(|reach| {
-            held.get_or_insert_with(hold);
+        self.walk.enter(|reach| match held {
+            None => held = Some(hold()),
             // Who has asked meanwhile has left it to this thread.
-            self.walk(slots, reach, None);
+            Some(_) => self.walk(slots, reach, None),
         });
         held == Some(true)
     }
@@ -370,8 +370,9 @@ impl Rings {
     }
 
     /// From now on one thread at a time completes tasks, and what one has done happened before what the next one does: then
-    /// nobody else takes waits, and most are taken without a locked instruction. To be said before any task is completed, by
-    /// who sees to it that it is so: else tasks would wait for ever. It is not taken back.
+    /// nobody else takes waits or gives holds back, and most waits and all holds go without a locked instruction. To be said before
+    /// any task is completed, by who sees to it that it is so: else tasks would wait, and slots be held, for ever. It is not
+    /// taken back.
     pub fn complete_alone(&self) {
         debug_assert_eq!(self.completed.load(Ordering::Relaxed), 0, "said before any task is completed");
         self.alone.store(true, Ordering::Relaxed);

@@ -105,8 +105,8 @@ pub enum Verdict {
 #[cfg_attr(any(prewire_loom, prewire_shuttle), derive(Default))]
 #[repr(C, align(64))]
 pub struct Slot {
-    /// Who waits for it and who retains it. Pushed to and raised by the orchestrator, closed by its completer, lowered by
-    /// those of its consumers.
+    /// Who waits for it and who retains it. Pushed to and raised by the orchestrator, closed by its completer; lowered by those of
+    /// its consumers, unless one thread completes.
     pub(crate) fanout: Fanout,
     /// Waits left. Set by the orchestrator; taken from by it and by the completers of the producers.
     pub(crate) pending: AtomicU32,
@@ -117,8 +117,8 @@ pub struct Slot {
     verdict: AtomicU16,
     /// The next block to dispatch. Written by whoever took the task from a ready queue.
     cursor: AtomicU16,
-    /// How many of the holds in `fanout` were given back, where one thread completes; else 0, as they are given back there.
-    /// Written by that thread, and emptied by the orchestrator with the slot.
+    /// How many of the holds in `fanout` were given back, where one thread completes, modulo 2^32; else 0, as they are given back
+    /// there. Written by that thread, and emptied by the orchestrator with the slot.
     given_back: AtomicU32,
     /// The task in this slot: the slot's generation. Written by the orchestrator.
     id: AtomicU64,
@@ -286,13 +286,13 @@ impl Slot {
         self.fanout.holds(self.given_back.load(Ordering::Relaxed))
     }
 
-    /// Closes its list: whom it has told, and whether it is consumed with that.
+    /// Closes its list: the first entry of it, and whether it is consumed with that.
     #[inline]
     pub(crate) fn close(&self, failed: bool) -> (Option<DepRef>, bool) {
-        // Read before: afterwards the slot may be another task's. Nobody gives holds back meanwhile, or none is counted here.
+        // Nobody else gives a hold back meanwhile, or none is counted here.
         let given_back = self.given_back.load(Ordering::Relaxed);
         let Closed { first, holds } = self.fanout.close(failed);
-        (first, holds == given_back)
+        (first, Fanout::left(holds, given_back) == 0)
     }
 
     /// Gives a hold on it back; true if it is consumed now. `alone`: no other completer gives any back meanwhile.
@@ -301,24 +301,21 @@ impl Slot {
         if !alone {
             return self.fanout.release();
         }
-        let given_back = self.given_back.load(Ordering::Relaxed) + 1;
+        let given_back = self.given_back.load(Ordering::Relaxed).wrapping_add(1);
         // ORDERING: Release, "hold-given-back"; pairs with the load in `Slot::is_consumed`: as in `Fanout::release`.
         self.given_back.store(given_back, mutant::order("hold-give-back", Ordering::Release));
         // The slot may be another task's by now: then somebody has walked over it, and it does not matter what this says.
         self.fanout.seems_consumed(given_back)
     }
 
-    /// Whether the task is complete and nobody retains it.
+    /// Whether the task is complete and nobody retains it: what its completer and those of its consumers did with its output is
+    /// over.
+    #[must_use]
     #[inline]
-    pub(crate) fn is_consumed(&self) -> bool {
-        self.fanout.is_consumed(0) || self.is_given_back()
-    }
-
-    /// Whether the task is complete and all that retained it have given that back.
-    fn is_given_back(&self) -> bool {
+    pub fn is_consumed(&self) -> bool {
         // ORDERING: Acquire, "hold-given-back"; pairs with the store in `Slot::release`.
         let given_back = self.given_back.load(mutant::order("given-back-load", Ordering::Acquire));
-        given_back > 0 && self.fanout.is_consumed(given_back)
+        self.fanout.is_consumed(given_back)
     }
 
     /// Takes the wait of a producer that is complete; true if it was the last. The poison, if any, is stored. `alone`: no other

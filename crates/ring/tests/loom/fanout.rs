@@ -5,7 +5,7 @@ use prewire_abi::{EdgeKind, LaneMask, Shape};
 use prewire_ring::{Cold, Need, Routed, SlotRef, Verdict};
 use std::sync::Arc;
 
-use crate::graph::{Graph, Outputs, complete, completer, retire};
+use crate::graph::{Graph, Outputs, beside, complete, completer, retire};
 use crate::model;
 
 /// A push and the close of the list agree: the consumer is made ready by the orchestrator or by the completer, by one
@@ -80,26 +80,24 @@ fn a_completer_that_is_alone_takes_waits_behind_the_orchestrator() {
         graph.rings.complete_alone();
         let producers = [graph.root(1), graph.root(1), graph.root(1)];
         let outputs = Outputs::new(3);
-        let closer = {
-            let (rings, outputs) = (Arc::clone(&graph.rings), outputs.clone());
-            thread::spawn(move || {
-                let mut ready = 0;
-                // The one in the middle ends first: then it is over when it is wired, and the others may be on lists.
-                for i in [1, 0, 2] {
-                    outputs.write(i);
-                    let _ = complete(&rings, producers[i].slot, |_| {
-                        ready += 1;
-                        assert!((0..3).all(|i| outputs.seen(i)), "ready before all had written");
-                    });
-                }
-                ready
-            })
+        let (rings, seen) = (Arc::clone(&graph.rings), outputs.clone());
+        let orchestrates = move || {
+            let (_, ready) = graph.consumer(&producers.map(|producer| (producer.id, EdgeKind::WAIT)));
+            assert!(!ready || (0..3).all(|i| seen.seen(i)), "ready before all had written");
+            u32::from(ready)
         };
-        let (_, ready) = graph.consumer(&producers.map(|producer| (producer.id, EdgeKind::WAIT)));
-        if ready {
-            assert!((0..3).all(|i| outputs.seen(i)), "ready before all had written");
-        }
-        assert_eq!(closer.join().unwrap() + u32::from(ready), 1, "ready-once");
+        let mut readied = 0;
+        let ready = beside(orchestrates, || {
+            // The one in the middle ends first: then it is over when it is wired, and the others may be on lists.
+            for i in [1, 0, 2] {
+                outputs.write(i);
+                let _ = complete(&rings, producers[i].slot, |_| {
+                    readied += 1;
+                    assert!((0..3).all(|i| outputs.seen(i)), "ready before all had written");
+                });
+            }
+        });
+        assert_eq!(readied + ready, 1, "ready-once");
     });
 }
 

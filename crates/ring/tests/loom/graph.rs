@@ -97,3 +97,15 @@ impl Outputs {
         self.0[at].load(Ordering::Relaxed) != 0
     }
 }
+
+/// Does `orchestrates` in a thread of its own, and `completes` in that of the model. loom compares what a thread stores with what it
+/// has loaded itself, and not with what others have: what is changed by a load and a store is to be changed by the model's own thread,
+/// or no schedule has the other one in between.
+pub(crate) fn beside<T: 'static>(
+    orchestrates: impl FnOnce() -> T + Send + 'static,
+    completes: impl FnOnce(),
+) -> T {
+    let orchestrator = loom::thread::spawn(orchestrates);
+    completes();
+    orchestrator.join().unwrap()
+}

@@ -4,7 +4,7 @@ use prewire_abi::EdgeKind;
 use prewire_ring::{Placed, ReadyQueue};
 use std::sync::Arc;
 
-use crate::graph::{Graph, complete, completer, retire};
+use crate::graph::{Graph, Outputs, beside, complete, completer, retire};
 use crate::model;
 
 /// Completes `consumer`, the only task besides its producer, and sees both retired.
@@ -55,23 +55,48 @@ fn a_hold_that_was_taken_holds_where_others_are_given_back() {
         graph.rings.complete_alone();
         let producer = graph.root(0);
         let (first, _) = graph.consumer(&[(producer.id, EdgeKind::BOTH)]);
-        let other = {
-            let rings = Arc::clone(&graph.rings);
-            loom::thread::spawn(move || {
-                retire(&rings, producer.slot);
-                retire(&rings, first.slot);
-            })
+        let rings = Arc::clone(&graph.rings);
+        let orchestrates = move || {
+            let (consumer, _) = graph.consumer(&[(producer.id, EdgeKind::BOTH)]);
+            graph.rings.advance(0);
+            let retained = retains(&graph, consumer);
+            if retained {
+                assert_eq!(graph.rings.watermark(0), 0, "reclaimed while retained");
+            }
+            (graph, consumer, retained)
         };
-        let (consumer, _) = graph.consumer(&[(producer.id, EdgeKind::BOTH)]);
-        graph.rings.advance(0);
-        let retained = retains(&graph, consumer);
-        if retained {
-            assert_eq!(graph.rings.watermark(0), 0, "reclaimed while retained");
-        }
-        other.join().unwrap();
+        let (graph, consumer, retained) = beside(orchestrates, || {
+            retire(&rings, producer.slot);
+            retire(&rings, first.slot);
+        });
         let left = if retained { 0 } else { 2 };
         assert_eq!(graph.rings.watermark(0), left, "reclaimed while retained, or not at all");
         let_go(&graph, consumer, 3);
+    });
+}
+
+/// A hold that is taken on a list that its completer has just closed does not hide what was closed: who waits for the producer
+/// after that finds it complete, and sees what it wrote.
+///
+/// Catches `fanout-held`.
+#[test]
+fn whoever_finds_a_retained_task_complete_sees_what_it_wrote() {
+    model(|| {
+        let mut graph = Graph::new();
+        graph.rings.complete_alone();
+        graph.allocator.set_floor(0, Some(0));
+        let producer = graph.root(0);
+        let (rings, output) = (Arc::clone(&graph.rings), Outputs::new(1));
+        let written = output.clone();
+        let orchestrates = move || {
+            let _ = graph.consumer(&[(producer.id, EdgeKind::RETAIN)]);
+            let (_, ready) = graph.consumer(&[(producer.id, EdgeKind::WAIT)]);
+            assert!(!ready || written.seen(0), "ready before its producer has written");
+        };
+        beside(orchestrates, || {
+            output.write(0);
+            let _ = complete(&rings, producer.slot, |_| ());
+        });
     });
 }
 
@@ -81,39 +106,57 @@ fn a_hold_that_was_taken_holds_where_others_are_given_back() {
 /// Catches `floor-store`, `floor-load`, `holds-before-floor`.
 #[test]
 fn a_hold_taken_under_a_scope_outlives_the_scope() {
-    model(|| a_hold_outlives_its_scope(Graph::new()));
+    model(|| {
+        let mut graph = Graph::new();
+        graph.allocator.set_floor(0, Some(0));
+        let producer = graph.root(0);
+        let other = {
+            let rings = Arc::clone(&graph.rings);
+            loom::thread::spawn(move || {
+                let _ = complete(&rings, producer.slot, |_| ());
+                rings.advance(0);
+            })
+        };
+        let (consumer, _) = graph.consumer(&[(producer.id, EdgeKind::BOTH)]);
+        assert!(retains(&graph, consumer), "the scope keeps the producer, so a hold can be had");
+        graph.allocator.set_floor(0, None);
+        graph.rings.advance(0);
+        assert_eq!(graph.rings.watermark(0), 0, "reclaimed while retained");
+        other.join().unwrap();
+        assert_eq!(graph.rings.watermark(0), 0, "reclaimed while retained");
+        let_go(&graph, consumer, 2);
+    });
 }
 
-/// The same where one thread completes: then a hold on what is complete is taken without a locked instruction too.
+/// The same where one thread completes, of a producer that another consumer lets go meanwhile: then a hold on what is complete is
+/// taken, and given back, without a locked instruction.
 ///
 /// Catches `floor-store`, `floor-load`, `holds-before-floor`.
 #[test]
 fn a_hold_taken_under_a_scope_outlives_the_scope_where_one_completes() {
     model(|| {
-        let graph = Graph::new();
+        let mut graph = Graph::new();
         graph.rings.complete_alone();
-        a_hold_outlives_its_scope(graph);
-    });
-}
-
-fn a_hold_outlives_its_scope(mut graph: Graph) {
-    graph.allocator.set_floor(0, Some(0));
-    let producer = graph.root(0);
-    let other = {
+        graph.allocator.set_floor(0, Some(0));
+        let producer = graph.root(0);
+        let (first, _) = graph.consumer(&[(producer.id, EdgeKind::BOTH)]);
         let rings = Arc::clone(&graph.rings);
-        loom::thread::spawn(move || {
+        let orchestrates = move || {
+            let (consumer, _) = graph.consumer(&[(producer.id, EdgeKind::BOTH)]);
+            assert!(retains(&graph, consumer), "the scope keeps the producer, so a hold can be had");
+            graph.allocator.set_floor(0, None);
+            graph.rings.advance(0);
+            assert_eq!(graph.rings.watermark(0), 0, "reclaimed while retained");
+            (graph, consumer)
+        };
+        let (graph, consumer) = beside(orchestrates, || {
             let _ = complete(&rings, producer.slot, |_| ());
+            let _ = complete(&rings, first.slot, |_| ());
             rings.advance(0);
-        })
-    };
-    let (consumer, _) = graph.consumer(&[(producer.id, EdgeKind::BOTH)]);
-    assert!(retains(&graph, consumer), "the scope keeps the producer, so a hold can be had");
-    graph.allocator.set_floor(0, None);
-    graph.rings.advance(0);
-    assert_eq!(graph.rings.watermark(0), 0, "reclaimed while retained");
-    other.join().unwrap();
-    assert_eq!(graph.rings.watermark(0), 0, "reclaimed while retained");
-    let_go(&graph, consumer, 2);
+        });
+        assert_eq!(graph.rings.watermark(0), 0, "reclaimed while retained");
+        let_go(&graph, consumer, 3);
+    });
 }
 
 /// What an open scope holds is not retired however complete it is; once the scope is closed it is, whichever of the

@@ -2,10 +2,10 @@
 
 use loom::thread;
 use prewire_abi::EdgeKind;
-use prewire_ring::Need;
+use prewire_ring::{Need, Placed, Rings};
 use std::sync::Arc;
 
-use crate::graph::{Graph, Outputs, complete, completer, retire};
+use crate::graph::{Graph, Outputs, beside, complete, completer, retire};
 use crate::model;
 
 /// Two tasks complete in two threads at the same time. The watermark ends at the head, although each thread looks once
@@ -101,7 +101,26 @@ fn room_that_others_made_comes_after_what_was_there() {
 /// Catches `hold-release`, `holds-load`.
 #[test]
 fn room_is_given_after_the_last_access() {
-    model(|| room_comes_after_the_last_access(Graph::new()));
+    model(|| {
+        let mut graph = Graph::new();
+        let need = Need { heap: 1024, ..Need::default() };
+        let producer = graph.place(0, need, 1);
+        graph.rings.publish_unwired(producer.slot);
+        let (consumer, _) = graph.consumer(&[(producer.id, EdgeKind::BOTH)]);
+        let marks = Outputs::new(2);
+        let runner = {
+            let (rings, marks) = (Arc::clone(&graph.rings), marks.clone());
+            thread::spawn(move || run_both(&rings, producer, consumer, &marks))
+        };
+        // The heap has room for one: it is there again when producer and consumer are done with it. This thread may be
+        // the one that finds them consumed, before the runner looks.
+        graph.rings.advance(0);
+        if graph.allocator.try_reserve(0, &need).is_ok() {
+            assert!(marks.seen(0) && marks.seen(1), "the bytes were given away under their users");
+        }
+        runner.join().unwrap();
+        assert_eq!(graph.allocator.try_reserve(0, &need), Ok(()));
+    });
 }
 
 /// The same where one thread completes, and gives the hold back without a locked instruction.
@@ -110,36 +129,33 @@ fn room_is_given_after_the_last_access() {
 #[test]
 fn room_is_given_after_the_last_access_where_one_completes() {
     model(|| {
-        let graph = Graph::new();
+        let mut graph = Graph::new();
         graph.rings.complete_alone();
-        room_comes_after_the_last_access(graph);
+        let need = Need { heap: 1024, ..Need::default() };
+        let producer = graph.place(0, need, 1);
+        graph.rings.publish_unwired(producer.slot);
+        let (consumer, _) = graph.consumer(&[(producer.id, EdgeKind::BOTH)]);
+        let (rings, marks) = (Arc::clone(&graph.rings), Outputs::new(2));
+        let seen = marks.clone();
+        let orchestrates = move || {
+            graph.rings.advance(0);
+            if graph.allocator.try_reserve(0, &need).is_ok() {
+                assert!(seen.seen(0) && seen.seen(1), "the bytes were given away under their users");
+            }
+            graph
+        };
+        let graph = beside(orchestrates, || run_both(&rings, producer, consumer, &marks));
+        assert_eq!(graph.allocator.try_reserve(0, &need), Ok(()));
     });
 }
 
-fn room_comes_after_the_last_access(mut graph: Graph) {
-    let need = Need { heap: 1024, ..Need::default() };
-    let producer = graph.place(0, need, 1);
-    graph.rings.publish_unwired(producer.slot);
-    let (consumer, _) = graph.consumer(&[(producer.id, EdgeKind::BOTH)]);
-    let marks = Outputs::new(2);
-    let runner = {
-        let (rings, marks) = (Arc::clone(&graph.rings), marks.clone());
-        thread::spawn(move || {
-            marks.write(0);
-            let mut ready = Vec::new();
-            let _ = complete(&rings, producer.slot, |slot| ready.push(slot));
-            assert_eq!(ready, [consumer.slot]);
-            rings.advance(0);
-            marks.write(1);
-            retire(&rings, consumer.slot);
-        })
-    };
-    // The heap has room for one: it is there again when producer and consumer are done with it. This thread may be
-    // the one that finds them consumed, before the runner looks.
-    graph.rings.advance(0);
-    if graph.allocator.try_reserve(0, &need).is_ok() {
-        assert!(marks.seen(0) && marks.seen(1), "the bytes were given away under their users");
-    }
-    runner.join().unwrap();
-    assert_eq!(graph.allocator.try_reserve(0, &need), Ok(()));
+/// Runs and completes a producer and its only consumer, each of which leaves its mark.
+fn run_both(rings: &Rings, producer: Placed, consumer: Placed, marks: &Outputs) {
+    marks.write(0);
+    let mut ready = Vec::new();
+    let _ = complete(rings, producer.slot, |slot| ready.push(slot));
+    assert_eq!(ready, [consumer.slot]);
+    rings.advance(0);
+    marks.write(1);
+    retire(rings, consumer.slot);
 }
