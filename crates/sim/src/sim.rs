@@ -179,19 +179,20 @@ impl Sim {
 
     /// The [guest](Sim::guest_comes) waits for something that the simulator brings about: looks for it until `look` has found it,
     /// or another thread would be of more use in the guest's place. That is after some 10 us; or, as long as sub-tasks are so
-    /// brief that it is completing them that takes time, after 2 ms at most. Then it is to [go](Sim::guest_goes) before it waits on.
-    /// In seeded mode it looks once.
+    /// brief that it is completing them that takes time, after 2 ms at most, or after `longest`. Then it is to
+    /// [go](Sim::guest_goes) before it waits on. In seeded mode it looks once.
     ///
     /// ```
     /// use prewire_sim::{Sim, SimConfig};
+    /// use std::time::Duration;
     ///
     /// let sim = Sim::new(prewire_a2a3::a2a3(), SimConfig::default())?;
-    /// assert_eq!(sim.guest_lingers(|| None::<u32>), None);
-    /// assert_eq!(sim.guest_lingers(|| Some(7)), Some(7));
+    /// assert_eq!(sim.guest_lingers(Duration::MAX, || None::<u32>), None);
+    /// assert_eq!(sim.guest_lingers(Duration::ZERO, || Some(7)), Some(7));
     /// # Ok::<(), prewire_sim::SimError>(())
     /// ```
-    pub fn guest_lingers<T>(&self, mut look: impl FnMut() -> Option<T>) -> Option<T> {
-        if self.seeded.is_none() { self.pool.linger(look) } else { look() }
+    pub fn guest_lingers<T>(&self, longest: Duration, mut look: impl FnMut() -> Option<T>) -> Option<T> {
+        if self.seeded.is_none() { self.pool.linger(longest, look) } else { look() }
     }
 
     /// The [guest](Sim::guest_comes) goes on: it has done one more thing that is part of its work, whether that has made any for

@@ -104,6 +104,13 @@ impl<'e> Waiter<'e> {
         (result, ended)
     }
 
+    /// How long a wait may go on before somebody has to see that its time is over.
+    fn left(&self) -> Duration {
+        let ends = [self.limit, self.control.deadline(), self.control.give_up()];
+        let end = ends.into_iter().flatten().min();
+        end.map_or(Duration::MAX, |end| end.saturating_sub(clock::monotonic()))
+    }
+
     /// Whether the wait that goes on has had its time.
     fn is_overdue(&mut self, now: Duration) -> bool {
         self.limit.take_if(|limit| now >= *limit).is_some()
@@ -142,7 +149,7 @@ impl Wait for Waiter<'_> {
         // Most waits of a pool are over while they spin: of those nobody hears.
         let brief = match (self.mode, heeds) {
             (Mode::Pool, Heeds::Room { ring, live }) => self.spin_for_room(ring, live, look),
-            _ => self.engine.sim().guest_lingers(|| end(look())),
+            _ => self.engine.sim().guest_lingers(self.left(), || end(look())),
         };
         if let Some(end) = brief {
             return end;

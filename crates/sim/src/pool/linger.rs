@@ -6,7 +6,8 @@
 //! pace.
 //!
 //! Invariant: it looks for what it waits for all the time; and it stops, so that it can go and another thread have its place, after
-//! an interval in which the workers were slower, once it has no place any more, or after two milliseconds.
+//! an interval in which the workers were slower, once it is in nobody's place any more, when it may wait no longer, or after two
+//! milliseconds.
 
 use super::Pool;
 use crate::stats;
@@ -31,23 +32,33 @@ const LONGEST: Duration = Duration::from_millis(2);
 const CLOSE: u32 = 18;
 
 impl Pool {
-    /// For the guest: looks until `look` has found something, as long as no other thread would be of more use in its place.
-    pub(crate) fn linger<T>(&self, mut look: impl FnMut() -> Option<T>) -> Option<T> {
-        // A model has no time, and explores every schedule anyway.
-        if cfg!(prewire_loom) {
-            return look();
+    /// For the guest: looks until `look` has found something, as long as no other thread would be of more use in its place, and not
+    /// beyond `longest`.
+    pub(crate) fn linger<T>(&self, longest: Duration, mut look: impl FnMut() -> Option<T>) -> Option<T> {
+        // Most of what is waited for is there. A model has no time, and explores every schedule anyway.
+        let found = look();
+        if found.is_some() || cfg!(prewire_loom) {
+            return found;
         }
         let workers = || {
             let view = self.census.view();
-            if view.has_guest() { view.active() } else { 0 }
+            // One that may run alone takes no place from anybody, and those that search take up nothing.
+            let takes_place = view.has_guest() && view.limit() > 1;
+            if takes_place && view.active() > 0 {
+                view.active().saturating_sub(view.searching()).max(1)
+            } else {
+                0
+            }
         };
-        linger(look, || stats::executed(&self.counters), workers, clock::monotonic)
+        let taken = || stats::executed(&self.counters);
+        linger(LONGEST.min(longest), look, taken, workers, clock::monotonic)
     }
 }
 
 /// As [`Pool::linger`], where `taken` is how many sub-tasks were taken up in all, and `workers` how many threads take them up;
-/// none if the guest has no place.
+/// none if the guest is in nobody's place.
 fn linger<T>(
+    longest: Duration,
     mut look: impl FnMut() -> Option<T>,
     taken: impl Fn() -> u64,
     workers: impl Fn() -> u64,
@@ -64,12 +75,12 @@ fn linger<T>(
             hint::between_looks();
         }
         let time = now();
-        let spent = time.saturating_sub(since);
-        if spent < interval {
+        let (spent, in_all) = (time.saturating_sub(since), time.saturating_sub(begin));
+        if spent < interval && in_all < longest {
             continue;
         }
-        let (at, workers) = (taken(), workers());
-        if !is_brisk(at.wrapping_sub(before), spent, workers) || time.saturating_sub(begin) >= LONGEST {
+        let at = taken();
+        if in_all >= longest || !is_brisk(at.wrapping_sub(before), spent, workers()) {
             return look();
         }
         (before, since, interval) = (at, time, LAST.min(2 * interval));
@@ -92,6 +103,7 @@ mod tests {
     fn lingered(workers: u64, pace: u64, until: Duration, found: Duration) -> (Option<()>, Duration) {
         let time = Cell::new(Duration::ZERO);
         let end = linger(
+            LONGEST,
             || (time.get() >= found).then_some(()),
             || workers * u64::try_from(time.get().min(until).as_nanos()).unwrap() / pace,
             || workers,
@@ -131,10 +143,21 @@ mod tests {
     }
 
     #[test]
+    fn it_stays_no_longer_than_it_may() {
+        for longest in [Duration::ZERO, micros(3), micros(100)] {
+            let time = Cell::new(0);
+            let now = || micros(time.replace(time.get() + 1));
+            let end = linger(longest, || None::<()>, || 100 * time.get(), || 1, now);
+            assert!(end.is_none() && micros(time.get()) < longest + micros(4), "{} us", time.get());
+        }
+    }
+
+    #[test]
     fn it_looks_before_and_after() {
         assert_eq!(lingered(1, 1_000_000, micros(500), Duration::ZERO).0, Some(()));
         let looks = Cell::new(0);
         let end = linger(
+            LONGEST,
             || {
                 looks.set(looks.get() + 1);
                 // Not before the time is up.
