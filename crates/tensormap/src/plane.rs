@@ -46,6 +46,12 @@ pub(crate) struct Plane {
     free_grid: u32,
     /// Counts the changes of which regions there are in a buffer.
     stamp: u64,
+    /// How often a node is met where nothing counts any more before it is dropped.
+    patience: u8,
+    /// How many were kept so long in vain.
+    in_vain: u32,
+    /// The most entries of the map. What is kept beside those that count is no more, so that memory follows it.
+    capacity: u32,
     node_hand: Hand,
     buffer_hand: Hand,
     visited: u64,
@@ -83,9 +89,12 @@ impl Plane {
     /// new sizes make a bounded number of grids.
     const EXACT_GRIDS: u32 = 4;
 
-    /// A node where nothing counts any more is dropped once it was met so often: what is read with a halo is met by each of its
-    /// neighbours before it is read again, and to make it anew costs as much as so many looks.
-    const IDLE: u8 = 12;
+    /// What is read with a halo is met by each of its neighbours before it is read again, and to make it anew costs as much as so
+    /// many looks. After one that was kept for that in vain, half of it is enough; after one that was not, all of it.
+    const PATIENCE: u8 = 12;
+
+    /// After so many that were kept in vain it is tried again.
+    const AGAIN: u32 = 64;
 
     /// A plane with a table of cells for `capacity` nodes.
     pub(crate) fn new(capacity: u32) -> Self {
@@ -106,7 +115,10 @@ impl Plane {
             free_node: 0,
             free_grid: 0,
             stamp: 0,
-            node_hand: Hand::new(Self::SOFT_NODES),
+            node_hand: Hand::new(Self::SOFT_NODES.min(capacity)),
+            patience: Self::PATIENCE,
+            in_vain: 0,
+            capacity,
             buffer_hand: Hand::new(Buffers::SOFT),
             visited: 0,
         }
@@ -212,7 +224,9 @@ impl Plane {
             Home::Buffer(buffer) => &mut self.buffers[buffer].readers,
             Home::Node(node) => {
                 let side = &mut self.sides[node as usize];
-                side.idle = 0;
+                if side.idle > 0 {
+                    (side.idle, self.patience) = (0, Self::PATIENCE);
+                }
                 &mut side.readers
             }
         }
@@ -386,11 +400,19 @@ impl Plane {
         }
     }
 
-    /// Whether a node, where nothing counts any more, was met so often meanwhile that it is not likely to be used again.
+    /// Whether a node, where nothing counts any more, was met so often meanwhile that it is not likely to be used again. What is not
+    /// even told from its equal is not found again.
     fn is_idle(&mut self, node: u32) -> bool {
+        let grid = self.nodes[node as usize].grid;
         let side = &mut self.sides[node as usize];
         side.idle += 1;
-        side.idle >= Self::IDLE
+        if side.idle < self.patience && self.grids[grid as usize].layout.kind != Kind::Unknown {
+            return false;
+        }
+        self.in_vain = self.in_vain.wrapping_add(1);
+        let again = self.in_vain.is_multiple_of(Self::AGAIN);
+        self.patience = if again { Self::PATIENCE } else { (self.patience / 2).max(1) };
+        true
     }
 
     #[inline]

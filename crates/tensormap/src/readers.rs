@@ -220,15 +220,9 @@ impl ReaderPool {
     #[cold]
     pub(crate) fn remove(&mut self, readers: &mut Readers, task: TaskId) -> bool {
         let before = self.used;
-        self.drop_those(readers, |id| id == task);
-        self.used != before
-    }
-
-    /// Drops the readers that `is_over` says.
-    #[inline(never)]
-    pub(crate) fn drop_those(&mut self, readers: &mut Readers, is_over: impl Fn(TaskId) -> bool) {
-        let life = |id: TaskId| if is_over(id) { Life::Retired } else { Life::Live };
+        let life = |id: TaskId| if id == task { Life::Retired } else { Life::Live };
         self.look(readers, &life, &mut |_| ());
+        self.used != before
     }
 
     /// As `push`, where there is no room in place: it looks at what is there, and at a chunk or two where the last

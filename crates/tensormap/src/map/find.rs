@@ -195,6 +195,7 @@ impl TensorMap {
             None => At::Unknown,
         };
         let place = Place::new(at, self.plane.stamp());
-        if writing { place } else { place.behind(last) }
+        // Under other hazards reads are not recorded, and what was written may not have waited.
+        if writing || hazards != Hazards::All { place } else { place.behind(last) }
     }
 }

@@ -72,19 +72,19 @@ impl TensorMap {
 
     /// Drops the readers of a region that were there before `writer` wrote a part of it and waited for them: a reader that is
     /// about to be recorded waits for `writer`, or for whoever has written that part since, and so comes after all of them. Parts
-    /// that are written one after the other never cover what is read across them, so nobody else drops those.
+    /// that are written one after the other never cover what is read across them, so nobody else drops those. It looks at a few
+    /// of them, as each that is added does: those that came after `writer` stay, however many they are.
     #[inline(never)]
     fn stand_in(&mut self, place: Place, region: &impl Memory, writer: TaskId) {
         let home = match place.read(self.plane.stamp()) {
             At::Buffer(buffer) => Some(Home::Buffer(buffer)),
             At::Node(node) => Some(Home::Node(node)),
-            At::Unknown | At::Clear => self.plane.get(&region.region()),
+            _ => self.plane.get(&region.region()),
         };
         let Some(home) = home else { return };
         let readers = self.plane.readers(home);
-        if !readers.is_empty() {
-            self.readers.drop_those(readers, |reader| is_before(reader, writer));
-        }
+        let is_over = |reader| if is_before(reader, writer) { Life::Retired } else { Life::Live };
+        self.readers.look_at_some(readers, &is_over);
     }
 
     /// As `record_at`, where no place is known.
@@ -172,7 +172,7 @@ impl TensorMap {
         if recorded { Ok(()) } else { Err(Full { capacity: self.capacity() }) }
     }
 
-    /// Records an access of what is remembered at `home` and meets no other; whether there was room.
+    /// Records an access of what is remembered at `home` and covers no other; whether there was room.
     #[inline(always)]
     fn record_in(
         &mut self,

@@ -38,7 +38,7 @@ impl Hand {
 }
 
 impl Plane {
-    /// How much a plane holds before it looks for nodes to drop: the tiles of a matrix of 128 x 128 tiles and more.
+    /// How much a plane holds before it looks for nodes to drop, or as many as it may have entries: the tiles of a matrix of 128 x 128 tiles and more.
     /// Sooner would drop what comes again; later would leave the caches.
     pub(super) const SOFT_NODES: u32 = 32768;
     /// What a grid takes, in nodes.
@@ -172,7 +172,8 @@ impl Plane {
         self.sides.truncate(1);
         self.grids.truncate(1);
         (self.free_node, self.free_grid) = (0, 0);
-        (self.node_hand, self.buffer_hand) = (Hand::new(Self::SOFT_NODES), Hand::new(Buffers::SOFT));
+        let soft = Self::SOFT_NODES.min(self.capacity);
+        (self.node_hand, self.buffer_hand) = (Hand::new(soft), Hand::new(Buffers::SOFT));
         self.stamp += 1;
     }
 

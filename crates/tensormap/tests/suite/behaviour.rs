@@ -368,3 +368,37 @@ fn writes_beside_others_are_remembered_as_in_a_list() {
         }
     }
 }
+
+/// What was written beside has not waited for what was there before: a read behind it stands in for nobody.
+#[test]
+fn a_read_stands_in_for_no_writer() {
+    let mut bench = Bench::new(16, Hazards::RawWaw);
+    let (left, right) = (Region::new(0x1000, 1, 32, &[32], &[1]), Region::new(0x1000, 1, 48, &[32], &[1]));
+    bench.beside(&left, 1);
+    bench.beside(&left, 2);
+    bench.beside(&right, 3);
+    for reader in 4..7 {
+        let (mut found, life) = (Vec::new(), Bench::life(&bench.ended));
+        let place = bench.map.find(&left, Read, &life, |task| found.push(task.local()));
+        found.sort_unstable();
+        found.dedup();
+        assert_eq!(found, [1, 2, 3], "before reader {reader}");
+        bench.map.record_at(place, &left, Read, TaskId::new(2, reader), &life).expect("there is room");
+    }
+}
+
+/// Where it is known what a write goes to, it removes what it covers too.
+#[test]
+fn a_write_at_its_place_removes_what_it_covers() {
+    let mut bench = Bench::new(16, Hazards::All);
+    let part = |at: u64, length: u32| Region::new(0x1000, 1, at, &[length], &[1]);
+    for (task, region) in [part(32, 32), part(36, 8), part(48, 32)].iter().enumerate() {
+        bench.record(region, Write, task as u32).expect("there is room");
+    }
+    let (whole, mut found) = (part(32, 32), Vec::new());
+    let life = Bench::life(&bench.ended);
+    let place = bench.map.find(&whole, Write, &life, |task| found.push(task.local()));
+    bench.map.record_at(place, &whole, Write, TaskId::new(2, 3), &life).expect("there is room");
+    found.sort_unstable();
+    assert_eq!((found.as_slice(), bench.map.len()), ([0, 1, 2].as_slice(), 2));
+}

@@ -183,6 +183,35 @@ fn many_readers_of_one_region_cost_the_same_as_few() {
     assert_eq!((flow.map.len(), flow.submit(&weights, Access::Write).0), (1, 1), "and once");
 }
 
+/// Parts that live tasks have written, and many that read the whole: each comes behind the writers, and no reader before them.
+#[test]
+fn many_readers_of_parts_that_are_being_written_cost_the_same_as_few() {
+    let mut flow = Flow::new(65536, u32::MAX / 2);
+    for part in 0..4 {
+        flow.submit(&Region::new(0x4000, 4, 64 * part, &[64], &[1]), Access::Write);
+    }
+    let whole = Region::new(0x4000, 4, 0, &[256], &[1]);
+    for i in 0..10_000 {
+        let (found, visited) = flow.submit(&whole, Access::Read);
+        assert!(found == 4 && visited <= 40, "read {i} waits for {found} and looks at {visited} entries");
+    }
+    assert!(flow.submit(&whole, Access::Write).0 >= 10_000, "all readers");
+}
+
+#[test]
+fn what_does_not_come_again_is_not_kept() {
+    for (capacity, length) in [(64, 8), (1024, 8), (1024, 64)] {
+        let mut flow = Flow::new(capacity, 0);
+        let mut visited = 0;
+        for i in 0..20_000 {
+            visited += flow.submit(&Region::new(0x4000, 4, i * 4, &[length], &[1]), Access::Write).1;
+        }
+        assert!(visited <= 10 * 20_000, "{} entries looked at for each", visited / 20_000);
+        let most = u64::from(capacity) * TensorMap::MOST_BYTES_AN_ENTRY;
+        assert!(flow.map.memory() as u64 <= most, "{} bytes of {most}", flow.map.memory());
+    }
+}
+
 #[test]
 fn readers_that_end_in_any_order_are_dropped() {
     let weights = Region::new(0x4000, 2, 0, &[512], &[1]);

@@ -38,14 +38,31 @@ struct Task {
     forgotten: BTreeSet<u64>,
 }
 
+/// Where the numbers of each ring begin. The second goes round.
+const BEGIN: [u32; 3] = [7, u32::MAX - 9, 1000];
+
+/// The id of the task with this index: the rings take turns.
+fn id_of(task: usize) -> TaskId {
+    let ring = task % BEGIN.len();
+    TaskId::new(ring as u32, BEGIN[ring].wrapping_add((task / BEGIN.len()) as u32))
+}
+
+/// The index of the task with this id.
+fn index_of(id: TaskId) -> usize {
+    let ring = id.ring() as usize;
+    id.local().wrapping_sub(BEGIN[ring]) as usize * BEGIN.len() + ring
+}
+
 struct Program {
     map: TensorMap,
     tasks: Vec<Task>,
+    /// Tasks that were refused count here.
+    submits: u32,
 }
 
 impl Program {
     fn life(tasks: &[Task]) -> impl Fn(TaskId) -> Life + '_ {
-        |id| tasks[id.local() as usize].life
+        |id| tasks[index_of(id)].life
     }
 
     fn submit(&mut self, accesses: Vec<(View, bool)>, exact: bool) -> Result<(), TestCaseError> {
@@ -57,19 +74,25 @@ impl Program {
             }
         }
         let now = self.tasks.len();
-        let id = TaskId::new(3, now as u32);
-        let life = |id: TaskId| self.tasks.get(id.local() as usize).map_or(Life::Live, |task| task.life);
+        let id = id_of(now);
+        let life = |id: TaskId| self.tasks.get(index_of(id)).map_or(Life::Live, |task| task.life);
         let mut ancestors = BTreeSet::new();
         let mut places = Vec::new();
         // Of every other task what is read is recorded at once.
         let early = now % 4 > 1 && self.map.takes_reads(accesses.len() as u32);
         // Where a write waits for nothing, what some tasks write they read before.
         let reads_too = now.is_multiple_of(4) && self.map.hazards() == Hazards::Raw;
+        // What some tasks write waits for nothing, and is remembered beside what was.
+        let beside = self.map.hazards() == Hazards::RawWaw && now % 5 > 2;
         for (view, writes) in &accesses {
             let writes = &(*writes && !reads_too);
+            if beside && *writes {
+                places.push(Some(Place::default()));
+                continue;
+            }
             let mut found = BTreeSet::new();
             let dep = |task: TaskId| {
-                found.extend((task != id).then_some(task.local() as usize));
+                found.extend((task != id).then_some(index_of(task)));
             };
             places.push(match (early, *writes) {
                 (true, false) => self.map.read(&view.region, id, life, dep),
@@ -90,23 +113,35 @@ impl Program {
             // What a task reads stands for what it read after, for its own writes too.
             self.check(view, *writes, if early { &ancestors } else { &ordered })?;
         }
-        // Of some tasks it is taken back, and recorded with the rest.
-        if now.is_multiple_of(3) {
+        // Some tasks are refused, and of some it is taken back, and recorded with the rest.
+        self.submits += 1;
+        let refused = self.submits % 7 == 3;
+        if refused || now.is_multiple_of(3) {
             for ((view, writes), place) in accesses.iter().zip(&mut places) {
                 if !*writes && self.map.unread(&view.region, id) {
                     *place = Some(Place::default());
                 }
             }
             // Room that is made between the two moves what was found.
-            let life =
-                |id: TaskId| self.tasks.get(id.local() as usize).map_or(Life::Retired, |task| task.life);
+            let life = |id: TaskId| self.tasks.get(index_of(id)).map_or(Life::Retired, |task| task.life);
             let _ = now.is_multiple_of(2) && self.map.reserve(self.map.capacity(), &life);
         }
+        if refused {
+            return Ok(());
+        }
+        // Something may end between the two.
+        if self.submits % 5 == 2 {
+            self.end(now, false);
+        }
+        let life = |id: TaskId| self.tasks.get(index_of(id)).map_or(Life::Live, |task| task.life);
         for ((view, writes), place) in accesses.iter().zip(places) {
             let access = if *writes { Access::Write } else { Access::Read };
             // Every other task records without having been told where.
             let place = place.map(|place| if now.is_multiple_of(2) { place } else { Place::default() });
-            let recorded = place.map(|place| self.map.record_at(place, &view.region, access, id, life));
+            let recorded = place.map(|place| match (beside, access) {
+                (true, Access::Write) => self.map.record_beside(&view.region, id, life),
+                _ => self.map.record_at(place, &view.region, access, id, life),
+            });
             prop_assert!(
                 recorded != Some(Err(Full { capacity: self.map.capacity() })),
                 "an entry was reserved"
@@ -188,7 +223,7 @@ impl Program {
 }
 
 fn run(steps: Vec<Step>, hazards: Hazards, capacity: u32, exact: bool) -> Result<(), TestCaseError> {
-    let mut program = Program { map: TensorMap::new(capacity, hazards), tasks: Vec::new() };
+    let mut program = Program { map: TensorMap::new(capacity, hazards), tasks: Vec::new(), submits: 0 };
     for step in steps {
         match step {
             Step::Submit(accesses) => program.submit(accesses, exact)?,
