@@ -18,8 +18,9 @@
 //!    counter's doing, not a flag's. It is counted down by subtractions; and by a load and a store, where one thread at a time
 //!    completes, once the slot says that the orchestrator, which takes waits while it wires, takes none any more.
 //! 5. Whether a task is complete, its list, and how many consumers retain its output are one word; where one thread at a time
-//!    completes, how many of them have given that back is another. A slot may be reclaimed once it is closed and nobody retains it. An open scope holds by position: nothing at or above the ring's
-//!    *scope floor* is reclaimed, so that closing a scope is one store however many tasks it has.
+//!    completes, how many of them have given that back is another. A slot may be reclaimed once it is closed and nobody
+//!    retains it. An open scope holds by position: nothing at or above the ring's *scope floor* is reclaimed, so that closing
+//!    a scope is one store however many tasks it has.
 //! 6. The **watermark** of a ring is the oldest live task. It moves in order over consumed slots, under a
 //!    [`CombiningLock`]: the winner walks, a loser leaves a note that the winner reads before it leaves. The orchestrator waits for
 //!    its turn, spinning, in one case: it takes a hold on what is complete and in no scope, where one thread completes.

@@ -7,8 +7,8 @@ use prewire_abi::TaskId;
 /// map since, [`record_at`](crate::TensorMap::record_at) of the same region does what [`record`](crate::TensorMap::record) does,
 /// and is faster where the hint still holds.
 ///
-/// Of a read, where all hazards count, it says too, whether it holds or not, behind which task the read is: one that has written a part of the
-/// region, and is after all that had read it before.
+/// Of a read, where all hazards count, it says too, whether it holds or not, behind which task the read is: one that has
+/// written a part of the region, and is after all that had read it before.
 ///
 /// Two whole words, so that it is made and kept in registers; the first is never 0, so an `Option` of it takes no more.
 #[derive(Clone, Copy, Debug)]

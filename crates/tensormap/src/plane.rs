@@ -50,7 +50,7 @@ pub(crate) struct Plane {
     patience: u8,
     /// How many were kept so long in vain.
     in_vain: u32,
-    /// The most entries of the map. What is kept beside those that count is no more, so that memory follows it.
+    /// The most entries of the map. From so many nodes on each new one looks for some to drop, so that memory follows them.
     capacity: u32,
     node_hand: Hand,
     buffer_hand: Hand,

@@ -172,7 +172,8 @@ impl TensorMap {
             }
             _ => {}
         }
-        // Where exactly this region is and stays, whether others are covered by it, and the last task that lives and has written of it.
+        // Where exactly this region is and stays, whether others are covered by it, and the last task that lives and has
+        // written of it.
         let (mut same, mut covers, mut last) = (None, false, None);
         self.plane.visit(buffer, region, !looks, |home, writer, readers, meet| {
             covers |= meet == Meet::Covers;

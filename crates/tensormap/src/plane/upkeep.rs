@@ -38,7 +38,8 @@ impl Hand {
 }
 
 impl Plane {
-    /// How much a plane holds before it looks for nodes to drop, or as many as it may have entries: the tiles of a matrix of 128 x 128 tiles and more.
+    /// How much a plane holds before it looks for nodes to drop, if it may have as many entries: the tiles of a matrix of
+    /// 128 x 128 tiles and more.
     /// Sooner would drop what comes again; later would leave the caches.
     pub(super) const SOFT_NODES: u32 = 32768;
     /// What a grid takes, in nodes.
