@@ -23,7 +23,8 @@
 //!    a scope is one store however many tasks it has.
 //! 6. The **watermark** of a ring is the oldest live task. It moves in order over consumed slots, under a
 //!    [`CombiningLock`]: the winner walks, a loser leaves a note that the winner reads before it leaves. The orchestrator waits for
-//!    its turn, spinning, in one case: it takes a hold on what is complete and in no scope, where one thread completes.
+//!    its turn, spinning, in two cases: it takes a hold on what is complete and in no scope, where one thread completes; and it
+//!    has to know that there is no more to come.
 //!
 //! ```
 //! use prewire_abi::{Shape, TaskId};

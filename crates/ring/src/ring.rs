@@ -344,6 +344,14 @@ impl Rings {
         (0..RING_COUNT).for_each(|ring| self.advance(ring));
     }
 
+    /// As [`advance_all`](Rings::advance_all), but waits, spinning, for whoever is at a watermark: afterwards it is past all that was
+    /// consumed before this. For who has to know that there is no more to come.
+    pub fn advance_all_in_turn(&self) {
+        for ring in &self.rings {
+            ring.walk.enter(|reach| ring.walk(&self.slots, reach, None));
+        }
+    }
+
     /// What `ring` holds.
     #[must_use]
     pub fn usage(&self, ring: usize) -> Usage {

@@ -25,6 +25,8 @@ impl Waiter<'_> {
                 return WaitEnd::Impossible;
             }
             if !self.engine.sim().step() {
+                // The last step may have left a watermark to a thread that reports how the run stands, and is at it still.
+                self.engine.rings().advance_all_in_turn();
                 if let Some(end) = end(look()) {
                     return end;
                 }

@@ -24,6 +24,25 @@ fn it_ends_at_the_head() {
     });
 }
 
+/// A thread that only looks may be at it when the last task completes, and is left to move it. Who waits for its turn finds it moved.
+///
+/// Catches `combine-enter`, `combine-leaves`.
+#[test]
+fn who_waits_for_its_turn_finds_it_moved() {
+    model(|| {
+        let mut graph = Graph::new();
+        let task = graph.root(0);
+        let other = {
+            let rings = Arc::clone(&graph.rings);
+            thread::spawn(move || rings.advance(0))
+        };
+        retire(&graph.rings, task.slot);
+        graph.rings.advance_all_in_turn();
+        assert_eq!(graph.rings.watermark(0), 1, "it is left to the other one still");
+        other.join().unwrap();
+    });
+}
+
 /// Whoever moves it remembers how far it could go. A task that was submitted after that, and has completed before the one
 /// in front of it, is walked over with it.
 ///
