@@ -1,5 +1,6 @@
 //! Where a find came across a region: what a record need not look for again, while the regions are the same.
 
+use crate::plane::Home;
 use core::num::NonZeroU64;
 use prewire_abi::TaskId;
 
@@ -26,10 +27,8 @@ const _: () = assert!(size_of::<Option<Place>>() == 16);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum At {
     Unknown,
-    /// It is in place in this buffer, and covers no other region.
-    Buffer(u32),
-    /// It is in this node, and covers no other region.
-    Node(u32),
+    /// It is there, and covers no other region.
+    In(Home),
     /// It is nowhere, and covers no region.
     Clear,
 }
@@ -51,8 +50,8 @@ impl Place {
     pub(crate) fn new(at: At, stamp: u64) -> Self {
         let (what, number) = match at {
             At::Unknown => (0, 0),
-            At::Buffer(buffer) => (1, buffer),
-            At::Node(node) => (2, node),
+            At::In(Home::Buffer(buffer)) => (1, buffer),
+            At::In(Home::Node(node)) => (2, node),
             At::Clear => (3, 0),
         };
         Self { at: NonZeroU64::MIN | u64::from(number) << 3 | what << 1, stamp }
@@ -96,8 +95,8 @@ impl Place {
             return At::Unknown;
         }
         match self.at.get() >> 1 & 3 {
-            1 => At::Buffer(number),
-            2 => At::Node(number),
+            1 => At::In(Home::Buffer(number)),
+            2 => At::In(Home::Node(number)),
             3 => At::Clear,
             _ => At::Unknown,
         }
@@ -110,10 +109,13 @@ mod tests {
 
     #[test]
     fn a_place_says_what_it_was_made_of_until_the_stamp_changes() {
-        for at in [At::Unknown, At::Buffer(7), At::Node(u32::MAX), At::Clear] {
+        for at in [At::Unknown, At::In(Home::Buffer(7)), At::In(Home::Node(u32::MAX)), At::Clear] {
             let place = Place::new(at, 5);
             assert_eq!((place.read(5), place.read(6)), (at, At::Unknown));
-            assert_eq!((place.buffer(5), place.buffer(6)), (matches!(at, At::Buffer(_)).then_some(7), None));
+            assert_eq!(
+                (place.buffer(5), place.buffer(6)),
+                (matches!(at, At::In(Home::Buffer(_))).then_some(7), None)
+            );
         }
         assert_eq!(Place::default().read(0), At::Unknown);
     }
@@ -123,10 +125,10 @@ mod tests {
         for (writer, reader) in
             [(7, 8), (u32::MAX - 1, 3), (1 << 26, (1 << 26) + (1 << 25)), ((1 << 31) - 9, 1 << 31)]
         {
-            let place = Place::new(At::Node(u32::MAX), 5).behind(Some(TaskId::new(3, writer)));
+            let place = Place::new(At::In(Home::Node(u32::MAX)), 5).behind(Some(TaskId::new(3, writer)));
             assert_eq!(place.is_behind(TaskId::new(3, reader)), Some(TaskId::new(3, writer)));
             assert_eq!(place.is_behind(TaskId::new(2, reader)), None);
-            assert_eq!((place.read(5), place.buffer(5)), (At::Node(u32::MAX), None));
+            assert_eq!((place.read(5), place.buffer(5)), (At::In(Home::Node(u32::MAX)), None));
         }
         let beyond = Place::new(At::Clear, 5).behind(Some(TaskId::new(4, 7)));
         assert_eq!(

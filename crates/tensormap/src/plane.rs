@@ -21,7 +21,7 @@ pub(crate) enum Verdict {
 }
 
 /// Where what is remembered of one region is.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Home {
     /// In place in this buffer.
     Buffer(u32),
@@ -50,8 +50,6 @@ pub(crate) struct Plane {
     patience: u8,
     /// How many were kept so long in vain.
     in_vain: u32,
-    /// The most entries of the map. From so many nodes on each new one looks for some to drop, so that memory follows them.
-    capacity: u32,
     node_hand: Hand,
     buffer_hand: Hand,
     visited: u64,
@@ -115,10 +113,10 @@ impl Plane {
             free_node: 0,
             free_grid: 0,
             stamp: 0,
+            // No more than there may be entries: what is kept without one is bounded by them too.
             node_hand: Hand::new(Self::SOFT_NODES.min(capacity)),
             patience: Self::PATIENCE,
             in_vain: 0,
-            capacity,
             buffer_hand: Hand::new(Buffers::SOFT),
             visited: 0,
         }

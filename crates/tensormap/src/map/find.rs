@@ -46,7 +46,7 @@ impl TensorMap {
                 dep(*writer);
             }
         }
-        Place::new(At::Buffer(buffer), self.plane.stamp())
+        Place::new(At::In(Home::Buffer(buffer)), self.plane.stamp())
     }
 
     /// As `find`, under any hazards.
@@ -73,7 +73,7 @@ impl TensorMap {
         } else {
             Self::report_writer(&mut self.readers, writer, readers, life, dep);
         }
-        Place::new(At::Buffer(buffer), self.plane.stamp())
+        Place::new(At::In(Home::Buffer(buffer)), self.plane.stamp())
     }
 
     /// Reports the writer of a region, unless it retired; then it is dropped where readers keep the region.
@@ -167,8 +167,9 @@ impl TensorMap {
             Some(0) if writing => return Place::new(At::Clear, self.plane.stamp()),
             Some(0) => return Place::UNKNOWN,
             Some(node) if stays => {
-                let _ = self.plane.at(Home::Node(node), |writer, readers| tell(writer, readers, true));
-                return Place::new(At::Node(node), self.plane.stamp());
+                let home = Home::Node(node);
+                let _ = self.plane.at(home, |writer, readers| tell(writer, readers, true));
+                return Place::new(At::In(home), self.plane.stamp());
             }
             _ => {}
         }
@@ -190,8 +191,7 @@ impl TensorMap {
         let at = match same {
             // What is covered goes when the write is recorded; and of a read not every place was looked at.
             _ if covers && writing => At::Unknown,
-            Some(Home::Node(node)) => At::Node(node),
-            Some(Home::Buffer(buffer)) => At::Buffer(buffer),
+            Some(home) => At::In(home),
             None if writing => At::Clear,
             None => At::Unknown,
         };

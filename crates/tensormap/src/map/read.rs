@@ -46,7 +46,7 @@ impl TensorMap {
         if self.readers.push_in_place(readers, task) {
             return None;
         }
-        Some(Place::new(At::Buffer(buffer), self.plane.stamp()))
+        Some(Place::new(At::In(Home::Buffer(buffer)), self.plane.stamp()))
     }
 
     /// Takes back what a [read](TensorMap::read) recorded last; whether it had. A buffer of which nothing else is remembered

@@ -63,8 +63,7 @@ impl TensorMap {
         }
         match place.read(self.plane.stamp()) {
             _ if !task.is_valid() => true,
-            At::Buffer(buffer) => self.record_in(Home::Buffer(buffer), access, task, life),
-            At::Node(node) => self.record_in(Home::Node(node), access, task, life),
+            At::In(home) => self.record_in(home, access, task, life),
             At::Clear => self.record_among(true, &region.region(), access, task, life),
             At::Unknown => self.record_somewhere(region, access, task, life),
         }
@@ -77,8 +76,7 @@ impl TensorMap {
     #[inline(never)]
     fn stand_in(&mut self, place: Place, region: &impl Memory, writer: TaskId) {
         let home = match place.read(self.plane.stamp()) {
-            At::Buffer(buffer) => Some(Home::Buffer(buffer)),
-            At::Node(node) => Some(Home::Node(node)),
+            At::In(home) => Some(home),
             _ => self.plane.get(&region.region()),
         };
         let Some(home) = home else { return };

@@ -15,11 +15,18 @@ pub(super) struct Hand {
     dropped: u32,
     /// How much there may be before `collect` looks for what to drop.
     soft: u32,
+    /// What that was before the first lap.
+    first: u32,
 }
 
 impl Hand {
     pub(super) fn new(soft: u32) -> Self {
-        Self { at: 1, dropped: 0, soft }
+        Self { at: 1, dropped: 0, soft, first: soft }
+    }
+
+    /// Forgets what it has learned.
+    fn start_over(&mut self) {
+        *self = Self::new(self.first);
     }
 
     /// The next of `slots` places, of which there is at least one, that weigh `weight` together.
@@ -39,8 +46,7 @@ impl Hand {
 
 impl Plane {
     /// How much a plane holds before it looks for nodes to drop, if it may have as many entries: the tiles of a matrix of
-    /// 128 x 128 tiles and more.
-    /// Sooner would drop what comes again; later would leave the caches.
+    /// 128 x 128 tiles and more. Sooner would drop what comes again; later would leave the caches.
     pub(super) const SOFT_NODES: u32 = 32768;
     /// What a grid takes, in nodes.
     const GRID_WEIGHT: u32 = 8;
@@ -173,8 +179,8 @@ impl Plane {
         self.sides.truncate(1);
         self.grids.truncate(1);
         (self.free_node, self.free_grid) = (0, 0);
-        let soft = Self::SOFT_NODES.min(self.capacity);
-        (self.node_hand, self.buffer_hand) = (Hand::new(soft), Hand::new(Buffers::SOFT));
+        self.node_hand.start_over();
+        self.buffer_hand.start_over();
         self.stamp += 1;
     }
 
