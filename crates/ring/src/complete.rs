@@ -126,14 +126,14 @@ impl Rings {
         }
         // From here on the slot and its entries may be another task's; what follows is its consumers'.
         let id = state.id();
-        let (first, consumed) = closed_first.unwrap_or_else(|| state.close(failed));
-        if consumed {
+        let end = closed_first.unwrap_or_else(|| state.close(failed));
+        if end.consumed {
             routed.note(id);
         }
         if failed && late_failure {
             self.note_failure();
         }
-        Closed { first, failed }
+        Closed { first: end.first, failed }
     }
 
     /// Gives back what the task holds.

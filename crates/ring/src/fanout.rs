@@ -37,8 +37,8 @@ pub(crate) enum Pushed {
 pub(crate) struct Closed {
     /// The first entry of the list.
     pub(crate) first: Option<DepRef>,
-    /// How many holds are here.
-    pub(crate) holds: u32,
+    /// Nobody retains the task.
+    pub(crate) consumed: bool,
 }
 
 impl Fanout {
@@ -146,16 +146,17 @@ impl Fanout {
         }
     }
 
-    /// Closes it: every push fails from here on. Where nobody retains the task, its slot may be another's at once.
+    /// Closes it, where so many holds were `given_back` elsewhere: every push fails from here on. Where nobody retains the task,
+    /// its slot may be another's at once.
     #[inline]
-    pub(crate) fn close(&self, failed: bool) -> Closed {
+    pub(crate) fn close(&self, failed: bool, given_back: u32) -> Closed {
         let flags = if failed { Self::CLOSED | Self::FAILED } else { Self::CLOSED };
         // ORDERING: AcqRel, "fanout-push", "fanout-close" and "hold-released"; pairs with the compare-exchange in
         // `Fanout::push` (the entries are filled in), with the load in `Fanout::closed` (what the producer wrote is
         // visible) and with the load in `Fanout::is_consumed` (its completer is done with its slot).
         let word = self.0.fetch_add(flags, mutant::order("fanout-close", Ordering::AcqRel));
         debug_assert_eq!(word & (Self::CLOSED | Self::FAILED), 0, "a task completed twice");
-        Closed { first: DepRef::decode(Self::first(word)), holds: (word & Self::HOLDS) as u32 }
+        Closed { first: DepRef::decode(Self::first(word)), consumed: Self::left(word, given_back) == 0 }
     }
 
     /// The first entry at the moment, if there is one: to ask for its line, not to read it.
@@ -166,14 +167,14 @@ impl Fanout {
 
     /// How many retain the task, where so many holds were given back elsewhere.
     #[inline]
-    pub(crate) const fn left(holds: u32, given_back: u32) -> u32 {
-        holds.wrapping_sub(given_back) & Self::HOLDS as u32
+    const fn left(word: u64, given_back: u32) -> u32 {
+        (word as u32).wrapping_sub(given_back) & Self::HOLDS as u32
     }
 
     /// Whether the task is complete and nobody retains it.
     #[inline]
     const fn consumed(word: u64, given_back: u32) -> bool {
-        word & Self::CLOSED != 0 && Self::left((word & Self::HOLDS) as u32, given_back) == 0
+        word & Self::CLOSED != 0 && Self::left(word, given_back) == 0
     }
 
     /// Whether the task is complete and nobody retains it, where so many holds were `given_back` elsewhere.
@@ -193,7 +194,7 @@ impl Fanout {
     /// consumers. For reports.
     pub(crate) fn holds(&self, given_back: u32) -> u32 {
         let word = self.0.load(Ordering::Relaxed);
-        Self::left((word & Self::HOLDS) as u32, given_back) + u32::from(word & Self::CLOSED == 0)
+        Self::left(word, given_back) + u32::from(word & Self::CLOSED == 0)
     }
 }
 
@@ -219,8 +220,8 @@ mod tests {
             assert_eq!((dep.next(), dep.consumer()), (Some(name), consumer));
             assert!(fanout.retain(false));
             assert_eq!((fanout.holds(0), fanout.holds(1), fanout.closed()), (3, 2, None));
-            let closed = fanout.close(ring == 3);
-            assert_eq!((closed.first, closed.holds), (Some(far), 2));
+            let closed = fanout.close(ring == 3, 0);
+            assert_eq!((closed.first, closed.consumed, fanout.holds(0)), (Some(far), false, 2));
             let how = if ring == 3 { Pushed::ClosedFailed } else { Pushed::ClosedOk };
             assert_eq!((fanout.closed(), fanout.push(name, dep, consumer, EdgeKind::BOTH)), (Some(how), how));
             assert!(!fanout.is_consumed(1) && fanout.is_consumed(2));
@@ -247,8 +248,8 @@ mod tests {
         }
         assert!(fanout.retain_open());
         assert_eq!((fanout.holds(given_back), fanout.first_now()), (4, Some(name)));
-        let closed = fanout.close(false);
-        assert_eq!((closed.first, Fanout::left(closed.holds, given_back)), (Some(name), 3));
+        let closed = fanout.close(false, given_back);
+        assert_eq!((closed.first, closed.consumed, fanout.holds(given_back)), (Some(name), false, 3));
         fanout.retain_closed();
         for left in (0..4).rev() {
             assert!(!fanout.is_consumed(given_back));

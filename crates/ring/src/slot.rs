@@ -7,7 +7,6 @@ use prewire_sync::atomic::{AtomicU16, AtomicU32, AtomicU64, Ordering};
 use prewire_sync::mutant;
 
 use crate::cold::{Cold, Kind, Packed};
-use crate::deps::DepRef;
 use crate::fanout::{Closed, Fanout};
 use crate::route::Class;
 
@@ -286,13 +285,11 @@ impl Slot {
         self.fanout.holds(self.given_back.load(Ordering::Relaxed))
     }
 
-    /// Closes its list: the first entry of it, and whether it is consumed with that.
+    /// Closes its list.
     #[inline]
-    pub(crate) fn close(&self, failed: bool) -> (Option<DepRef>, bool) {
+    pub(crate) fn close(&self, failed: bool) -> Closed {
         // Nobody else gives a hold back meanwhile, or none is counted here.
-        let given_back = self.given_back.load(Ordering::Relaxed);
-        let Closed { first, holds } = self.fanout.close(failed);
-        (first, Fanout::left(holds, given_back) == 0)
+        self.fanout.close(failed, self.given_back.load(Ordering::Relaxed))
     }
 
     /// Gives a hold on it back; true if it is consumed now. `alone`: no other completer gives any back meanwhile.

@@ -1,7 +1,7 @@
 //! What is found after what, by example.
 
 use prewire_abi::TaskId;
-use prewire_tensormap::{Access, Full, Hazards, Life, Region, TensorMap};
+use prewire_tensormap::{Access, Full, Hazards, Life, Place, Region, TensorMap};
 use std::collections::BTreeMap;
 
 use Access::{Read, Write};
@@ -23,11 +23,16 @@ impl Bench {
 
     /// The numbers of the tasks that the access waits for, in order and once.
     fn find(&mut self, region: &Region, access: Access) -> Vec<u32> {
+        self.find_place(region, access).0
+    }
+
+    /// As `find`, and where the map came across the region.
+    fn find_place(&mut self, region: &Region, access: Access) -> (Vec<u32>, Place) {
         let mut found = Vec::new();
-        self.map.find(region, access, Self::life(&self.ended), |task| found.push(task.local()));
+        let place = self.map.find(region, access, Self::life(&self.ended), |task| found.push(task.local()));
         found.sort_unstable();
         found.dedup();
-        found
+        (found, place)
     }
 
     fn record(&mut self, region: &Region, access: Access, task: u32) -> Result<(), Full> {
@@ -44,6 +49,15 @@ impl Bench {
     fn submit(&mut self, region: &Region, access: Access, task: u32) -> Vec<u32> {
         let found = self.find(region, access);
         self.record(region, access, task).expect("there is room");
+        found
+    }
+
+    /// As `submit`, recorded where the map came across the region.
+    fn submit_in_place(&mut self, region: &Region, access: Access, task: u32) -> Vec<u32> {
+        let (found, place) = self.find_place(region, access);
+        let life = Self::life(&self.ended);
+        let recorded = self.map.record_at(place, region, access, TaskId::new(2, task), &life);
+        recorded.expect("there is room");
         found
     }
 
@@ -378,12 +392,7 @@ fn a_read_stands_in_for_no_writer() {
     bench.beside(&left, 2);
     bench.beside(&right, 3);
     for reader in 4..7 {
-        let (mut found, life) = (Vec::new(), Bench::life(&bench.ended));
-        let place = bench.map.find(&left, Read, &life, |task| found.push(task.local()));
-        found.sort_unstable();
-        found.dedup();
-        assert_eq!(found, [1, 2, 3], "before reader {reader}");
-        bench.map.record_at(place, &left, Read, TaskId::new(2, reader), &life).expect("there is room");
+        assert_eq!(bench.submit_in_place(&left, Read, reader), [1, 2, 3], "before reader {reader}");
     }
 }
 
@@ -395,10 +404,6 @@ fn a_write_at_its_place_removes_what_it_covers() {
     for (task, region) in [part(32, 32), part(36, 8), part(48, 32)].iter().enumerate() {
         bench.record(region, Write, task as u32).expect("there is room");
     }
-    let (whole, mut found) = (part(32, 32), Vec::new());
-    let life = Bench::life(&bench.ended);
-    let place = bench.map.find(&whole, Write, &life, |task| found.push(task.local()));
-    bench.map.record_at(place, &whole, Write, TaskId::new(2, 3), &life).expect("there is room");
-    found.sort_unstable();
+    let found = bench.submit_in_place(&part(32, 32), Write, 3);
     assert_eq!((found.as_slice(), bench.map.len()), ([0, 1, 2].as_slice(), 2));
 }
