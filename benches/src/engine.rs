@@ -104,7 +104,7 @@ impl Engine {
     #[must_use]
     pub fn new(spec: ChipSpec, sizes: &RingSizes, hazards: Hazards) -> Self {
         let spec = spec.with_domains(1);
-        let (rings, allocator) = Rings::new(sizes).expect("legal sizes");
+        let (rings, allocator) = Rings::new(sizes, spec.domains).expect("legal sizes");
         let ready = Arc::new(Ready::new(sizes));
         let lanes = Instant {
             last: (0..spec.cores()).map(|_| AtomicU32::new(0)).collect(),

@@ -187,6 +187,7 @@ pub(super) fn cases() -> Vec<Case> {
     let whole = Chip::sim(a2a3());
     cases.push(end_to_end("independent", "72 cores, all domains", &whole, Bench::independent));
     cases.push(end_to_end("chain", "72 cores, all domains", &whole, Bench::chain));
+    cases.push(end_to_end("four edges", "72 cores, all domains", &whole, Bench::four_edges));
     // In an order drawn from a seed, on the one thread.
     let seeded = Chip::sim(a2a3()).seed(1);
     cases.push(end_to_end("independent", "one thread, seeded", &seeded, Bench::independent));

@@ -12,6 +12,8 @@ const SUITE: &str = "ring";
 const BATCH: u32 = 1024;
 /// Tasks that a poll finds finished at once.
 const AT_ONCE: usize = 16;
+/// Completers where there are several: as many as a chip has domains.
+const SEVERAL: u16 = 3;
 
 /// Rings and the tasks that are in them.
 struct Graph {
@@ -24,9 +26,10 @@ struct Graph {
 }
 
 impl Graph {
-    fn new() -> Self {
+    /// With so many completers, of whom the first completes everything.
+    fn new(completers: u16) -> Self {
         let sizes = RingSizes::default().with_deps(BATCH * 32);
-        let (rings, allocator) = Rings::new(&sizes).expect("legal sizes");
+        let (rings, allocator) = Rings::new(&sizes, completers).expect("legal sizes");
         Self { rings, allocator, edges: Vec::new(), placed: Vec::new(), stack: Vec::new() }
     }
 
@@ -50,7 +53,7 @@ impl Graph {
         let mut ready = 0;
         for some in self.placed[tasks].chunks(AT_ONCE) {
             self.stack.extend(some.iter().rev().map(|placed| placed.slot));
-            let routed = self.rings.complete(&mut self.stack, &mut |_| ready += 1);
+            let routed = self.rings.complete(0, &mut self.stack, &mut |_| ready += 1);
             self.rings.retire(&routed);
         }
         ready
@@ -61,7 +64,7 @@ impl Graph {
 fn fanout(fanout: usize) -> Case {
     let producers = BATCH as usize / fanout.max(1);
     Case::new(SUITE, format!("complete and release, fan-out {fanout}"), producers as u64, move || {
-        let mut graph = Graph::new();
+        let mut graph = Graph::new(SEVERAL);
         move |clock| {
             graph.placed.clear();
             for _ in 0..producers {
@@ -79,17 +82,14 @@ fn fanout(fanout: usize) -> Case {
     })
 }
 
-/// Tasks that wait for the four before them: each takes four waits, and gives back four holds if it `retains`. `alone`: it is
-/// said that one thread completes them all, as a chip of one domain does.
+/// Tasks that wait for the four before them: each takes four waits, and gives back four holds if it `retains`. `alone`:
+/// there is one completer, as on a chip of one domain.
 fn fanin(retains: bool, alone: bool) -> Case {
     let (kind, what) = if retains { (EdgeKind::BOTH, "waits and holds") } else { (EdgeKind::WAIT, "waits") };
     let how = if alone { ", alone" } else { "" };
     let name = format!("complete and release, 4 fan-ins, {what}{how}");
     Case::new(SUITE, name, BATCH.into(), move || {
-        let mut graph = Graph::new();
-        if alone {
-            graph.rings.complete_alone();
-        }
+        let mut graph = Graph::new(if alone { 1 } else { SEVERAL });
         move |clock| {
             graph.placed.clear();
             for task in 0..BATCH as usize {
@@ -120,7 +120,7 @@ fn ready_queue() -> Case {
 fn heap() -> Case {
     let sizes = RingSizes::default().with_heap(100 << 10);
     Case::new(SUITE, "heap, take and give back 1 KiB", BATCH.into(), move || {
-        let (rings, mut allocator) = Rings::new(&sizes).expect("legal sizes");
+        let (rings, mut allocator) = Rings::new(&sizes, SEVERAL).expect("legal sizes");
         let need = Need { heap: 1024, ..Need::default() };
         move |clock| {
             clock.time(|| {

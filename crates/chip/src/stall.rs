@@ -280,8 +280,8 @@ impl StallReport {
         let busy = (0..RING_COUNT).filter_map(|ring| {
             let usage = rings.usage(ring);
             let oldest = alive(engine, rings.slot_of(usage.oldest?));
-            let state = rings.slot(rings.slot_of(oldest.task));
-            let kept = match (state.is_over(), state.holds()) {
+            let slot = rings.slot_of(oldest.task);
+            let kept = match (rings.slot(slot).is_over(), rings.holds(slot)) {
                 (true, 0) if rings.is_held_by_scope(oldest.task) => Kept::Scope,
                 (true, consumers) if consumers > 0 => Kept::Consumers(consumers),
                 _ => Kept::Alive,

@@ -53,7 +53,7 @@ impl Env for Always {
 fn a_run_that_ends_in_the_middle_of_a_launch_finds_all_members_launched() {
     let spec = prewire_a2a3::a2a3().with_clusters(6).with_domains(3);
     let sizes = RingSizes::smallest();
-    let (rings, mut allocator) = Rings::new(&sizes).unwrap();
+    let (rings, mut allocator) = Rings::new(&sizes, spec.domains).unwrap();
     let ready = Arc::new(Ready::new(&sizes));
     let lanes =
         Arc::new(Ending { rings: Arc::clone(&rings), got: Mutex::default(), finished: Mutex::default() });

@@ -1,8 +1,7 @@
 //! Host accesses: waiting for the tasks that an element belongs to.
 
-use prewire_abi::{EdgeKind, TaskId, ValidTensor};
+use prewire_abi::{EdgeKind, ValidTensor};
 use prewire_platform::{Awaited, Poll, Wait, WaitEnd};
-use prewire_ring::Allocator;
 use prewire_tensormap::Access;
 
 use crate::collect::stale;
@@ -76,7 +75,7 @@ impl Orchestrator {
             while let [(first, _), others @ ..] = rest {
                 match allocator.completed(*first) {
                     None => return Poll::Pending,
-                    Some(_) if released && is_kept(allocator, *first) => return Poll::Pending,
+                    Some(_) if released && allocator.is_retained(*first) => return Poll::Pending,
                     Some(true) => failed = failed.or(Some(*first)),
                     Some(false) => {}
                 }
@@ -90,10 +89,4 @@ impl Orchestrator {
             (WaitEnd::Impossible, _) => Err(SubmitError::RunEnded),
         }
     }
-}
-
-/// Whether a consumer that has not ended keeps what `id`, which is complete, wrote.
-fn is_kept(allocator: &Allocator, id: TaskId) -> bool {
-    let rings = allocator.rings();
-    allocator.retired(id).is_none() && !rings.slot(rings.slot_of(id)).is_consumed()
 }

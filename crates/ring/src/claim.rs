@@ -4,7 +4,7 @@
 use alloc::vec::Vec;
 use core::fmt;
 
-use prewire_sync::atomic::{AtomicPtr, AtomicU64};
+use prewire_sync::atomic::{AtomicPtr, AtomicU32, AtomicU64};
 
 use crate::deps::Dep;
 use crate::ring::RING_COUNT;
@@ -96,7 +96,8 @@ impl RingSizes {
         let deps: u64 = self.deps.iter().map(|&deps| u64::from(deps).next_power_of_two()).sum();
         // Two lanes each.
         let queues = slots.saturating_mul(2 * Class::ALL.len() as u64);
-        let slot = (size_of::<Slot>() + size_of::<AtomicPtr<()>>()) as u64;
+        // With as many completers as there may be domains.
+        let slot = (size_of::<Slot>() + size_of::<AtomicPtr<()>>() + 8 * size_of::<AtomicU32>()) as u64;
         let word = size_of::<AtomicU64>() as u64;
         claims.push(Claim::new("slots", "RingSizes::window", slots, slot));
         claims.push(Claim::new(
@@ -126,7 +127,7 @@ mod tests {
         let mut sizes = RingSizes::smallest();
         let bytes = |sizes: &RingSizes| sizes.claims().iter().map(Claim::bytes).sum::<u64>();
         let before = bytes(&sizes);
-        assert_eq!(before, 4 * 1024 + 16 * 72 + 4 * 8192 * 8 + 7 * 2 * 16 * 8 + 16 * 16);
+        assert_eq!(before, 4 * 1024 + 16 * (72 + 32) + 4 * 8192 * 8 + 7 * 2 * 16 * 8 + 16 * 16);
         sizes.heap[2] += 4096;
         assert_eq!(bytes(&sizes), before + 4096);
         assert!(sizes.claims()[2].to_string().contains("RingSizes::heap[2]"));

@@ -18,9 +18,9 @@ pub struct Routed {
     pub completed: u32,
     /// How many of them failed or were poisoned.
     pub failed: u32,
-    /// Bit `r` is set where a slot of ring `r` was consumed: its watermark may move.
+    /// Bit `r` is set where a task of ring `r` has ended, or a hold on one was given back: its watermark may move.
     rings: u32,
-    /// If that is one ring, the local number after the last task of it that was consumed.
+    /// If that is one ring, the local number after the last task of it that has ended.
     upto: u32,
 }
 
@@ -29,22 +29,28 @@ impl Routed {
     pub fn add(&mut self, other: Self) {
         self.completed += other.completed;
         self.failed += other.failed;
-        self.consumed(other.rings, other.upto);
+        self.reach(other.rings, other.upto);
     }
 
-    /// Notes that tasks of these rings were consumed, if it is one ring all before the number `upto`.
+    /// Notes that tasks of these rings have ended, if it is one ring all before the number `upto`.
     #[inline]
-    fn consumed(&mut self, rings: u32, upto: u32) {
+    fn reach(&mut self, rings: u32, upto: u32) {
         if rings != 0 && (self.rings == 0 || is_before(self.upto, upto)) {
             self.upto = upto;
         }
         self.rings |= rings;
     }
 
-    /// Notes that a task was consumed.
+    /// Notes that a task has ended: it may be consumed with that, or by whoever gives a hold on it back at this moment.
     #[inline]
     fn note(&mut self, id: TaskId) {
-        self.consumed(1 << (id.ring() & 3), id.local().wrapping_add(1));
+        self.reach(1 << (id.ring() & 3), id.local().wrapping_add(1));
+    }
+
+    /// Notes that holds of a task that was noted were given back, on tasks of these rings. Those of its own ring are before it.
+    #[inline]
+    fn note_holds(&mut self, rings: u32) {
+        self.rings |= rings;
     }
 }
 
@@ -78,21 +84,29 @@ impl Rings {
     /// makes ready and that completes without a lane. The others are handed to `ready`. Each task is completed by one
     /// caller, once. The stack is left empty.
     ///
+    /// `by` says which completer does this, of as many as [`Rings::new`] was told of. For each of them one thread at a time completes,
+    /// and what one has done happened before what the next one does: else slots would be held for ever.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such completer.
+    ///
     /// The stack takes the place of recursion: a poisoned chain of any length completes in constant call depth.
-    pub fn complete(&self, stack: &mut Vec<SlotRef>, ready: &mut impl FnMut(SlotRef)) -> Routed {
-        self.complete_telling(stack, &mut |slot, _| ready(slot), &mut |_| {})
+    pub fn complete(&self, by: u16, stack: &mut Vec<SlotRef>, ready: &mut impl FnMut(SlotRef)) -> Routed {
+        self.complete_telling(by, stack, &mut |slot, _| ready(slot), &mut |_| {})
     }
 
     /// As [`complete`](Rings::complete), and tells `done` of each task before anybody who waits for it is told.
     pub fn complete_telling(
         &self,
+        by: u16,
         stack: &mut Vec<SlotRef>,
         ready: &mut impl FnMut(SlotRef, &Slot),
         done: &mut impl FnMut(SlotRef),
     ) -> Routed {
         let mut routed = Routed::default();
         while let Some(slot) = stack.pop() {
-            let closed = self.close(slot, self.slot(slot), &mut routed, done);
+            let closed = self.close(by, slot, self.slot(slot), &mut routed, done);
             self.tell(closed, stack, ready);
         }
         routed
@@ -103,6 +117,7 @@ impl Rings {
     #[inline]
     pub fn close(
         &self,
+        by: u16,
         slot: SlotRef,
         state: &Slot,
         routed: &mut Routed,
@@ -120,34 +135,43 @@ impl Rings {
             }
         }
         // MUTANT "close-first": it is closed before its own words were read.
-        let closed_first = mutant::skips("close-first").then(|| state.close(failed));
-        if state.retains() {
-            self.release(slot, routed);
-        }
-        // From here on the slot and its entries may be another task's; what follows is its consumers'.
+        let closed_first = mutant::skips("close-first").then(|| state.fanout.close(failed));
+        // Told whoever retains it: who gives the last hold back at this moment may not see that it is closed, nor this thread that;
+        // of the two who move the watermark the second one sees both.
+        // MUTANT "end-told-if-consumed": told only by who sees that nobody retains it any more.
+        let if_consumed = mutant::skips("end-told-if-consumed");
         let id = state.id();
-        let end = closed_first.unwrap_or_else(|| state.close(failed));
-        if end.consumed {
+        if !if_consumed {
+            routed.note(id);
+        }
+        if state.retains() {
+            self.release(by, slot, routed);
+        }
+        let first = closed_first.unwrap_or_else(|| state.fanout.close(failed));
+        // From here on the slot and its entries may be another task's; what follows is its consumers'.
+        if if_consumed && self.slots.is_consumed(slot) {
             routed.note(id);
         }
         if failed && late_failure {
             self.note_failure();
         }
-        Closed { first: end.first, failed }
+        Closed { first, failed }
     }
 
     /// Gives back what the task holds.
     #[inline(never)]
-    fn release(&self, slot: SlotRef, routed: &mut Routed) {
-        let alone = self.is_completed_alone();
+    fn release(&self, by: u16, slot: SlotRef, routed: &mut Routed) {
+        let given_back = self.slots.given_back_by(by);
+        let mut rings = 0;
         for dep in self.deps(slot) {
-            if dep.kind().retains() {
-                let producer = self.slot(dep.producer());
-                let id = producer.id();
-                if producer.release(alone) {
-                    routed.note(id);
-                }
+            if let Some(producer) = dep.retained() {
+                given_back.count(producer);
+                rings |= 1 << (producer.ring() & 3);
             }
+        }
+        // MUTANT "hold-untold": whoever has closed the producer is left to move the watermark.
+        if !mutant::skips("hold-untold") {
+            routed.note_holds(rings);
         }
     }
 

@@ -7,7 +7,7 @@ use prewire_sync::atomic::{AtomicU64, Ordering};
 
 use crate::ring::RING_COUNT;
 use crate::slot::SlotRef;
-use crate::table::{Pages, Table};
+use crate::table::{Pages, Table, View};
 
 /// Names a dep entry: a bit that is always set, and the place among the entries of all pools in the rest. So no entry is
 /// named 0, which is the end of a list.
@@ -84,12 +84,28 @@ impl Dep {
         SlotRef::from_raw(self.edge.load(Ordering::Relaxed) as u32)
     }
 
+    /// The task whose output is retained, if it is.
+    #[inline]
+    pub(crate) fn retained(&self) -> Option<SlotRef> {
+        let edge = self.edge.load(Ordering::Relaxed);
+        let retains = edge >> 32 & u64::from(EdgeKind::RETAIN.bits()) != 0;
+        retains.then_some(SlotRef::from_raw(edge as u32))
+    }
+
     /// The kinds of the edge.
     #[must_use]
     #[inline]
     pub fn kind(&self) -> EdgeKind {
         let bits = (self.edge.load(Ordering::Relaxed) >> 32) as u8 & 3;
         EdgeKind::from_bits(bits).unwrap_or(EdgeKind::NONE)
+    }
+}
+
+impl<'a> View<'a, Dep> {
+    #[inline]
+    fn at(self, entry: DepRef) -> &'a Dep {
+        // There are at most 2^31, so that the bit that is always set goes.
+        self.wrap(entry.raw() as usize)
     }
 }
 
@@ -131,14 +147,14 @@ impl Deps {
 
     #[inline]
     pub(crate) fn at(&self, entry: DepRef) -> &Dep {
-        // There are at most 2^31, so that the bit that is always set goes.
-        self.table.wrap(entry.raw() as usize)
+        self.table.view().at(entry)
     }
 
     /// The `count` entries of `ring` before the position `mark`.
     #[inline]
     pub(crate) fn before(&self, ring: usize, mark: u32, count: u32) -> impl Iterator<Item = &Dep> {
-        let (pool, first) = (self.pools[ring & 3], mark.wrapping_sub(count));
-        (0..count).map(move |i| self.at(pool.entry(first.wrapping_add(i))))
+        let (entries, pool) = (self.table.view(), self.pools[ring & 3]);
+        let first = mark.wrapping_sub(count);
+        (0..count).map(move |i| entries.at(pool.entry(first.wrapping_add(i))))
     }
 }

@@ -9,12 +9,11 @@ use crate::deps::{Dep, DepRef};
 use crate::slot::SlotRef;
 
 /// A word of the producer's slot: whether the task is complete, and how it ended; the first entry of its list; how many
-/// consumers retain it. Only the orchestrator pushes and takes holds; whoever completes the producer closes it, once, and
-/// whoever completes a consumer gives its hold back: here, or, where one thread completes, in a word beside it that says how many
-/// were given back.
+/// consumers have retained it. Only the orchestrator pushes and takes holds; whoever completes the producer closes it, once. How
+/// many holds were given back is counted [elsewhere](crate::slots), so that once it is closed only the orchestrator writes it.
 ///
 /// The task itself needs no hold: it is held until the word is closed. So a completion is one addition, which ends the
-/// list and says what was on it, and whether anybody else holds the task.
+/// list and says what was on it.
 #[derive(Debug, Default)]
 #[cfg_attr(not(any(prewire_loom, prewire_shuttle)), derive(bytemuck::Zeroable))]
 #[repr(transparent)]
@@ -32,20 +31,37 @@ pub(crate) enum Pushed {
     ClosedFailed,
 }
 
-/// What a completer gets of the word that it closes.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Closed {
-    /// The first entry of the list.
-    pub(crate) first: Option<DepRef>,
-    /// Nobody retains the task.
-    pub(crate) consumed: bool,
+/// How a list stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stand {
+    /// The task is not complete.
+    Open,
+    /// It is, and no consumer has ever retained it.
+    NeverHeld,
+    /// It is, and consumers have retained it.
+    Held(Taken),
+}
+
+/// How many holds were taken, in the low bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Taken(u32);
+
+impl Taken {
+    /// How many retain the task, if so many were given back.
+    #[inline]
+    pub(crate) const fn left(self, given_back: u32) -> u32 {
+        self.0.wrapping_sub(given_back) & Fanout::HOLDS as u32
+    }
 }
 
 impl Fanout {
-    /// One consumer that retains the task. No more than there are slots retain it at a time, four windows of 2^24 at most; where
-    /// holds are given back elsewhere these are all that ever did, modulo 2^30.
+    /// One consumer that retains the task, or did: modulo 2^29, as no more than there are slots retain it at a time, four windows of
+    /// 2^24 at most.
     const HOLD: u64 = 1;
-    const HOLDS: u64 = (1 << 30) - 1;
+    const HOLDS: u64 = (1 << 29) - 1;
+    /// Some consumer has ever retained it. Of most tasks none does, and who moves the watermark over those need not look at
+    /// what was given back.
+    const HELD: u64 = 1 << 29;
     /// Where the first entry begins: 32 bits, 0 for none. What is there when the word is closed stays there.
     const FIRST: u32 = 30;
     const FAILED: u64 = 1 << 62;
@@ -74,7 +90,7 @@ impl Fanout {
             }
             dep.link(consumer, word >> Self::FIRST);
             let held = if kind.retains() { Self::held(word) } else { word };
-            let linked = held & Self::HOLDS | u64::from(entry.raw()) << Self::FIRST;
+            let linked = held & (Self::HOLDS | Self::HELD) | u64::from(entry.raw()) << Self::FIRST;
             // ORDERING: Release, "fanout-push"; pairs with the addition in `Fanout::close`: the entry, and the
             // consumer's slot behind it, are visible to whoever walks the list.
             let order = mutant::order("fanout-push", Ordering::Release);
@@ -85,21 +101,10 @@ impl Fanout {
         }
     }
 
-    /// Takes a hold, which whoever completes the consumer gives back here; false if the task is consumed. One that is `pinned`, as
-    /// an open scope holds it, is not consumed, whatever the word says.
-    pub(crate) fn retain(&self, pinned: bool) -> bool {
-        // MUTANT "retain-consumed": a hold is taken on what nobody holds any more.
-        self.retain_if(|word| pinned || !Self::consumed(word, 0) || mutant::skips("retain-consumed"))
-    }
-
     /// Takes a hold as long as the list is open; false once it is closed.
     pub(crate) fn retain_open(&self) -> bool {
-        self.retain_if(|word| word & Self::CLOSED == 0)
-    }
-
-    fn retain_if(&self, may: impl Fn(u64) -> bool) -> bool {
         let mut word = self.0.load(Ordering::Relaxed);
-        while may(word) {
+        while word & Self::CLOSED == 0 {
             match self.0.compare_exchange_weak(word, Self::held(word), Ordering::Relaxed, Ordering::Relaxed) {
                 Ok(_) => return true,
                 Err(now) => word = now,
@@ -108,7 +113,7 @@ impl Fanout {
         false
     }
 
-    /// Takes a hold on a closed list where holds are given back elsewhere: nobody else writes the word any more.
+    /// Takes a hold on a closed list: nobody else writes the word any more.
     pub(crate) fn retain_closed(&self) {
         // ORDERING: Acquire, "fanout-close"; pairs with the addition in `Fanout::close`: who sees this store, and not that addition,
         // is this thread, which goes on from what the producer wrote.
@@ -119,18 +124,7 @@ impl Fanout {
 
     /// The word with one hold more.
     const fn held(word: u64) -> u64 {
-        word & !Self::HOLDS | word.wrapping_add(Self::HOLD) & Self::HOLDS
-    }
-
-    /// Gives a hold back here; true if the task is consumed now.
-    #[inline]
-    pub(crate) fn release(&self) -> bool {
-        // ORDERING: Release, "hold-released"; pairs with the load in `Fanout::is_consumed`: what the consumer did with
-        // the task's output happened before that is reused.
-        let order = mutant::order("hold-release", Ordering::Release);
-        let word = self.0.fetch_sub(Self::HOLD, order);
-        debug_assert_ne!(word & Self::HOLDS, 0, "a hold was given back that nobody has");
-        Self::consumed(word.wrapping_sub(Self::HOLD), 0)
+        word & !Self::HOLDS | word.wrapping_add(Self::HOLD) & Self::HOLDS | Self::HELD
     }
 
     /// How it was closed, if it was.
@@ -146,17 +140,17 @@ impl Fanout {
         }
     }
 
-    /// Closes it, where so many holds were `given_back` elsewhere: every push fails from here on. Where nobody retains the task,
-    /// its slot may be another's at once.
+    /// Closes it, and gives the first entry of the list: every push fails from here on. Where nobody retains the task, its slot may
+    /// be another's at once.
     #[inline]
-    pub(crate) fn close(&self, failed: bool, given_back: u32) -> Closed {
+    pub(crate) fn close(&self, failed: bool) -> Option<DepRef> {
         let flags = if failed { Self::CLOSED | Self::FAILED } else { Self::CLOSED };
-        // ORDERING: AcqRel, "fanout-push", "fanout-close" and "hold-released"; pairs with the compare-exchange in
+        // ORDERING: AcqRel, "fanout-push" and "fanout-close"; pairs with the compare-exchange in
         // `Fanout::push` (the entries are filled in), with the load in `Fanout::closed` (what the producer wrote is
         // visible) and with the load in `Fanout::is_consumed` (its completer is done with its slot).
         let word = self.0.fetch_add(flags, mutant::order("fanout-close", Ordering::AcqRel));
         debug_assert_eq!(word & (Self::CLOSED | Self::FAILED), 0, "a task completed twice");
-        Closed { first: DepRef::decode(Self::first(word)), consumed: Self::left(word, given_back) == 0 }
+        DepRef::decode(Self::first(word))
     }
 
     /// The first entry at the moment, if there is one: to ask for its line, not to read it.
@@ -165,36 +159,25 @@ impl Fanout {
         DepRef::decode(Self::first(self.0.load(Ordering::Relaxed)))
     }
 
-    /// How many retain the task, where so many holds were given back elsewhere.
+    /// How it stands, for who has to know whether it is consumed.
     #[inline]
-    const fn left(word: u64, given_back: u32) -> u32 {
-        (word as u32).wrapping_sub(given_back) & Self::HOLDS as u32
+    pub(crate) fn stand(&self) -> Stand {
+        // ORDERING: Acquire, "fanout-close"; pairs with the addition in `Fanout::close`: its completer is done with its slot.
+        let word = self.0.load(mutant::order("holds-load", Ordering::Acquire));
+        if word & Self::CLOSED == 0 {
+            Stand::Open
+        } else if word & Self::HELD == 0 {
+            Stand::NeverHeld
+        } else {
+            Stand::Held(Taken(word as u32))
+        }
     }
 
-    /// Whether the task is complete and nobody retains it.
-    #[inline]
-    const fn consumed(word: u64, given_back: u32) -> bool {
-        word & Self::CLOSED != 0 && Self::left(word, given_back) == 0
-    }
-
-    /// Whether the task is complete and nobody retains it, where so many holds were `given_back` elsewhere.
-    #[inline]
-    pub(crate) fn is_consumed(&self, given_back: u32) -> bool {
-        // ORDERING: Acquire, "hold-released"; pairs with Release in `Fanout::release` and in `Fanout::close`.
-        Self::consumed(self.0.load(mutant::order("holds-load", Ordering::Acquire)), given_back)
-    }
-
-    /// As [`is_consumed`](Fanout::is_consumed), for who does not reuse it.
-    #[inline]
-    pub(crate) fn seems_consumed(&self, given_back: u32) -> bool {
-        Self::consumed(self.0.load(Ordering::Relaxed), given_back)
-    }
-
-    /// How many hold the task, of whom so many have `given_back` their holds elsewhere: itself until it is complete, and
-    /// consumers. For reports.
+    /// How many hold the task, of whom so many have `given_back` their holds: itself until it is complete, and consumers. For
+    /// reports.
     pub(crate) fn holds(&self, given_back: u32) -> u32 {
         let word = self.0.load(Ordering::Relaxed);
-        Self::left(word, given_back) + u32::from(word & Self::CLOSED == 0)
+        Taken(word as u32).left(given_back) + u32::from(word & Self::CLOSED == 0)
     }
 }
 
@@ -203,6 +186,14 @@ mod tests {
     use super::*;
     use crate::deps::Deps;
     use crate::table::HEAP;
+
+    /// How many are left of the holds on what is closed, if any was taken.
+    fn left(fanout: &Fanout, given_back: u32) -> Option<u32> {
+        match fanout.stand() {
+            Stand::Held(taken) => Some(taken.left(given_back)),
+            Stand::Open | Stand::NeverHeld => None,
+        }
+    }
 
     #[test]
     fn entries_holds_and_the_end_keep_apart() {
@@ -218,44 +209,46 @@ mod tests {
             let far = far.expect("not the end of a list");
             assert_eq!(fanout.push(far, dep, consumer, EdgeKind::WAIT), Pushed::Linked);
             assert_eq!((dep.next(), dep.consumer()), (Some(name), consumer));
-            assert!(fanout.retain(false));
+            assert!(fanout.retain_open());
             assert_eq!((fanout.holds(0), fanout.holds(1), fanout.closed()), (3, 2, None));
-            let closed = fanout.close(ring == 3, 0);
-            assert_eq!((closed.first, closed.consumed, fanout.holds(0)), (Some(far), false, 2));
+            assert_eq!(fanout.stand(), Stand::Open);
+            assert_eq!((fanout.close(ring == 3), fanout.holds(0)), (Some(far), 2));
             let how = if ring == 3 { Pushed::ClosedFailed } else { Pushed::ClosedOk };
             assert_eq!((fanout.closed(), fanout.push(name, dep, consumer, EdgeKind::BOTH)), (Some(how), how));
-            assert!(!fanout.is_consumed(1) && fanout.is_consumed(2));
-            assert!(!fanout.release() && !fanout.is_consumed(0));
-            assert!(fanout.release() && fanout.is_consumed(0));
-            assert!(!fanout.retain(false), "it is consumed");
             assert!(!fanout.retain_open(), "it is closed");
-            assert!(fanout.retain(true), "a scope holds it");
-            assert!(!fanout.is_consumed(0));
+            assert_eq!((left(&fanout, 1), left(&fanout, 2)), (Some(1), Some(0)));
             fanout.retain_closed();
-            assert!(!fanout.is_consumed(1) && fanout.is_consumed(2));
+            assert_eq!((left(&fanout, 2), left(&fanout, 3)), (Some(1), Some(0)));
         }
     }
 
     #[test]
-    fn holds_that_are_given_back_elsewhere_go_round() {
+    fn what_was_never_held_says_so() {
+        let pools = Deps::new([4; 4], HEAP);
+        let (name, fanout) = (pools.pools[0].entry(0), Fanout::default());
+        assert_eq!(fanout.push(name, pools.at(name), SlotRef::from_raw(1), EdgeKind::WAIT), Pushed::Linked);
+        assert_eq!((fanout.stand(), fanout.close(false)), (Stand::Open, Some(name)));
+        assert_eq!(fanout.stand(), Stand::NeverHeld);
+    }
+
+    #[test]
+    fn holds_go_round() {
         let pools = Deps::new([4; 4], HEAP);
         let (name, consumer) = (pools.pools[0].entry(0), SlotRef::from_raw(1));
         let mut given_back = Fanout::HOLDS as u32 - 1;
-        let fanout = Fanout(AtomicU64::new(u64::from(given_back)));
+        let fanout = Fanout(AtomicU64::new(Fanout::HELD | u64::from(given_back)));
         assert_eq!(fanout.holds(given_back), 1, "itself");
         for _ in 0..2 {
             assert_eq!(fanout.push(name, pools.at(name), consumer, EdgeKind::BOTH), Pushed::Linked);
         }
         assert!(fanout.retain_open());
         assert_eq!((fanout.holds(given_back), fanout.first_now()), (4, Some(name)));
-        let closed = fanout.close(false, given_back);
-        assert_eq!((closed.first, closed.consumed, fanout.holds(given_back)), (Some(name), false, 3));
+        assert_eq!((fanout.close(false), fanout.holds(given_back)), (Some(name), 3));
         fanout.retain_closed();
         for left in (0..4).rev() {
-            assert!(!fanout.is_consumed(given_back));
             given_back = given_back.wrapping_add(1);
-            assert_eq!((fanout.holds(given_back), fanout.seems_consumed(given_back)), (left, left == 0));
+            assert_eq!((fanout.holds(given_back), self::left(&fanout, given_back)), (left, Some(left)));
         }
-        assert!(fanout.is_consumed(given_back) && given_back > Fanout::HOLDS as u32);
+        assert!(given_back > Fanout::HOLDS as u32);
     }
 }

@@ -108,6 +108,13 @@ impl Allocator {
         self.rings.rings[id.ring() as usize & 3].is_pinned(id.local())
     }
 
+    /// Whether a consumer that has not ended retains `id`, a task of this run that is complete.
+    #[must_use]
+    pub fn is_retained(&self, id: TaskId) -> bool {
+        let ring = &self.rings.rings[id.ring() as usize & 3];
+        self.retired(id).is_none() && ring.is_retained(&self.rings.slots, self.slot_of(id), id.local())
+    }
+
     /// Whether `id`, a task of this run, is complete; and if so, whether it failed.
     #[must_use]
     pub fn completed(&self, id: TaskId) -> Option<bool> {

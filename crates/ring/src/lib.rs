@@ -8,36 +8,36 @@
 //!
 //! 1. The **orchestrator** is one thread. It alone allocates ([`Allocator`]), fills and wires slots, and moves the
 //!    scope floor of a ring. A slot is reset by it on reuse, by nobody else.
-//! 2. **Completers** are any threads; or one at a time, where that was said ([`Rings::complete_alone`]). A completer gives
-//!    back the holds that a task has on others, closes its fanout list with one addition, and takes one wait from each
+//! 2. **Completers** have numbers, as many as [`Rings::new`] is told of; for each of them one thread at a time completes. A completer
+//!    gives back the holds that a task has on others, closes its fanout list with one addition, and takes one wait from each
 //!    consumer on it ([`Rings::complete`]).
 //! 3. A producer's fanout list is a stack that only the orchestrator pushes to and that is closed once. A push onto
 //!    a closed list fails, which tells the orchestrator that this wait is over: no wake-up is lost, none is doubled.
 //! 4. `pending` counts the waits of a task, and its edges that are still to be wired: the last of them keeps it back until
 //!    all is wired. It reaches zero once; whoever brings it there routes the task. Ready-once is the
-//!    counter's doing, not a flag's. It is counted down by subtractions; and by a load and a store, where one thread at a time
-//!    completes, once the slot says that the orchestrator, which takes waits while it wires, takes none any more.
-//! 5. Whether a task is complete, its list, and how many consumers retain its output are one word; where one thread at a time
-//!    completes, how many of them have given that back is another. A slot may be reclaimed once it is closed and nobody
-//!    retains it. An open scope holds by position: nothing at or above the ring's *scope floor* is reclaimed, so that closing
+//!    counter's doing, not a flag's. It is counted down by subtractions; and by a load and a store, where there is one completer,
+//!    once the slot says that the orchestrator, which takes waits while it wires, takes none any more.
+//! 5. Whether a task is complete, its list, and how many consumers have retained its output are one word; how many of them have given
+//!    that back each completer counts in another, of its own. A slot may be reclaimed once it is closed and the counts are
+//!    the same. An open scope holds by position: nothing at or above the ring's *scope floor* is reclaimed, so that closing
 //!    a scope is one store however many tasks it has.
 //! 6. The **watermark** of a ring is the oldest live task. It moves in order over consumed slots, under a
 //!    [`CombiningLock`]: the winner walks, a loser leaves a note that the winner reads before it leaves. The orchestrator waits for
-//!    its turn, spinning, in two cases: it takes a hold on what is complete and in no scope, where one thread completes; and it
-//!    has to know that there is no more to come.
+//!    its turn, spinning, in three cases: it takes a hold on what is complete and in no scope; it asks whether what is complete is
+//!    retained; and it has to know that there is no more to come.
 //!
 //! ```
 //! use prewire_abi::{Shape, TaskId};
 //! use prewire_ring::{Cold, Need, RingSizes, Rings};
 //!
-//! let (rings, mut allocator) = Rings::new(&RingSizes::default().with_window(4)).unwrap();
+//! let (rings, mut allocator) = Rings::new(&RingSizes::default().with_window(4), 1).unwrap();
 //! // One task without producers, published and completed.
 //! allocator.try_reserve(0, &Need::default()).unwrap();
 //! let placed = allocator.commit(0, &Need::default(), Cold::default());
 //! assert_eq!(placed.id, TaskId::new(0, 0));
 //! rings.publish_unwired(placed.slot);
 //! let mut stack = vec![placed.slot];
-//! let routed = rings.complete(&mut stack, &mut |_ready| {});
+//! let routed = rings.complete(0, &mut stack, &mut |_ready| {});
 //! assert_eq!((routed.completed, routed.failed), (1, 0));
 //! rings.retire(&routed);
 //! assert_eq!(rings.watermark(0), 1);
@@ -65,6 +65,7 @@ mod ring;
 mod route;
 mod sizes;
 mod slot;
+mod slots;
 mod table;
 mod usage;
 mod wire;

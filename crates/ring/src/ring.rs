@@ -18,6 +18,7 @@ use crate::ready::Queued;
 use crate::route::Class;
 use crate::sizes::{RingSizes, SizeError};
 use crate::slot::{Slot, SlotRef, Window};
+use crate::slots::Slots;
 use crate::table::{HEAP, Pages, Table};
 
 /// How many rings there are: one for each scope depth, the last one for all deeper ones.
@@ -73,16 +74,16 @@ impl Ring {
         floor != Self::NO_FLOOR && !is_before(local, floor as u32)
     }
 
-    /// Whether nothing holds the task `local`, which is known to be in this slot. The floor is read after that was learned and
+    /// Whether nothing holds the task `local`, which is known to be in this slot, and the watermark is to be moved over it. The floor is read after that was learned and
     /// before the holds: a task that a scope holds had its floor stored before the head, and before anybody else saw it, so a
     /// floor above it is that of a closed scope, and is seen together with every hold that was taken under it. Read the
     /// other way round, a hold taken between the two reads would be missed.
-    fn is_consumed(&self, local: u32, slot: &Slot) -> bool {
+    fn retire(&self, local: u32, slots: &Slots, slot: SlotRef) -> bool {
         // MUTANT "holds-before-floor": read the other way round.
         if mutant::skips("holds-before-floor") {
-            return slot.is_consumed() && !self.is_pinned(local);
+            return slots.retire(slot) && !self.is_pinned(local);
         }
-        !self.is_pinned(local) && slot.is_consumed()
+        !self.is_pinned(local) && slots.retire(slot)
     }
 
     /// Moves the watermark over consumed slots, which are among these. Returns without waiting if another thread is at
@@ -91,13 +92,13 @@ impl Ring {
     /// Who has consumed tasks, or is told of it by who has, says before which number all of them are: so far the slots are
     /// initialised for it, as it knows of the last one, and behind it there is nothing that it would have to walk over. So it
     /// does not read the head, which the orchestrator writes all the time.
-    pub(crate) fn advance(&self, slots: &Table<Slot>, mut upto: Option<u32>) {
+    pub(crate) fn advance(&self, slots: &Slots, mut upto: Option<u32>) {
         self.walk.combine(|reach| self.walk(slots, reach, upto.take()));
     }
 
     /// What [`advance`](Ring::advance) does, by the thread that is at it.
     #[inline(always)]
-    fn walk(&self, slots: &Table<Slot>, reach: &mut u32, upto: Option<u32>) {
+    fn walk(&self, slots: &Slots, reach: &mut u32, upto: Option<u32>) {
         let window = self.window;
         let upto = match upto {
             Some(upto) => upto,
@@ -115,7 +116,7 @@ impl Ring {
         let end = if is_ahead || mutant::skips("reach-forgotten") { upto } else { *reach };
         *reach = end;
         let mut at = start;
-        while at != end && self.is_consumed(at, slots.wrap(window.slot(at).place())) {
+        while at != end && self.retire(at, slots, window.slot(at)) {
             at = at.wrapping_add(1);
         }
         if at != start {
@@ -124,30 +125,42 @@ impl Ring {
         }
     }
 
-    /// Takes a hold on a task that is complete and in this slot, where holds are counted in one word and given back in another:
-    /// nobody moves the watermark meanwhile, who would have to see both as of one moment. False if the task is consumed. The
-    /// orchestrator's, of what no scope holds.
+    /// Takes a hold on the task `local`, which is complete and in this slot; false if it is retired. Whoever moves the watermark next
+    /// sees the hold. The orchestrator's, of what no scope holds.
     #[cold]
-    pub(crate) fn retain_closed(&self, slots: &Table<Slot>, slot: &Slot) -> bool {
-        let hold = || {
-            // MUTANT "retain-given-back": a hold is taken on what nobody holds any more.
-            let lives = !slot.is_consumed() || mutant::skips("retain-given-back");
+    pub(crate) fn retain_closed(&self, slots: &Slots, slot: SlotRef, local: u32) -> bool {
+        self.while_still(slots, |oldest| {
+            // MUTANT "retain-retired": a hold is taken on what is not there any more.
+            let lives = !is_before(local, oldest) || mutant::skips("retain-retired");
             if lives {
-                slot.fanout.retain_closed();
+                slots.wrap(slot.place()).fanout.retain_closed();
             }
             lives
-        };
-        // MUTANT "retain-beside": whoever moves the watermark may see what was given back, and not this hold.
-        if mutant::skips("retain-beside") {
-            return hold();
+        })
+    }
+
+    /// Whether anybody retains the task `local`, which is in this slot, or has been, and is complete. The orchestrator's.
+    #[cold]
+    pub(crate) fn is_retained(&self, slots: &Slots, slot: SlotRef, local: u32) -> bool {
+        // Of what is being retired, what was given back may be forgotten already.
+        self.while_still(slots, |oldest| !is_before(local, oldest) && !slots.is_consumed(slot))
+    }
+
+    /// Asks `what` of the oldest live task while nobody moves the watermark: spins for whoever is at it, as nobody else can do that for
+    /// this thread. The orchestrator's.
+    fn while_still(&self, slots: &Slots, what: impl FnOnce(u32) -> bool) -> bool {
+        let (mut what, mut said) = (Some(what), false);
+        let mut first = || what.take().map(|what| what(self.watermark.load(Ordering::Relaxed)));
+        // MUTANT "still-beside": whoever moves the watermark may be in the middle of it.
+        if mutant::skips("still-beside") {
+            return first() == Some(true);
         }
-        let mut held = None;
-        self.walk.enter(|reach| match held {
-            None => held = Some(hold()),
-            // Who has asked meanwhile has left it to this thread.
-            Some(_) => self.walk(slots, reach, None),
+        self.walk.enter(|reach| match first() {
+            Some(answer) => said = answer,
+            // Who has asked for it meanwhile has left it to this thread.
+            None => self.walk(slots, reach, None),
         });
-        held == Some(true)
+        said
     }
 }
 
@@ -163,7 +176,7 @@ pub struct Usage {
 /// The four rings of a graph, shared by its orchestrator and its completers.
 pub struct Rings {
     /// The slots of all rings, ring after ring.
-    pub(crate) slots: Table<Slot>,
+    pub(crate) slots: Slots,
     /// Where each task was submitted. Written by the orchestrator with the slot.
     sites: Table<AtomicPtr<Location<'static>>>,
     pub(crate) deps: Deps,
@@ -179,8 +192,6 @@ pub struct Rings {
     completed: Padded<AtomicU32>,
     /// As many were complete from birth. Written by the orchestrator.
     born_complete: AtomicU32,
-    /// One thread at a time completes tasks. Written by who sees to that, before any is completed, and not again.
-    alone: AtomicBool,
     /// The run was ended: what is not running yet completes without running. Set by anyone, cleared by the
     /// orchestrator between runs.
     ended: AtomicBool,
@@ -193,13 +204,14 @@ impl fmt::Debug for Rings {
 }
 
 impl Rings {
-    /// Empty rings, and the one allocator that fills them.
+    /// Empty rings, and the one allocator that fills them. So many `completers` give holds back, each of which has words of its own for that;
+    /// where there is one, it takes most waits without a locked instruction, too. None is taken for one.
     ///
     /// # Errors
     ///
     /// A size that is not legal.
-    pub fn new(sizes: &RingSizes) -> Result<(Arc<Self>, Allocator), SizeError> {
-        Self::new_in(sizes, HEAP)
+    pub fn new(sizes: &RingSizes, completers: u16) -> Result<(Arc<Self>, Allocator), SizeError> {
+        Self::new_in(sizes, completers, HEAP)
     }
 
     /// As [`new`](Rings::new), with large tables in memory from elsewhere.
@@ -207,7 +219,11 @@ impl Rings {
     /// # Errors
     ///
     /// As `new`.
-    pub fn new_in(sizes: &RingSizes, pages: Pages<'_>) -> Result<(Arc<Self>, Allocator), SizeError> {
+    pub fn new_in(
+        sizes: &RingSizes,
+        completers: u16,
+        pages: Pages<'_>,
+    ) -> Result<(Arc<Self>, Allocator), SizeError> {
         sizes.validate()?;
         let mut slots = 0;
         let windows = core::array::from_fn(|ring| {
@@ -216,7 +232,7 @@ impl Rings {
             window
         });
         let rings = Arc::new(Self {
-            slots: Table::new(slots as usize, pages),
+            slots: Slots::new(slots as usize, completers.max(1), pages),
             sites: Table::new(slots as usize, pages),
             deps: Deps::new(sizes.deps, pages),
             windows,
@@ -228,7 +244,6 @@ impl Rings {
             ended: AtomicBool::new(false),
             completed: Padded::new(AtomicU32::new(0)),
             born_complete: AtomicU32::new(0),
-            alone: AtomicBool::new(false),
         });
         let allocator = Allocator::new(Arc::clone(&rings), sizes);
         Ok((rings, allocator))
@@ -297,12 +312,11 @@ impl Rings {
     /// ```
     /// use prewire_ring::{Cold, Need, RingSizes, Rings};
     ///
-    /// let (rings, mut allocator) = Rings::new(&RingSizes::default().with_window(4)).unwrap();
-    /// rings.complete_alone();
+    /// let (rings, mut allocator) = Rings::new(&RingSizes::default().with_window(4), 1).unwrap();
     /// let placed = allocator.commit(0, &Need::default(), Cold::default());
     /// rings.publish_unwired(placed.slot);
     /// assert_eq!(rings.unfinished(), 1);
-    /// let routed = rings.complete(&mut vec![placed.slot], &mut |_ready| {});
+    /// let routed = rings.complete(0, &mut vec![placed.slot], &mut |_ready| {});
     /// rings.retire(&routed);
     /// assert_eq!(rings.unfinished(), 0);
     /// ```
@@ -377,18 +391,24 @@ impl Rings {
         })
     }
 
-    /// From now on one thread at a time completes tasks, and what one has done happened before what the next one does: then
-    /// nobody else takes waits or gives holds back, and most waits and all holds go without a locked instruction. To be said before
-    /// any task is completed, by who sees to it that it is so: else tasks would wait, and slots be held, for ever. It is not
-    /// taken back.
-    pub fn complete_alone(&self) {
-        debug_assert_eq!(self.completed.load(Ordering::Relaxed), 0, "said before any task is completed");
-        self.alone.store(true, Ordering::Relaxed);
+    /// How many completers there are.
+    #[must_use]
+    #[inline]
+    pub fn completers(&self) -> usize {
+        self.slots.completers()
     }
 
+    /// Whether one thread at a time completes.
     #[inline]
     pub(crate) fn is_completed_alone(&self) -> bool {
-        self.alone.load(Ordering::Relaxed)
+        self.completers() == 1
+    }
+
+    /// How many hold the task in `slot`: itself until it is complete, and consumers that retain its output. For reports, of what is
+    /// alive.
+    #[must_use]
+    pub fn holds(&self, slot: SlotRef) -> u32 {
+        self.slots.holds(slot)
     }
 
     /// Whether a task of this run failed.

@@ -3,11 +3,11 @@
 use core::fmt;
 
 use prewire_abi::TaskId;
-use prewire_sync::atomic::{AtomicU16, AtomicU32, AtomicU64, Ordering};
+use prewire_sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use prewire_sync::mutant;
 
 use crate::cold::{Cold, Kind, Packed};
-use crate::fanout::{Closed, Fanout};
+use crate::fanout::Fanout;
 use crate::route::Class;
 
 /// Names a slot: the ring in the high two bits, the place among the slots of all rings in the rest.
@@ -104,8 +104,7 @@ pub enum Verdict {
 #[cfg_attr(any(prewire_loom, prewire_shuttle), derive(Default))]
 #[repr(C, align(64))]
 pub struct Slot {
-    /// Who waits for it and who retains it. Pushed to and raised by the orchestrator, closed by its completer; lowered by those of
-    /// its consumers, unless one thread completes.
+    /// Who waits for it and who has retained it. Pushed to and raised by the orchestrator, closed by its completer.
     pub(crate) fanout: Fanout,
     /// Waits left. Set by the orchestrator; taken from by it and by the completers of the producers.
     pub(crate) pending: AtomicU32,
@@ -113,12 +112,9 @@ pub struct Slot {
     done: AtomicU32,
     /// A [`Verdict`]. Set by completers of producers before they take their wait, and by the runner of a sub-task
     /// before it reports.
-    verdict: AtomicU16,
+    verdict: AtomicU32,
     /// The next block to dispatch. Written by whoever took the task from a ready queue.
-    cursor: AtomicU16,
-    /// How many of the holds in `fanout` were given back, where one thread completes, modulo 2^32; else 0, as they are given back
-    /// there. Written by that thread, and emptied by the orchestrator with the slot.
-    given_back: AtomicU32,
+    cursor: AtomicU32,
     /// The task in this slot: the slot's generation. Written by the orchestrator.
     id: AtomicU64,
     /// The heap position after this task's outputs. Written by the orchestrator.
@@ -145,13 +141,13 @@ const _: () = assert!(size_of::<Slot>() == 64 && align_of::<Slot>() == 64);
 impl Slot {
     /// In `dep_count`: an edge of the task may retain its producer. There are fewer than 2^29 edges.
     pub(crate) const RETAINS: u32 = 1 << 31;
-    /// In `dep_count`: the orchestrator takes no waits of the task any more. Said only where one thread completes, and of what is
+    /// In `dep_count`: the orchestrator takes no waits of the task any more. Said only where there is one completer, and of what is
     /// on several lists.
     pub(crate) const WIRED: u32 = 1 << 30;
 
-    const SOUND: u16 = 0;
-    const FAILED: u16 = 1;
-    const POISONED: u16 = 2;
+    const SOUND: u32 = 0;
+    const FAILED: u32 = 1;
+    const POISONED: u32 = 2;
 
     /// Makes the slot `id`'s. The orchestrator's alone; the slot's former task is retired.
     #[inline]
@@ -161,7 +157,6 @@ impl Slot {
         self.done.store(0, Ordering::Relaxed);
         self.verdict.store(Self::SOUND, Ordering::Relaxed);
         self.cursor.store(0, Ordering::Relaxed);
-        self.given_back.store(0, Ordering::Relaxed);
         self.id.store(id.raw(), Ordering::Relaxed);
         self.kind.store(task.kind.raw(), Ordering::Relaxed);
         self.callable.store(task.callable, Ordering::Relaxed);
@@ -279,42 +274,6 @@ impl Slot {
         self.fanout.closed().is_some()
     }
 
-    /// How many hold it: itself until it is complete, and consumers that retain its output. For reports.
-    #[must_use]
-    pub fn holds(&self) -> u32 {
-        self.fanout.holds(self.given_back.load(Ordering::Relaxed))
-    }
-
-    /// Closes its list.
-    #[inline]
-    pub(crate) fn close(&self, failed: bool) -> Closed {
-        // Nobody else gives a hold back meanwhile, or none is counted here.
-        self.fanout.close(failed, self.given_back.load(Ordering::Relaxed))
-    }
-
-    /// Gives a hold on it back; true if it is consumed now. `alone`: no other completer gives any back meanwhile.
-    #[inline]
-    pub(crate) fn release(&self, alone: bool) -> bool {
-        if !alone {
-            return self.fanout.release();
-        }
-        let given_back = self.given_back.load(Ordering::Relaxed).wrapping_add(1);
-        // ORDERING: Release, "hold-given-back"; pairs with the load in `Slot::is_consumed`: as in `Fanout::release`.
-        self.given_back.store(given_back, mutant::order("hold-give-back", Ordering::Release));
-        // The slot may be another task's by now: then somebody has walked over it, and it does not matter what this says.
-        self.fanout.seems_consumed(given_back)
-    }
-
-    /// Whether the task is complete and nobody retains it: what its completer and those of its consumers did with its output is
-    /// over.
-    #[must_use]
-    #[inline]
-    pub fn is_consumed(&self) -> bool {
-        // ORDERING: Acquire, "hold-given-back"; pairs with the store in `Slot::release`.
-        let given_back = self.given_back.load(mutant::order("given-back-load", Ordering::Acquire));
-        self.fanout.is_consumed(given_back)
-    }
-
     /// Takes the wait of a producer that is complete; true if it was the last. The poison, if any, is stored. `alone`: no other
     /// completer takes waits meanwhile.
     #[inline]
@@ -340,10 +299,10 @@ impl Slot {
     #[inline]
     pub fn claim_blocks(&self, want: u32) -> (u16, u32) {
         let first = self.cursor.load(Ordering::Relaxed);
-        let blocks = self.kind().blocks().saturating_sub(u32::from(first)).min(want);
+        let blocks = self.kind().blocks().saturating_sub(first).min(want);
+        self.cursor.store(first + blocks, Ordering::Relaxed);
         // No further than to as many blocks as there are, which is a `u16`.
-        self.cursor.store((u32::from(first) + blocks) as u16, Ordering::Relaxed);
-        (first, blocks)
+        (first as u16, blocks)
     }
 
     /// Blocks that nobody has claimed. For whoever took the task from a ready queue; for anybody else a guess: while another
@@ -351,7 +310,7 @@ impl Slot {
     #[must_use]
     #[inline]
     pub fn blocks_left(&self) -> u32 {
-        self.kind().blocks().saturating_sub(u32::from(self.cursor.load(Ordering::Relaxed)))
+        self.kind().blocks().saturating_sub(self.cursor.load(Ordering::Relaxed))
     }
 
     /// The kind of placement that it waits for once it is ready.

@@ -12,7 +12,7 @@ use core::ops::Deref;
 use prewire_sync::atomic::AtomicU64;
 
 #[cfg(not(any(prewire_loom, prewire_shuttle)))]
-pub(crate) use words::{Table, Zeroed};
+pub(crate) use words::{Table, View, Zeroed};
 
 /// Zeroed words that somebody else has made. They stay where they are while this lives.
 pub type Words = Box<dyn Deref<Target = [AtomicU64]> + Send + Sync>;
@@ -83,14 +83,14 @@ mod words {
 
     impl<T: Zeroed> Table<T> {
         const FITS: () = assert!(
-            align_of::<T>() <= LINE && size_of::<T>().is_multiple_of(WORD) && !core::mem::needs_drop::<T>()
+            align_of::<T>() <= LINE && size_of::<T>().is_multiple_of(4) && !core::mem::needs_drop::<T>()
         );
 
         /// As many elements as asked for, rounded up.
         pub(crate) fn new(len: usize, pages: Pages<'_>) -> Self {
             let () = Self::FITS;
             let len = len.next_power_of_two();
-            let wanted = len * size_of::<T>() / WORD + LINE / WORD;
+            let wanted = (len * size_of::<T>()).div_ceil(WORD) + LINE / WORD;
             let given =
                 if wanted < LARGE { None } else { pages(wanted).filter(|words| words.len() >= wanted) };
             let memory = match given {
@@ -122,21 +122,44 @@ mod words {
             unsafe { NonNull::slice_from_raw_parts(first, self.mask + 1).as_ref() }
         }
 
+        /// Its elements, by a copy of where they are.
+        #[inline(always)]
+        pub(crate) fn view(&self) -> View<'_, T> {
+            View { first: self.first.cast(), mask: self.mask, of: PhantomData }
+        }
+    }
+
+    /// A power of two of elements of a table. Who looks at several takes this once: where they are would be read again after each
+    /// access that is ordered.
+    pub(crate) struct View<'a, T> {
+        first: NonNull<T>,
+        mask: usize,
+        of: PhantomData<&'a T>,
+    }
+
+    impl<T> Clone for View<'_, T> {
+        fn clone(&self) -> Self {
+            *self
+        }
+    }
+
+    impl<T> Copy for View<'_, T> {}
+
+    impl<'a, T: Zeroed> View<'a, T> {
         /// The element at `index` modulo their number.
         #[inline(always)]
-        pub(crate) fn wrap(&self, index: usize) -> &T {
-            let first = self.first.cast::<T>();
+        pub(crate) fn wrap(self, index: usize) -> &'a T {
             // SAFETY: `index & mask` is at most `mask`, and so many elements lie behind the first in the same memory, as
             // `elements` says.
-            let element = unsafe { first.add(index & self.mask) };
-            // SAFETY: an element of a table, initialised and shared for as long as `self` is; see `elements`.
+            let element = unsafe { self.first.add(index & self.mask) };
+            // SAFETY: an element of a table, initialised and shared for as long as the table is borrowed; see `elements`.
             unsafe { element.as_ref() }
         }
     }
 }
 
 #[cfg(any(prewire_loom, prewire_shuttle))]
-pub(crate) use boxed::{Table, Zeroed};
+pub(crate) use boxed::{Table, View, Zeroed};
 
 #[cfg(any(prewire_loom, prewire_shuttle))]
 mod boxed {
@@ -158,9 +181,41 @@ mod boxed {
             &self.0
         }
 
-        pub(crate) fn wrap(&self, index: usize) -> &T {
+        pub(crate) fn view(&self) -> View<'_, T> {
+            View(&self.0)
+        }
+    }
+
+    /// A power of two of elements of a table.
+    pub(crate) struct View<'a, T>(&'a [T]);
+
+    impl<T> Clone for View<'_, T> {
+        fn clone(&self) -> Self {
+            *self
+        }
+    }
+
+    impl<T> Copy for View<'_, T> {}
+
+    impl<'a, T> View<'a, T> {
+        /// The element at `index` modulo their number.
+        pub(crate) fn wrap(self, index: usize) -> &'a T {
             &self.0[index & (self.0.len() - 1)]
         }
+    }
+}
+
+impl<T: Zeroed> Table<T> {
+    /// The element at `index` modulo their number.
+    #[inline(always)]
+    pub(crate) fn wrap(&self, index: usize) -> &T {
+        self.view().wrap(index)
+    }
+}
+
+impl<T> fmt::Debug for View<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("View")
     }
 }
 
@@ -182,7 +237,7 @@ impl<T: Zeroed> fmt::Debug for Table<T> {
 #[cfg(all(test, not(any(prewire_loom, prewire_shuttle))))]
 mod tests {
     use super::*;
-    use prewire_sync::atomic::Ordering;
+    use prewire_sync::atomic::{AtomicU32, Ordering};
 
     /// Words of somebody else, as bad for a table as can be: they start in the middle of a line.
     fn given(words: usize) -> Option<Words> {
@@ -215,6 +270,10 @@ mod tests {
             assert!(words.iter().all(|word| word.load(Ordering::Relaxed) == 0));
             words.iter().enumerate().for_each(|(i, word)| word.store(i as u64, Ordering::Relaxed));
             assert!(words.iter().enumerate().all(|(i, word)| word.load(Ordering::Relaxed) == i as u64));
+            let halves = Table::<AtomicU32>::new(len, pages);
+            assert!(halves.iter().all(|half| half.load(Ordering::Relaxed) == 0));
+            halves.iter().enumerate().for_each(|(i, half)| half.store(i as u32, Ordering::Relaxed));
+            assert!(halves.iter().enumerate().all(|(i, half)| half.load(Ordering::Relaxed) == i as u32));
         }
     }
 }

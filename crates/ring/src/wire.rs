@@ -115,15 +115,12 @@ impl Allocator {
         }
         let ring = &self.rings.rings[slot.ring() & 3];
         let pinned = ring.is_pinned(producer.local());
-        if !self.rings.is_completed_alone() {
-            return state.fanout.retain(pinned);
-        }
         if state.fanout.retain_open() {
             return true;
         }
         if pinned {
             state.fanout.retain_closed();
         }
-        pinned || ring.retain_closed(&self.rings.slots, state)
+        pinned || ring.retain_closed(&self.rings.slots, slot, producer.local())
     }
 }

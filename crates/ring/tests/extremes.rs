@@ -10,7 +10,7 @@ const WINDOW: u32 = 16;
 
 /// Rings after `retired` tasks, of which nothing is alive.
 fn after(retired: u32) -> (Arc<Rings>, Allocator) {
-    let (rings, mut allocator) = Rings::new(&RingSizes::default().with_window(WINDOW)).unwrap();
+    let (rings, mut allocator) = Rings::new(&RingSizes::default().with_window(WINDOW), 1).unwrap();
     for _ in 0..retired {
         let placed = place(&mut allocator, 0);
         rings.publish_unwired(placed.slot);
@@ -26,7 +26,7 @@ fn place(allocator: &mut Allocator, deps: u32) -> Placed {
 }
 
 fn complete(rings: &Rings, placed: &Placed) {
-    let routed = rings.complete(&mut vec![placed.slot], &mut |_| {});
+    let routed = rings.complete(0, &mut vec![placed.slot], &mut |_| {});
     rings.retire(&routed);
 }
 
@@ -101,7 +101,7 @@ fn what_is_told_very_late_moves_nothing_beyond_the_head() {
     let (ahead, mut there) = after(100);
     let placed = place(&mut there, 0);
     ahead.publish_unwired(placed.slot);
-    let told = ahead.complete(&mut vec![placed.slot], &mut |_| {});
+    let told = ahead.complete(0, &mut vec![placed.slot], &mut |_| {});
     let (rings, mut allocator) = after(20);
     rings.retire(&told);
     assert!(allocator.is_drained(), "the watermark is at {}", rings.watermark(0));
@@ -131,7 +131,7 @@ fn an_edge_to_a_task_of_long_ago_is_over() {
 /// A run that fits fits again, wherever the run before has left the heap: it finds it at its start, all of it free.
 #[test]
 fn a_run_finds_its_heap_at_the_start_and_free() {
-    let (rings, mut allocator) = Rings::new(&RingSizes::default().with_window(8).with_heap(4096)).unwrap();
+    let (rings, mut allocator) = Rings::new(&RingSizes::default().with_window(8).with_heap(4096), 1).unwrap();
     for run in 0..20 {
         allocator.start_run();
         let placed = [2048, 2048].map(|heap| {
@@ -165,6 +165,7 @@ fn a_completion_is_told_before_what_follows_from_it() {
     assert!(!allocator.wire(&second, &[(first.id, EdgeKind::BOTH)]));
     let told = std::cell::RefCell::new(Vec::new());
     let routed = rings.complete_telling(
+        0,
         &mut vec![first.slot],
         &mut |_, state| told.borrow_mut().push(("ready", state.id())),
         &mut |slot| told.borrow_mut().push(("done", rings.slot(slot).id())),

@@ -106,8 +106,9 @@ impl<P: Placement> Domain<P> {
                 // All of them: who is asked whether a task waits is not asked again.
                 while let Some(slot) = self.desk.finished.pop() {
                     let state = shared.rings.slot(slot);
-                    let closed =
-                        shared.rings.close(slot, state, &mut routed, &mut |slot| env.completed(slot));
+                    let closed = shared
+                        .rings
+                        .close(self.desk.index, slot, state, &mut routed, &mut |slot| env.completed(slot));
                     self.tell(shared, env, &mut routed, closed);
                 }
             }
@@ -261,7 +262,8 @@ impl<P: Placement> Domain<P> {
             self.desk.finished.push(slot);
             return None;
         }
-        let closed = shared.rings.close(slot, state, routed, &mut |slot| env.completed(slot));
+        let closed =
+            shared.rings.close(self.desk.index, slot, state, routed, &mut |slot| env.completed(slot));
         closed.is_awaited().then_some(closed)
     }
 
@@ -325,11 +327,12 @@ impl<P: Placement> Domain<P> {
     #[inline(always)]
     fn tell<L: Lanes>(&mut self, shared: &Shared<L, P>, env: &impl Env, routed: &mut Routed, closed: Closed) {
         let Self { desk, own, stack, .. } = self;
+        let by = desk.index;
         let mut made_ready = |slot, state: &Slot| P::made_ready(shared, own, desk, slot, state);
         shared.rings.tell(closed, stack, &mut made_ready);
         if !stack.is_empty() {
             let done = &mut |slot| env.completed(slot);
-            routed.add(shared.rings.complete_telling(stack, &mut made_ready, done));
+            routed.add(shared.rings.complete_telling(by, stack, &mut made_ready, done));
         }
     }
 }

@@ -177,7 +177,7 @@ mod tests {
 
     #[test]
     fn the_counters_of_a_run_that_was_ended_are_not_looked_at() {
-        let (rings, _) = Rings::new(&RingSizes::default().with_window(16)).unwrap();
+        let (rings, _) = Rings::new(&RingSizes::default().with_window(16), 1).unwrap();
         let reached = AtomicU32::new(7);
         let addr = reached.as_ptr().expose_provenance();
         let entered = |index| Entered {

@@ -122,8 +122,9 @@ impl Program {
         let conflicts = |other: &[Access]| other.iter().any(|a| accesses.iter().any(|b| a.conflicts(b)));
         for (id, other) in self.tasks.iter().filter(|(_, other)| conflicts(other)) {
             let (rings, state) = (&self.rig.runner.rings, self.rig.state(*id));
-            let lives =
-                state.id() == *id && rings.watermark(id.ring() as usize) <= id.local() && state.holds() > 0;
+            let lives = state.id() == *id
+                && rings.watermark(id.ring() as usize) <= id.local()
+                && rings.holds(rings.slot_of(*id)) > 0;
             assert!(!lives || above.contains(id), "{id:?} is lost for {:?}: {other:?} {accesses:?}", made.id);
             assert!(is_doomed || !self.doomed.contains(id), "that {id:?} failed is lost for {:?}", made.id);
         }

@@ -78,7 +78,7 @@ fn a_creator_is_waited_for_and_retained() {
     assert_eq!(rig.edges(user.id), [(creator.id, EdgeKind::BOTH)], "in a manual scope");
     rig.close();
     rig.close();
-    assert_eq!(rig.state(creator.id).holds(), 4);
+    assert_eq!(rig.holds(creator.id), 4);
     let _ = rig.runner.run_all();
     assert_eq!(rig.runner.rings.usage(0).live, 0);
 }
@@ -205,7 +205,7 @@ fn kinds_are_merged_among_more_producers_than_are_compared_as_they_come() {
         assert_eq!(rig.state(consumer.id).waits() as usize, count(EdgeKind::WAIT));
         for (id, kind) in expected {
             let retained = u32::from(kind | EdgeKind::RETAIN == kind);
-            assert_eq!(rig.state(id).holds(), 1 + retained, "{id}: {kind:?}");
+            assert_eq!(rig.holds(id), 1 + retained, "{id}: {kind:?}");
         }
         // The holds are given back when the consumer is complete, all of them.
         rig.close();

@@ -34,7 +34,7 @@ impl Runner {
     /// Completes the task in `slot`, which is in no queue.
     pub(crate) fn complete(&mut self, slot: SlotRef) {
         let (rings, ready) = (&self.rings, &self.ready);
-        let routed = rings.complete(&mut vec![slot], &mut |slot| ready.route(rings, slot));
+        let routed = rings.complete(0, &mut vec![slot], &mut |slot| ready.route(rings, slot));
         rings.retire(&routed);
     }
 
@@ -99,7 +99,7 @@ impl Rig {
     }
 
     pub(crate) fn with(sizes: &RingSizes, capacity: Capacity) -> Self {
-        Self::made(sizes, Rings::new(sizes).unwrap(), Ready::new(sizes), capacity)
+        Self::made(sizes, Rings::new(sizes, 1).unwrap(), Ready::new(sizes), capacity)
     }
 
     /// As `with`, of rings and queues that were made before.
@@ -171,6 +171,11 @@ impl Rig {
 
     pub(crate) fn state(&self, id: TaskId) -> &Slot {
         self.runner.rings.slot(self.slot_of(id))
+    }
+
+    /// How many hold a task: itself until it is complete, and consumers.
+    pub(crate) fn holds(&self, id: TaskId) -> u32 {
+        self.runner.rings.holds(self.slot_of(id))
     }
 
     /// What a live task waits for or retains: the producers that live, with the kinds of their edges.

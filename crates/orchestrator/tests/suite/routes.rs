@@ -11,7 +11,7 @@ fn a_task_without_producers_is_queued_at_once() {
     let mut rig = Rig::new(&RingSizes::default());
     let made = rig.submit(&mut nothing());
     assert_eq!(rig.runner.ready.queue(Class::Aiv).pop(), Some(rig.slot_of(made.id)));
-    assert_eq!((rig.state(made.id).waits(), rig.state(made.id).holds()), (0, 1));
+    assert_eq!((rig.state(made.id).waits(), rig.holds(made.id)), (0, 1));
     assert_eq!((rig.runner.published, rig.runner.waits), (1, 0));
     assert_eq!(rig.edges(made.id), []);
 }
@@ -27,7 +27,7 @@ fn producers_that_are_complete_but_alive_are_linked_and_not_waited_for() {
     assert_eq!(rig.runner.queued(), 1);
     assert_eq!(rig.state(made.id).waits(), 0);
     assert_eq!(rig.edges(made.id), producers.map(|id| (id, EdgeKind::BOTH)));
-    assert_eq!(rig.state(producers[0]).holds(), 1, "the consumer's");
+    assert_eq!(rig.holds(producers[0]), 1, "the consumer's");
 }
 
 #[test]
@@ -64,7 +64,7 @@ fn the_kinds_of_duplicates_are_merged_into_one_edge() {
     args.after(producer.id, EdgeKind::RETAIN);
     let explicit = rig.submit(&mut args);
     assert_eq!(rig.edges(explicit.id), [(producer.id, EdgeKind::BOTH)]);
-    assert_eq!((rig.state(explicit.id).waits(), rig.state(producer.id).holds()), (1, 2));
+    assert_eq!((rig.state(explicit.id).waits(), rig.holds(producer.id)), (1, 2));
     // Explicit, as its creator, and as what last wrote it.
     let mut args = tensors(&[producer.output(TensorArgType::Input)]);
     args.after(producer.id, EdgeKind::WAIT);
@@ -76,7 +76,7 @@ fn the_kinds_of_duplicates_are_merged_into_one_edge() {
     let retain = rig.submit(&mut after(&[producer.id], EdgeKind::RETAIN));
     assert_eq!(rig.edges(retain.id), [(producer.id, EdgeKind::RETAIN)]);
     assert_eq!(rig.state(retain.id).waits(), 0, "it does not wait");
-    assert_eq!(rig.state(producer.id).holds(), 4);
+    assert_eq!(rig.holds(producer.id), 4);
     rig.close();
     assert_eq!(rig.runner.run_all(), 5);
     assert_eq!(rig.runner.rings.usage(0).live, 0);

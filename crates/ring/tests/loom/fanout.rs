@@ -24,7 +24,7 @@ fn one_wait_ends_once() {
             thread::spawn(move || {
                 outputs.write(0);
                 let mut ready = Vec::new();
-                let _ = complete(&rings, producer.slot, |slot| ready.push(slot));
+                let _ = complete(&rings, 1, producer.slot, |slot| ready.push(slot));
                 ready
             })
         };
@@ -53,7 +53,7 @@ fn a_consumer_of_two_is_ready_once_and_sees_both() {
             thread::spawn(move || {
                 outputs.write(i);
                 let mut ready = 0;
-                let _ = complete(&rings, slot, |_| {
+                let _ = complete(&rings, i as u16, slot, |_| {
                     ready += 1;
                     assert!(outputs.seen(0) && outputs.seen(1), "ready before both had written");
                 });
@@ -69,15 +69,14 @@ fn a_consumer_of_two_is_ready_once_and_sees_both() {
     });
 }
 
-/// Where one thread alone completes tasks it takes waits without a locked instruction, but not before the orchestrator has
+/// Where there is one completer it takes waits without a locked instruction, but not before the orchestrator has
 /// taken its own: the consumer is ready once, and whoever makes it ready sees what all producers wrote.
 ///
 /// Catches `wired-early`, `wired-store`, `wired-look`.
 #[test]
 fn a_completer_that_is_alone_takes_waits_behind_the_orchestrator() {
     model(|| {
-        let mut graph = Graph::new();
-        graph.rings.complete_alone();
+        let mut graph = Graph::alone();
         let producers = [graph.root(1), graph.root(1), graph.root(1)];
         let outputs = Outputs::new(3);
         let (rings, seen) = (Arc::clone(&graph.rings), outputs.clone());
@@ -91,7 +90,7 @@ fn a_completer_that_is_alone_takes_waits_behind_the_orchestrator() {
             // The one in the middle ends first: then it is over when it is wired, and the others may be on lists.
             for i in [1, 0, 2] {
                 outputs.write(i);
-                let _ = complete(&rings, producers[i].slot, |_| {
+                let _ = complete(&rings, 0, producers[i].slot, |_| {
                     readied += 1;
                     assert!((0..3).all(|i| outputs.seen(i)), "ready before all had written");
                 });
@@ -114,19 +113,19 @@ fn nothing_runs_before_its_wiring_is_done() {
             let rings = Arc::clone(&graph.rings);
             thread::spawn(move || {
                 let mut ready = Vec::new();
-                let _ = complete(&rings, waited.slot, |slot| ready.push(slot));
+                let _ = complete(&rings, 1, waited.slot, |slot| ready.push(slot));
                 if let Some(&slot) = ready.first() {
-                    let _ = complete(&rings, slot, |_| ());
+                    let _ = complete(&rings, 1, slot, |_| ());
                 }
             })
         };
         let edges = [(waited.id, EdgeKind::WAIT), (kept.id, EdgeKind::RETAIN)];
         let (consumer, ready) = graph.consumer(&edges);
         if ready {
-            let _ = complete(&graph.rings, consumer.slot, |_| ());
+            let _ = complete(&graph.rings, 0, consumer.slot, |_| ());
         }
         closer.join().unwrap();
-        let _ = complete(&graph.rings, kept.slot, |_| ());
+        let _ = complete(&graph.rings, 0, kept.slot, |_| ());
         graph.rings.advance(1);
         assert_eq!(graph.rings.watermark(1), 1, "the consumer completed without giving its hold back");
     });
@@ -146,7 +145,7 @@ fn the_last_wait_sees_the_poison() {
         graph.rings.slot(producers[0].slot).fail();
         let other = completer(&graph.rings, producers[1].slot);
         let mut run = Vec::new();
-        let routed = complete(&graph.rings, producers[0].slot, |slot| run.push(slot));
+        let routed = complete(&graph.rings, 0, producers[0].slot, |slot| run.push(slot));
         run.extend(other.join().unwrap());
         assert_eq!(run, [], "a consumer of a failed task was handed out to run");
         assert!(routed.completed == 1 || routed.failed == 2);
@@ -161,7 +160,7 @@ fn fails(graph: &Graph, slot: SlotRef) -> thread::JoinHandle<Routed> {
     let rings = Arc::clone(&graph.rings);
     thread::spawn(move || {
         rings.slot(slot).fail();
-        let routed = complete(&rings, slot, |slot| panic!("{slot:?} was handed out to run"));
+        let routed = complete(&rings, 1, slot, |slot| panic!("{slot:?} was handed out to run"));
         rings.advance(0);
         routed
     })
@@ -183,7 +182,7 @@ fn a_failure_during_wiring_poisons() {
         if ready {
             let state = graph.rings.slot(consumer.slot);
             assert!(state.is_inline(), "the orchestrator would queue it to run");
-            let _ = complete(&graph.rings, consumer.slot, |_| ());
+            let _ = complete(&graph.rings, 0, consumer.slot, |_| ());
         }
         let routed = failing.join().unwrap();
         assert_eq!(routed.failed, if ready { 1 } else { 2 });
@@ -206,7 +205,7 @@ fn a_failed_task_poisons_beyond_its_slot() {
         let mut taken = 0;
         while taken < 4 && graph.allocator.try_reserve(0, &Need::default()).is_ok() {
             let filler = graph.root(0);
-            retire(&graph.rings, filler.slot);
+            retire(&graph.rings, 0, filler.slot);
             taken += 1;
         }
         let _ = failing.join().unwrap();
@@ -214,7 +213,7 @@ fn a_failed_task_poisons_beyond_its_slot() {
         let (consumer, ready) = graph.consumer(&[(producer.id, EdgeKind::BOTH)]);
         assert!(ready, "{taken} tasks on, it waits for a task that has ended");
         assert_eq!(graph.rings.slot(consumer.slot).verdict(), Verdict::Poisoned, "{taken} tasks on");
-        retire(&graph.rings, consumer.slot);
+        retire(&graph.rings, 0, consumer.slot);
         assert_eq!(graph.rings.watermark(0), 2 + taken);
     });
 }

@@ -1,4 +1,6 @@
 //! What the models build on: the smallest rings, tasks in them, and words that stand for what tasks write.
+//!
+//! Where several threads complete, that of the model is completer 0 and the other one 1.
 
 use loom::thread::JoinHandle;
 use prewire_abi::{EdgeKind, LaneMask, Shape, TaskId};
@@ -13,8 +15,18 @@ pub(crate) struct Graph {
 }
 
 impl Graph {
+    /// Of two completers.
     pub(crate) fn new() -> Self {
-        let (rings, allocator) = Rings::new(&RingSizes::smallest()).expect("the smallest sizes are legal");
+        Self::of(2)
+    }
+
+    /// Of one completer.
+    pub(crate) fn alone() -> Self {
+        Self::of(1)
+    }
+
+    fn of(completers: u16) -> Self {
+        let (rings, allocator) = Rings::new(&RingSizes::smallest(), completers).expect("legal sizes");
         Self { rings, allocator }
     }
 
@@ -24,7 +36,7 @@ impl Graph {
         let mut graph = Self::new();
         for task in 1..=4 {
             let placed = graph.root(0);
-            retire(&graph.rings, placed.slot);
+            retire(&graph.rings, 0, placed.slot);
             assert_eq!(graph.rings.watermark(0), task);
         }
         graph
@@ -56,23 +68,23 @@ impl Graph {
     }
 }
 
-/// Completes the task in `slot`, and moves the watermarks over what that has consumed.
-pub(crate) fn retire(rings: &Rings, slot: SlotRef) {
-    let routed = complete(rings, slot, |_| ());
+/// Completes the task in `slot`, as the completer `by`, and moves the watermarks over what that has consumed.
+pub(crate) fn retire(rings: &Rings, by: u16, slot: SlotRef) {
+    let routed = complete(rings, by, slot, |_| ());
     rings.retire(&routed);
 }
 
-/// Completes the task in `slot`; hands on what became ready.
-pub(crate) fn complete(rings: &Rings, slot: SlotRef, mut ready: impl FnMut(SlotRef)) -> Routed {
-    rings.complete(&mut vec![slot], &mut ready)
+/// Completes the task in `slot`, as the completer `by`; hands on what became ready.
+pub(crate) fn complete(rings: &Rings, by: u16, slot: SlotRef, mut ready: impl FnMut(SlotRef)) -> Routed {
+    rings.complete(by, &mut vec![slot], &mut ready)
 }
 
-/// Completes the task in `slot` in a thread of its own, and moves the watermarks. Gives what became ready.
+/// Completes the task in `slot` in a thread of its own, as completer 1, and moves the watermarks. Gives what became ready.
 pub(crate) fn completer(rings: &Arc<Rings>, slot: SlotRef) -> JoinHandle<Vec<SlotRef>> {
     let rings = Arc::clone(rings);
     loom::thread::spawn(move || {
         let mut ready = Vec::new();
-        let routed = complete(&rings, slot, |slot| ready.push(slot));
+        let routed = complete(&rings, 1, slot, |slot| ready.push(slot));
         rings.retire(&routed);
         ready
     })

@@ -29,14 +29,14 @@ fn a_completer_reads_the_entries_of_its_own_task() {
         let task = graph.place(0, need, 1);
         fill(&graph, &task, 7);
         assert!(!graph.allocator.wire(&task, &[(producer.id, EdgeKind::BOTH)]));
-        let _ = complete(&graph.rings, producer.slot, |_| ());
+        let _ = complete(&graph.rings, 0, producer.slot, |_| ());
 
         let runner = {
             let rings = Arc::clone(&graph.rings);
             thread::spawn(move || {
                 assert_eq!(rings.arg(task.slot, 0), 7, "the words are another task's");
                 assert_eq!(rings.arg(task.slot, WORDS - 1), 7, "the words are another task's");
-                retire(&rings, task.slot);
+                retire(&rings, 1, task.slot);
                 rings.advance(1);
             })
         };
@@ -75,12 +75,13 @@ fn a_walk_survives_the_reuse_of_what_it_has_passed() {
         let closer = {
             let (rings, readied) = (Arc::clone(&graph.rings), readied.clone());
             thread::spawn(move || {
-                let _ =
-                    complete(&rings, producer.slot, |slot| readied.write(usize::from(slot == behind.slot)));
+                let _ = complete(&rings, 1, producer.slot, |slot| {
+                    readied.write(usize::from(slot == behind.slot))
+                });
             })
         };
         if readied.seen(0) {
-            retire(&graph.rings, front.slot);
+            retire(&graph.rings, 0, front.slot);
             // Its entries are free: the next task puts them on another list.
             let next = graph.place(0, need, 1);
             assert!(!graph.allocator.wire(&next, &[(other.id, EdgeKind::WAIT)]));

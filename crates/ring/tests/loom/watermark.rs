@@ -18,7 +18,7 @@ fn it_ends_at_the_head() {
         let mut graph = Graph::new();
         let tasks = [graph.root(0), graph.root(0)];
         let other = completer(&graph.rings, tasks[1].slot);
-        retire(&graph.rings, tasks[0].slot);
+        retire(&graph.rings, 0, tasks[0].slot);
         let _ = other.join().unwrap();
         assert_eq!(graph.rings.watermark(0), 2, "a completion was not noticed");
     });
@@ -36,7 +36,7 @@ fn who_waits_for_its_turn_finds_it_moved() {
             let rings = Arc::clone(&graph.rings);
             thread::spawn(move || rings.advance(0))
         };
-        retire(&graph.rings, task.slot);
+        retire(&graph.rings, 0, task.slot);
         graph.rings.advance_all_in_turn();
         assert_eq!(graph.rings.watermark(0), 1, "it is left to the other one still");
         other.join().unwrap();
@@ -56,7 +56,7 @@ fn it_goes_on_to_what_came_later() {
         graph.rings.advance(0);
         let second = graph.root(0);
         let other = completer(&graph.rings, first.slot);
-        retire(&graph.rings, second.slot);
+        retire(&graph.rings, 0, second.slot);
         let _ = other.join().unwrap();
         assert_eq!(graph.rings.watermark(0), 2, "the later one stays");
     });
@@ -77,7 +77,7 @@ fn it_stops_at_what_is_alive() {
         let second = graph.root(0);
         let _ = other.join().unwrap();
         assert_eq!(graph.rings.watermark(0), 5, "the second task is alive");
-        retire(&graph.rings, second.slot);
+        retire(&graph.rings, 0, second.slot);
         assert_eq!(graph.rings.watermark(0), 6);
     });
 }
@@ -85,7 +85,7 @@ fn it_stops_at_what_is_alive() {
 /// Room that another thread has made is given after what was there before: the orchestrator sees what the task did, and
 /// that it failed.
 ///
-/// Catches `watermark-load`, `watermark-store`.
+/// Catches `watermark-load`, `watermark-store`, `holds-load`.
 #[test]
 fn room_that_others_made_comes_after_what_was_there() {
     model(|| {
@@ -99,11 +99,13 @@ fn room_that_others_made_comes_after_what_was_there() {
             thread::spawn(move || {
                 marks.write(0);
                 rings.slot(task.slot).fail();
-                retire(&rings, task.slot);
+                retire(&rings, 1, task.slot);
                 marks.write(1);
             })
         };
-        // Says nothing, and lets the model put all of the other thread before what follows.
+        // This thread may be the one that finds it consumed. What it writes says nothing, and lets the model put all of the other thread
+        // before what follows.
+        graph.rings.advance(0);
         marks.write(1);
         if graph.allocator.try_reserve(0, &need).is_ok() {
             assert!(marks.seen(0), "the bytes were given away under their user");
@@ -117,7 +119,7 @@ fn room_that_others_made_comes_after_what_was_there() {
 /// What a task wrote, and what it read, is over when its slot is given to another one: the orchestrator that gets room
 /// sees the marks of both, although a consumer in another thread gave the last hold back.
 ///
-/// Catches `hold-release`, `holds-load`.
+/// Catches `hold-give-back`, `given-back-load`.
 #[test]
 fn room_is_given_after_the_last_access() {
     model(|| {
@@ -126,36 +128,10 @@ fn room_is_given_after_the_last_access() {
         let producer = graph.place(0, need, 1);
         graph.rings.publish_unwired(producer.slot);
         let (consumer, _) = graph.consumer(&[(producer.id, EdgeKind::BOTH)]);
-        let marks = Outputs::new(2);
-        let runner = {
-            let (rings, marks) = (Arc::clone(&graph.rings), marks.clone());
-            thread::spawn(move || run_both(&rings, producer, consumer, &marks))
-        };
-        // The heap has room for one: it is there again when producer and consumer are done with it. This thread may be
-        // the one that finds them consumed, before the runner looks.
-        graph.rings.advance(0);
-        if graph.allocator.try_reserve(0, &need).is_ok() {
-            assert!(marks.seen(0) && marks.seen(1), "the bytes were given away under their users");
-        }
-        runner.join().unwrap();
-        assert_eq!(graph.allocator.try_reserve(0, &need), Ok(()));
-    });
-}
-
-/// The same where one thread completes, and gives the hold back without a locked instruction.
-///
-/// Catches `hold-give-back`, `given-back-load`.
-#[test]
-fn room_is_given_after_the_last_access_where_one_completes() {
-    model(|| {
-        let mut graph = Graph::new();
-        graph.rings.complete_alone();
-        let need = Need { heap: 1024, ..Need::default() };
-        let producer = graph.place(0, need, 1);
-        graph.rings.publish_unwired(producer.slot);
-        let (consumer, _) = graph.consumer(&[(producer.id, EdgeKind::BOTH)]);
         let (rings, marks) = (Arc::clone(&graph.rings), Outputs::new(2));
         let seen = marks.clone();
+        // The heap has room for one: it is there again when producer and consumer are done with it. This thread may be
+        // the one that finds them consumed, before the other one looks.
         let orchestrates = move || {
             graph.rings.advance(0);
             if graph.allocator.try_reserve(0, &need).is_ok() {
@@ -172,9 +148,82 @@ fn room_is_given_after_the_last_access_where_one_completes() {
 fn run_both(rings: &Rings, producer: Placed, consumer: Placed, marks: &Outputs) {
     marks.write(0);
     let mut ready = Vec::new();
-    let _ = complete(rings, producer.slot, |slot| ready.push(slot));
+    let _ = complete(rings, 0, producer.slot, |slot| ready.push(slot));
     assert_eq!(ready, [consumer.slot]);
     rings.advance(0);
     marks.write(1);
-    retire(rings, consumer.slot);
+    retire(rings, 0, consumer.slot);
+}
+
+/// Two completers that have to do with the same task, one of whom lets it go last, each look once, and neither waits for the
+/// other: it is retired.
+#[track_caller]
+fn let_go_by_two(graph: &Graph, others: Placed, own: Placed) {
+    let other = completer(&graph.rings, others.slot);
+    retire(&graph.rings, 0, own.slot);
+    let _ = other.join().unwrap();
+    assert_eq!(graph.rings.watermark(1), 1, "who let go of it last did not notice");
+}
+
+/// What two consumers have held is retired when both have let go.
+///
+/// Catches `hold-untold`, `combine-leaves`, `combine-stay`.
+#[test]
+fn what_two_let_go_at_once_is_retired() {
+    model(|| {
+        let mut graph = Graph::new();
+        let producer = graph.root(1);
+        let edges = [(producer.id, EdgeKind::BOTH)];
+        let consumers = [graph.consumer(&edges).0, graph.consumer(&edges).0];
+        retire(&graph.rings, 0, producer.slot);
+        let_go_by_two(&graph, consumers[1], consumers[0]);
+    });
+}
+
+/// What a consumer lets go that did not wait for it, while it completes, is retired: who completes it may not see that it is let go, and
+/// who lets it go not that it is complete.
+///
+/// Catches `hold-untold`, `end-told-if-consumed`, `combine-leaves`, `combine-stay`.
+#[test]
+fn what_is_let_go_as_it_completes_is_retired() {
+    model(|| {
+        let mut graph = Graph::new();
+        let producer = graph.root(1);
+        let (consumer, _) = graph.consumer(&[(producer.id, EdgeKind::RETAIN)]);
+        let_go_by_two(&graph, producer, consumer);
+    });
+}
+
+/// What was given back of a task does not count for the next one in its slot.
+///
+/// Catches `given-back-kept`.
+#[test]
+fn what_was_given_back_is_forgotten_with_the_task() {
+    model(|| {
+        let mut graph = Graph::new();
+        let first = graph.root(0);
+        let (consumer, _) = graph.consumer(&[(first.id, EdgeKind::BOTH)]);
+        let other = {
+            let rings = Arc::clone(&graph.rings);
+            thread::spawn(move || {
+                let _ = complete(&rings, 1, first.slot, |_| ());
+                retire(&rings, 1, consumer.slot);
+            })
+        };
+        graph.rings.advance(0);
+        if graph.rings.watermark(0) == 2 {
+            let fillers = [graph.root(0), graph.root(0)];
+            fillers.iter().for_each(|filler| retire(&graph.rings, 0, filler.slot));
+            // The other one may be at it still.
+            graph.rings.advance_all_in_turn();
+            let second = graph.root(0);
+            assert_eq!(second.slot, first.slot);
+            let (consumer, _) = graph.consumer(&[(second.id, EdgeKind::BOTH)]);
+            retire(&graph.rings, 0, second.slot);
+            assert_eq!(graph.rings.watermark(0), 4, "reclaimed while retained");
+            retire(&graph.rings, 0, consumer.slot);
+            assert_eq!(graph.rings.watermark(0), 6, "the last hold is gone, the slots are not");
+        }
+        other.join().unwrap();
+    });
 }

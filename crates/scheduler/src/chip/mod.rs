@@ -58,8 +58,11 @@ pub struct ChipDomain {
 type Shared<L> = With<L, ChipPlacement>;
 
 impl<L: Lanes> Scheduler<L> {
-    /// A scheduler of `spec` that drives `lanes`, all of them idle. Nobody else may complete tasks of these rings: if it has one
-    /// domain, tasks would wait for ever.
+    /// A scheduler of `spec` that drives `lanes`, all of them idle. Nobody else may complete tasks of these rings.
+    ///
+    /// # Panics
+    ///
+    /// If the rings were made for fewer completers than it has domains.
     #[must_use]
     pub fn new(spec: ChipSpec, rings: Arc<Rings>, ready: Arc<Ready>, lanes: Arc<L>) -> Self {
         let all = (1u32 << spec.domains) - 1;

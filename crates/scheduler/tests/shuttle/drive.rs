@@ -32,9 +32,9 @@ pub(crate) fn execute(program: &Arc<Program>) -> Tally {
         .with_heap(u64::from(program.slabs) * 1024)
         // What the three tasks that a window holds ask for.
         .with_deps((3 * program.edges).max(4));
-    let (rings, allocator) = Rings::new(&sizes).unwrap();
-    let ready = Arc::new(Ready::new(&sizes));
     let spec = spec(program.clusters);
+    let (rings, allocator) = Rings::new(&sizes, spec.domains).unwrap();
+    let ready = Arc::new(Ready::new(&sizes));
     let orchestrator = Orchestrator::new(Setup {
         allocator,
         ready: Arc::clone(&ready),

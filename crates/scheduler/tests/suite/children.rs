@@ -277,7 +277,7 @@ impl Node {
     /// As `new`, where some children are not up when the scheduler is made.
     pub(crate) fn with_standing(workers: u16, subs: u16, standing: &[(u16, Standing)]) -> Self {
         let sizes = RingSizes::default();
-        let (rings, allocator) = Rings::new(&sizes).unwrap();
+        let (rings, allocator) = Rings::new(&sizes, 1).unwrap();
         let child = || Child { status: LaneStatus::Idle, standing: Standing::Up, held: VecDeque::new() };
         let mut children: Vec<Child> = (0..workers + subs).map(|_| child()).collect();
         standing.iter().for_each(|&(lane, standing)| children[usize::from(lane)].standing = standing);

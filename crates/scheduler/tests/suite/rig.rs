@@ -233,7 +233,7 @@ pub(crate) struct Rig {
 
 impl Rig {
     pub(crate) fn new(spec: ChipSpec, sizes: &RingSizes) -> Self {
-        let (rings, allocator) = Rings::new(sizes).unwrap();
+        let (rings, allocator) = Rings::new(sizes, spec.domains).unwrap();
         let (ready, chip) = (Arc::new(Ready::new(sizes)), Arc::new(Chip::new(spec)));
         let scheduler = Scheduler::new(spec, rings.clone(), ready.clone(), chip.clone());
         let predicates = Predicates::default();
