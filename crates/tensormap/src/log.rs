@@ -67,11 +67,18 @@ impl ReadLog {
         self.last = self.last.max(buffer);
     }
 
-    /// Drops the reads from the first on of which `over` says that they count no more, if that is half of all: how many. They came in
+    /// Drops the reads from the first on of whose tasks `over` says that they count no more, if that is half of all: how many. They came in
     /// order, so most that are over are the first, and those of one task, about which it is asked at once, side by side.
-    pub(crate) fn drop_first(&mut self, mut over: impl FnMut(&[Read]) -> bool) -> usize {
-        let of_tasks = self.reads.chunk_by(|read, next| read.task == next.task);
-        let count = of_tasks.take_while(|reads| over(reads)).map(<[Read]>::len).sum();
+    pub(crate) fn drop_first(&mut self, mut over: impl FnMut(TaskId) -> bool) -> usize {
+        let mut last = TaskId::INVALID;
+        let stays = |read: &Read| {
+            if read.task == last {
+                return false;
+            }
+            last = read.task;
+            !over(last)
+        };
+        let count = self.reads.iter().position(stays).unwrap_or(self.reads.len());
         if 2 * count < self.reads.len() {
             return 0;
         }

@@ -21,9 +21,9 @@ impl TensorMap {
     #[inline(never)]
     fn make_place(&mut self, life: &impl Fn(TaskId) -> Life) {
         let visited = &mut self.visited;
-        let dropped = self.log.drop_first(|reads| {
-            *visited += reads.len() as u64;
-            life(reads[0].task) == Life::Retired
+        let dropped = self.log.drop_first(|task| {
+            *visited += 1;
+            life(task) == Life::Retired
         });
         self.readers.drop_entries(dropped as u32);
         if dropped > 0 {
