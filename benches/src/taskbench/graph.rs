@@ -75,6 +75,9 @@ impl Graph {
         let set = if self.sets == 1 { 0 } else { self.pattern.set(self.width, timestep) };
         let at = (set * self.width + point) as usize;
         let mut all = &self.reach[self.starts[at] as usize..self.starts[at + 1] as usize];
+        if self.pattern.is_whole() {
+            return all;
+        }
         let there = self.points(before);
         // Those that do not exist are at the ends, as points are ascending and a timestep has a range of them.
         while let [first, rest @ ..] = all

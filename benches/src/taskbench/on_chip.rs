@@ -108,13 +108,19 @@ impl<'f> Field<'f> {
         &self.tensors[points[0] as usize * self.most + points.len() - 1]
     }
 
-    /// The slots of ascending points, in as few tensors as can be.
+    /// Passes the slots of ascending points to a task, in as few tensors as can be.
     #[inline]
-    fn parts(self, points: &[u32]) -> impl Iterator<Item = &'f Tensor> {
-        // As many as there are points, or one.
-        let one_by_one = self.most == 1;
-        let together = move |point: &u32, next: &u32| !one_by_one && *next == point + 1;
-        points.chunk_by(together).map(move |points| self.part(points))
+    fn pass<'o, 'r>(self, mut task: Submit<'o, 'r>, points: &[u32]) -> Submit<'o, 'r> {
+        if self.most == 1 {
+            for &point in points {
+                task = task.input(&self.tensors[point as usize]);
+            }
+        } else {
+            for points in points.chunk_by(|point, next| *next == point + 1) {
+                task = task.input(self.part(points));
+            }
+        }
+        task
     }
 }
 
@@ -187,11 +193,8 @@ fn submit_all(
                 }
                 _ => {}
             }
-            for tensor in reads.parts(froms) {
-                task = task.input(tensor);
-            }
             let stamp = Stamp { run, timestep, point }.word();
-            task.output_into(writes.part(&[point])).scalar(stamp).go()?;
+            reads.pass(task, froms).output_into(writes.part(&[point])).scalar(stamp).go()?;
         }
         (before, now) = (now, (now + 1) % count);
     }

@@ -98,6 +98,12 @@ impl Pattern {
         }
     }
 
+    /// Whether every timestep has all points.
+    #[must_use]
+    pub const fn is_whole(self) -> bool {
+        !matches!(self, Self::Dom | Self::Tree)
+    }
+
     /// The points that `point` needs of the timestep before, distinct and ascending, if all existed there.
     #[must_use]
     pub fn reach(self, width: u32, set: u32, point: u32) -> Vec<u32> {
