@@ -74,10 +74,11 @@ impl Ring {
         floor != Self::NO_FLOOR && !is_before(local, floor as u32)
     }
 
-    /// Whether nothing holds the task `local`, which is known to be in this slot, and the watermark is to be moved over it. The floor is read after that was learned and
-    /// before the holds: a task that a scope holds had its floor stored before the head, and before anybody else saw it, so a
-    /// floor above it is that of a closed scope, and is seen together with every hold that was taken under it. Read the
-    /// other way round, a hold taken between the two reads would be missed.
+    /// Whether nothing holds the task `local`, which is known to be in this slot: then the watermark is to be moved over it.
+    ///
+    /// The floor is read after the slot was known, and before the holds: a task that a scope holds had its floor stored before the
+    /// head, and before anybody else saw it, so a floor above it is that of a closed scope, and is seen together with every
+    /// hold that was taken under it. Read the other way round, a hold taken between the two reads would be missed.
     fn retire(&self, local: u32, slots: &Slots, slot: SlotRef) -> bool {
         // MUTANT "holds-before-floor": read the other way round.
         if mutant::skips("holds-before-floor") {
@@ -204,8 +205,8 @@ impl fmt::Debug for Rings {
 }
 
 impl Rings {
-    /// Empty rings, and the one allocator that fills them. So many `completers` give holds back, each of which has words of its own for that;
-    /// where there is one, it takes most waits without a locked instruction, too. None is taken for one.
+    /// Empty rings, and the one allocator that fills them. As many as `completers` complete tasks, each with words of its own for
+    /// what it gives back; where there is one, it takes most waits without a locked instruction, too. None is taken for one.
     ///
     /// # Errors
     ///
