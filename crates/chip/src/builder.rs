@@ -188,7 +188,7 @@ impl ChipBuilder {
             return Err(Error::Spec("a task can have at most 64 tensors"));
         }
         sizes.validate()?;
-        claims::check(&sizes, machine)?;
+        claims::check(&sizes, spec.domains, machine)?;
         if check.is_some() && config.mode == Mode::Pool {
             config = config.mode(Mode::Seeded { seed: 0 });
         }

@@ -40,10 +40,11 @@ impl fmt::Display for TooMuchMemory {
     }
 }
 
-/// Refuses sizes whose tables and heaps are larger than a machine with so much memory; `None`: not known.
-pub(crate) fn check(sizes: &RingSizes, machine: Option<u64>) -> Result<()> {
+/// Refuses sizes whose tables and heaps, on a chip of so many `domains`, are larger than a machine with so much memory; `None`: not
+/// known.
+pub(crate) fn check(sizes: &RingSizes, domains: u16, machine: Option<u64>) -> Result<()> {
     let Some(machine) = machine else { return Ok(()) };
-    let mut claims = sizes.claims();
+    let mut claims = sizes.claims(domains);
     claims.push(Claim::new(
         "entries of the tensor map",
         "RingSizes::tensor_map",
@@ -63,12 +64,12 @@ mod tests {
     use super::*;
 
     fn refused(sizes: &RingSizes, machine: u64) -> String {
-        check(sizes, Some(machine)).unwrap_err().to_string()
+        check(sizes, 1, Some(machine)).unwrap_err().to_string()
     }
 
     #[test]
     fn the_usual_sizes_suit_a_machine_of_two_gib() {
-        check(&RingSizes::default(), Some(2 << 30)).unwrap();
+        check(&RingSizes::default(), 1, Some(2 << 30)).unwrap();
         let text = refused(&RingSizes::default(), 1 << 30);
         assert!(text.contains("4 heaps of 256.0 MiB = 1.0 GiB"), "{text}");
         assert!(text.ends_with("; lower RingSizes::heap; RingSizes::fit finds sizes from a run"), "{text}");
@@ -94,7 +95,7 @@ mod tests {
     #[test]
     fn a_machine_that_says_nothing_refuses_nothing_and_no_sum_overflows() {
         let most = RingSizes::default().with_heap(1 << 46).with_window(1 << 24);
-        check(&most, None).unwrap();
+        check(&most, 1, None).unwrap();
         let heap = RingSizes { heap: [u64::MAX; 4], ..most };
         assert!(refused(&heap, u64::MAX - 1).contains("together 15.9 EiB"));
         let mut sizes = RingSizes::smallest();

@@ -280,10 +280,10 @@ impl StallReport {
         let busy = (0..RING_COUNT).filter_map(|ring| {
             let usage = rings.usage(ring);
             let oldest = alive(engine, rings.slot_of(usage.oldest?));
-            let slot = rings.slot_of(oldest.task);
-            let kept = match (rings.slot(slot).is_over(), rings.holds(slot)) {
-                (true, 0) if rings.is_held_by_scope(oldest.task) => Kept::Scope,
-                (true, consumers) if consumers > 0 => Kept::Consumers(consumers),
+            let is_over = rings.slot(rings.slot_of(oldest.task)).is_over();
+            let kept = match rings.holds(oldest.task) {
+                Some(0) if is_over && rings.is_held_by_scope(oldest.task) => Kept::Scope,
+                Some(consumers) if is_over && consumers > 0 => Kept::Consumers(consumers),
                 _ => Kept::Alive,
             };
             Some(BusyRing { ring, alive: usage.live, oldest, kept })

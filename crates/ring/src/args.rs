@@ -7,7 +7,7 @@ use prewire_sync::atomic::{AtomicU64, Ordering};
 use prewire_sync::hint::will_read;
 
 use crate::allocator::Placed;
-use crate::ring::Rings;
+use crate::rings::Rings;
 use crate::slot::SlotRef;
 use crate::table::Table;
 

@@ -17,7 +17,7 @@ use crate::slot::Slot;
 /// ```
 /// use prewire_ring::RingSizes;
 ///
-/// let claims = RingSizes::default().claims();
+/// let claims = RingSizes::default().claims(1);
 /// assert_eq!(claims[0].to_string(), "4 heaps of 256.0 MiB = 1.0 GiB (RingSizes::heap)");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,9 +80,9 @@ impl fmt::Display for Bytes {
 }
 
 impl RingSizes {
-    /// What rings of these sizes, their heaps and their ready queues may come to take. Legal sizes or not.
+    /// What rings of these sizes for so many `completers`, their heaps and their ready queues may come to take. Legal sizes or not.
     #[must_use]
-    pub fn claims(&self) -> Vec<Claim> {
+    pub fn claims(&self, completers: u16) -> Vec<Claim> {
         let mut claims = Vec::new();
         if self.heap.iter().all(|&heap| heap == self.heap[0]) {
             claims.push(Claim::new("heaps", "RingSizes::heap", RING_COUNT as u64, self.heap[0]));
@@ -96,8 +96,9 @@ impl RingSizes {
         let deps: u64 = self.deps.iter().map(|&deps| u64::from(deps).next_power_of_two()).sum();
         // Two lanes each.
         let queues = slots.saturating_mul(2 * Class::ALL.len() as u64);
-        // With as many completers as there may be domains.
-        let slot = (size_of::<Slot>() + size_of::<AtomicPtr<()>>() + 8 * size_of::<AtomicU32>()) as u64;
+        // Each completer has a word for it.
+        let words = usize::from(completers) * size_of::<AtomicU32>();
+        let slot = (size_of::<Slot>() + size_of::<AtomicPtr<()>>() + words) as u64;
         let word = size_of::<AtomicU64>() as u64;
         claims.push(Claim::new("slots", "RingSizes::window", slots, slot));
         claims.push(Claim::new(
@@ -125,12 +126,12 @@ mod tests {
     #[test]
     fn every_table_is_claimed_once() {
         let mut sizes = RingSizes::smallest();
-        let bytes = |sizes: &RingSizes| sizes.claims().iter().map(Claim::bytes).sum::<u64>();
+        let bytes = |sizes: &RingSizes| sizes.claims(3).iter().map(Claim::bytes).sum::<u64>();
         let before = bytes(&sizes);
-        assert_eq!(before, 4 * 1024 + 16 * (72 + 32) + 4 * 8192 * 8 + 7 * 2 * 16 * 8 + 16 * 16);
+        assert_eq!(before, 4 * 1024 + 16 * (72 + 3 * 4) + 4 * 8192 * 8 + 7 * 2 * 16 * 8 + 16 * 16);
         sizes.heap[2] += 4096;
         assert_eq!(bytes(&sizes), before + 4096);
-        assert!(sizes.claims()[2].to_string().contains("RingSizes::heap[2]"));
+        assert!(sizes.claims(3)[2].to_string().contains("RingSizes::heap[2]"));
         sizes.deps[1] = 5;
         assert_eq!(bytes(&sizes), before + 4096 + 16 * 16);
     }
@@ -139,7 +140,7 @@ mod tests {
     fn nothing_overflows() {
         let most = RingSizes { tensor_map: u32::MAX, ..RingSizes::default() };
         let most = most.with_heap(u64::MAX).with_window(u32::MAX).with_deps(u32::MAX);
-        assert_eq!(most.claims()[0].bytes(), u64::MAX);
+        assert_eq!(most.claims(1)[0].bytes(), u64::MAX);
         assert_eq!(Bytes(u64::MAX).to_string(), "15.9 EiB");
     }
 }

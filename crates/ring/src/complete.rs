@@ -7,7 +7,8 @@ use prewire_sync::hint::will_write;
 use prewire_sync::mutant;
 
 use crate::deps::DepRef;
-use crate::ring::{Rings, is_before};
+use crate::ring::{Upto, is_before};
+use crate::rings::Rings;
 use crate::slot::{Slot, SlotRef, Verdict};
 
 /// What a completion did.
@@ -18,8 +19,10 @@ pub struct Routed {
     pub completed: u32,
     /// How many of them failed or were poisoned.
     pub failed: u32,
-    /// Bit `r` is set where a task of ring `r` has ended, or a hold on one was given back: its watermark may move.
+    /// Bit `r` is set where a task of ring `r` has ended: its watermark may move.
     rings: u32,
+    /// Bit `r` is set where a hold on a task of ring `r` was given back: its watermark may move, too.
+    held: u32,
     /// If that is one ring, the local number after the last task of it that has ended.
     upto: u32,
 }
@@ -29,6 +32,7 @@ impl Routed {
     pub fn add(&mut self, other: Self) {
         self.completed += other.completed;
         self.failed += other.failed;
+        self.held |= other.held;
         self.reach(other.rings, other.upto);
     }
 
@@ -45,12 +49,6 @@ impl Routed {
     #[inline]
     fn note(&mut self, id: TaskId) {
         self.reach(1 << (id.ring() & 3), id.local().wrapping_add(1));
-    }
-
-    /// Notes that holds of a task that was noted were given back, on tasks of these rings. Those of its own ring are before it.
-    #[inline]
-    fn note_holds(&mut self, rings: u32) {
-        self.rings |= rings;
     }
 }
 
@@ -87,16 +85,20 @@ impl Rings {
     /// `by` says which completer does this, of as many as [`Rings::new`] was told of. For each of them one thread at a time completes,
     /// and what one has done happened before what the next one does: else slots would be held for ever.
     ///
+    /// The stack takes the place of recursion: a poisoned chain of any length completes in constant call depth.
+    ///
     /// # Panics
     ///
-    /// If there is no such completer.
-    ///
-    /// The stack takes the place of recursion: a poisoned chain of any length completes in constant call depth.
+    /// If there is no such completer, at the latest where a task holds another one.
     pub fn complete(&self, by: u16, stack: &mut Vec<SlotRef>, ready: &mut impl FnMut(SlotRef)) -> Routed {
         self.complete_telling(by, stack, &mut |slot, _| ready(slot), &mut |_| {})
     }
 
     /// As [`complete`](Rings::complete), and tells `done` of each task before anybody who waits for it is told.
+    ///
+    /// # Panics
+    ///
+    /// As there.
     pub fn complete_telling(
         &self,
         by: u16,
@@ -113,7 +115,12 @@ impl Rings {
     }
 
     /// The first half of a completion, of which several may go before the second halves: tells `done` of the task, gives
-    /// back what it holds, and closes its list. The slot, whose `state` this is, may be another task's then.
+    /// back what it holds, and closes its list. The slot, whose `state` this is, may be another task's then. `by` is as in
+    /// [`complete`](Rings::complete).
+    ///
+    /// # Panics
+    ///
+    /// As there.
     #[inline]
     pub fn close(
         &self,
@@ -123,6 +130,7 @@ impl Rings {
         routed: &mut Routed,
         done: &mut impl FnMut(SlotRef),
     ) -> Closed {
+        debug_assert!(by < self.completers(), "completer {by} of {}", self.completers());
         let failed = state.verdict() != Verdict::Sound;
         done(slot);
         routed.completed += 1;
@@ -171,22 +179,25 @@ impl Rings {
         }
         // MUTANT "hold-untold": whoever has closed the producer is left to move the watermark.
         if !mutant::skips("hold-untold") {
-            routed.note_holds(rings);
+            routed.held |= rings;
         }
     }
 
-    /// Moves the watermarks over what completions have consumed: those of this thread, or of one that has handed them on to it.
-    /// Whoever completes tasks does so afterwards, or sees to it that somebody does; once for each completion, as they are counted
-    /// here.
+    /// Moves the watermarks over what nobody holds any more after these completions: those of this thread, or of one that has handed
+    /// them on to it. Whoever completes tasks does so afterwards, or sees to it that somebody does; once for each completion, as they
+    /// are counted here.
     #[inline]
     pub fn retire(&self, routed: &Routed) {
         self.note_completed(routed.completed);
-        let mut rings = routed.rings;
-        let upto = (rings & rings.wrapping_sub(1) == 0).then_some(routed.upto);
-        while rings != 0 {
-            let ring = rings.trailing_zeros() as usize;
-            self.rings[ring & 3].advance(&self.slots, upto);
-            rings &= rings - 1;
+        let Routed { rings, held, upto, .. } = *routed;
+        let upto = if rings & rings.wrapping_sub(1) == 0 { Upto::Number(upto) } else { Upto::Head };
+        let mut left = rings | held;
+        while left != 0 {
+            let ring = left.trailing_zeros();
+            // What was let go of and has ended is within what is known of its ring; of what has not, who ends it will know.
+            let upto = if rings >> ring & 1 != 0 { upto } else { Upto::Known };
+            self.rings[ring as usize & 3].advance(&self.slots, upto);
+            left &= left - 1;
         }
     }
 
@@ -274,7 +285,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_consumed_nothing_says_nothing_of_numbers() {
+    fn what_has_ended_nothing_says_nothing_of_numbers() {
         let mut routed = Routed::default();
         routed.note(TaskId::new(0, (1 << 31) + 4));
         routed.add(Routed { completed: 1, ..Routed::default() });

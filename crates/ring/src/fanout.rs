@@ -147,7 +147,7 @@ impl Fanout {
         let flags = if failed { Self::CLOSED | Self::FAILED } else { Self::CLOSED };
         // ORDERING: AcqRel, "fanout-push" and "fanout-close"; pairs with the compare-exchange in
         // `Fanout::push` (the entries are filled in), with the load in `Fanout::closed` (what the producer wrote is
-        // visible) and with the load in `Fanout::is_consumed` (its completer is done with its slot).
+        // visible) and with the load in `Fanout::stand` (its completer is done with its slot).
         let word = self.0.fetch_add(flags, mutant::order("fanout-close", Ordering::AcqRel));
         debug_assert_eq!(word & (Self::CLOSED | Self::FAILED), 0, "a task completed twice");
         DepRef::decode(Self::first(word))

@@ -7,7 +7,7 @@
 //! # Who writes what
 //!
 //! 1. The **orchestrator** is one thread. It alone allocates ([`Allocator`]), fills and wires slots, and moves the
-//!    scope floor of a ring. A slot is reset by it on reuse, by nobody else.
+//!    scope floor of a ring. A slot is reset by it on reuse, by nobody else; but for the words beside it, of 5 and 6.
 //! 2. **Completers** have numbers, as many as [`Rings::new`] is told of; for each of them one thread at a time completes. A completer
 //!    gives back the holds that a task has on others, closes its fanout list with one addition, and takes one wait from each
 //!    consumer on it ([`Rings::complete`]).
@@ -21,7 +21,8 @@
 //!    that back each completer counts in another, of its own. A slot may be reclaimed once it is closed and the counts are
 //!    the same. An open scope holds by position: nothing at or above the ring's *scope floor* is reclaimed, so that closing
 //!    a scope is one store however many tasks it has.
-//! 6. The **watermark** of a ring is the oldest live task. It moves in order over consumed slots, under a
+//! 6. The **watermark** of a ring is the oldest live task. It moves in order over consumed slots, and whoever moves it forgets what was given
+//!    back of those, under a
 //!    [`CombiningLock`]: the winner walks, a loser leaves a note that the winner reads before it leaves. The orchestrator waits for
 //!    its turn, spinning, in three cases: it takes a hold on what is complete and in no scope; it asks whether what is complete is
 //!    retained; and it has to know that there is no more to come.
@@ -62,6 +63,7 @@ mod lock;
 mod need;
 mod ready;
 mod ring;
+mod rings;
 mod route;
 mod sizes;
 mod slot;
@@ -80,7 +82,8 @@ pub use fate::Alive;
 pub use lock::CombiningLock;
 pub use need::{Blocked, Need, Shortage};
 pub use ready::{Queued, ReadyQueue};
-pub use ring::{RING_COUNT, Rings, Usage};
+pub use ring::RING_COUNT;
+pub use rings::{Rings, Usage};
 pub use route::{Class, Ready, Tally};
 pub use sizes::{RingSizes, SizeError};
 pub use slot::{Slot, SlotRef, Verdict};

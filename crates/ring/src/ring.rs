@@ -1,28 +1,33 @@
-//! The rings of a graph: slots, edges, arguments and heap positions by scope depth, and their watermarks.
+//! One ring: where its slots are, its arguments, and the watermark that moves over what is consumed.
+//!
+//! Invariant: the watermark moves in order, under a lock whose losers leave their errand to the winner, over slots that are
+//! initialised, whose tasks are complete, and that no open scope and no consumer holds. Before it is stored, what was given back of
+//! these tasks is forgotten.
 
-use alloc::sync::Arc;
-use core::fmt;
-use core::panic::Location;
-use core::ptr;
+use core::mem;
 
-use prewire_abi::TaskId;
 use prewire_sync::Padded;
-use prewire_sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering};
+use prewire_sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use prewire_sync::mutant;
 
-use crate::allocator::Allocator;
-use crate::cold::Kind;
-use crate::deps::{Dep, Deps};
 use crate::lock::CombiningLock;
-use crate::ready::Queued;
-use crate::route::Class;
-use crate::sizes::{RingSizes, SizeError};
-use crate::slot::{Slot, SlotRef, Window};
+use crate::slot::{SlotRef, Window};
 use crate::slots::Slots;
-use crate::table::{HEAP, Pages, Table};
+use crate::table::{Pages, Table};
 
 /// How many rings there are: one for each scope depth, the last one for all deeper ones.
 pub const RING_COUNT: usize = 4;
+
+/// How far there is anything for the watermark to move over, as far as who wants it moved knows.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Upto {
+    /// As far as those knew who wanted it before, or will when they come: what was let go of has ended, and who has ended it says so.
+    Known,
+    /// Before this number all slots are initialised, and in use by tasks that have ended or not.
+    Number(u32),
+    /// As far as there are tasks.
+    Head,
+}
 
 /// One ring, beside its slots and edges.
 #[derive(Debug)]
@@ -46,8 +51,10 @@ pub(crate) struct Ring {
 impl Ring {
     /// No open scope holds a task.
     pub(crate) const NO_FLOOR: u64 = u64::MAX;
+    /// What is told late is told within so many tasks, or so late that nothing is known of it.
+    const RECENT: u32 = 1 << 30;
 
-    fn new(window: Window, args: u32, pages: Pages<'_>) -> Self {
+    pub(crate) fn new(window: Window, args: u32, pages: Pages<'_>) -> Self {
         Self {
             window,
             args: Table::new(args as usize, pages),
@@ -61,7 +68,7 @@ impl Ring {
     #[inline]
     pub(crate) fn watermark(&self) -> u32 {
         // ORDERING: Acquire, "watermark"; pairs with the store in `Ring::walk`: what the retired tasks' completers
-        // did happened before their slots, entries and bytes are used again.
+        // did, and that what was given back of them is forgotten, happened before their slots, entries and bytes are used again.
         self.watermark.load(mutant::order("watermark-load", Ordering::Acquire))
     }
 
@@ -74,7 +81,8 @@ impl Ring {
         floor != Self::NO_FLOOR && !is_before(local, floor as u32)
     }
 
-    /// Whether nothing holds the task `local`, which is known to be in this slot: then the watermark is to be moved over it.
+    /// Whether nothing holds the task `local`, which is known to be in this slot: then what was given back of it is forgotten, and the
+    /// watermark is to be moved over it.
     ///
     /// The floor is read after the slot was known, and before the holds: a task that a scope holds had its floor stored before the
     /// head, and before anybody else saw it, so a floor above it is that of a closed scope, and is seen together with every
@@ -90,31 +98,37 @@ impl Ring {
     /// Moves the watermark over consumed slots, which are among these. Returns without waiting if another thread is at
     /// it; that thread looks again.
     ///
-    /// Who has consumed tasks, or is told of it by who has, says before which number all of them are: so far the slots are
+    /// Who completes tasks, or is told of it by who does, says before which number all of them are: so far the slots are
     /// initialised for it, as it knows of the last one, and behind it there is nothing that it would have to walk over. So it
     /// does not read the head, which the orchestrator writes all the time.
-    pub(crate) fn advance(&self, slots: &Slots, mut upto: Option<u32>) {
-        self.walk.combine(|reach| self.walk(slots, reach, upto.take()));
+    pub(crate) fn advance(&self, slots: &Slots, mut upto: Upto) {
+        self.walk.combine(|reach| self.walk(slots, reach, mem::replace(&mut upto, Upto::Head)));
+    }
+
+    /// As [`advance`](Ring::advance), but waits, spinning, for whoever is at it.
+    pub(crate) fn advance_in_turn(&self, slots: &Slots) {
+        self.walk.enter(|reach| self.walk(slots, reach, Upto::Head));
     }
 
     /// What [`advance`](Ring::advance) does, by the thread that is at it.
     #[inline(always)]
-    fn walk(&self, slots: &Slots, reach: &mut u32, upto: Option<u32>) {
+    fn walk(&self, slots: &Slots, reach: &mut u32, upto: Upto) {
         let window = self.window;
+        let start = self.watermark.load(Ordering::Relaxed);
         let upto = match upto {
-            Some(upto) => upto,
+            Upto::Known => *reach,
+            Upto::Number(upto) if upto.wrapping_sub(start) <= window.most() => upto,
+            // Others have moved the watermark past it.
+            Upto::Number(upto) if start.wrapping_sub(upto) < Self::RECENT => *reach,
             // MUTANT "head-not-renewed": what others have consumed, who ask meanwhile, stays.
-            None if mutant::skips("head-not-renewed") => *reach,
+            _ if mutant::skips("head-not-renewed") => *reach,
+            // As far as there are tasks. Who knows of a number may have known it for so long that the numbers have gone round since.
             // ORDERING: Acquire, "ring-head"; pairs with the store in `Allocator::commit`: a slot below the head is
             // initialised.
-            None => self.head.load(mutant::order("head-load", Ordering::Acquire)),
+            Upto::Number(_) | Upto::Head => self.head.load(mutant::order("head-load", Ordering::Acquire)),
         };
-        let start = self.watermark.load(Ordering::Relaxed);
-        // Who says so may have known it for so long that the numbers have gone round since.
-        let is_here = upto.wrapping_sub(start) <= window.most();
-        let is_ahead = is_here && is_before(*reach, upto);
         // MUTANT "reach-forgotten": what was consumed before what is in front of it stays.
-        let end = if is_ahead || mutant::skips("reach-forgotten") { upto } else { *reach };
+        let end = if is_before(*reach, upto) || mutant::skips("reach-forgotten") { upto } else { *reach };
         *reach = end;
         let mut at = start;
         while at != end && self.retire(at, slots, window.slot(at)) {
@@ -123,6 +137,9 @@ impl Ring {
         if at != start {
             // ORDERING: Release, "watermark"; pairs with the load in `Ring::watermark`.
             self.watermark.store(at, mutant::order("watermark-store", Ordering::Release));
+        }
+        if cfg!(prewire_loom) {
+            (start..at).for_each(|local| slots.forget(window.slot(local), true));
         }
     }
 
@@ -140,332 +157,36 @@ impl Ring {
         })
     }
 
-    /// Whether anybody retains the task `local`, which is in this slot, or has been, and is complete. The orchestrator's.
+    /// Whether anybody retains the task `local`, which is in this slot, or has been, and is complete. For whoever is told when that
+    /// changes.
     #[cold]
     pub(crate) fn is_retained(&self, slots: &Slots, slot: SlotRef, local: u32) -> bool {
         // Of what is being retired, what was given back may be forgotten already.
         self.while_still(slots, |oldest| !is_before(local, oldest) && !slots.is_consumed(slot))
     }
 
+    /// How many hold the task `local`, which is in this slot, or has been; none if it is retired.
+    #[cold]
+    pub(crate) fn holds(&self, slots: &Slots, slot: SlotRef, local: u32) -> Option<u32> {
+        self.while_still(slots, |oldest| (!is_before(local, oldest)).then(|| slots.holds(slot)))
+    }
+
     /// Asks `what` of the oldest live task while nobody moves the watermark: spins for whoever is at it, as nobody else can do that for
-    /// this thread. The orchestrator's.
-    fn while_still(&self, slots: &Slots, what: impl FnOnce(u32) -> bool) -> bool {
-        let (mut what, mut said) = (Some(what), false);
-        let mut first = || what.take().map(|what| what(self.watermark.load(Ordering::Relaxed)));
+    /// this thread.
+    fn while_still<R: Default>(&self, slots: &Slots, what: impl FnOnce(u32) -> R) -> R {
+        let mut what = Some(what);
+        let mut ask = || what.take().map(|what| what(self.watermark.load(Ordering::Relaxed)));
         // MUTANT "still-beside": whoever moves the watermark may be in the middle of it.
         if mutant::skips("still-beside") {
-            return first() == Some(true);
+            return ask().unwrap_or_default();
         }
-        self.walk.enter(|reach| match first() {
+        let mut said = R::default();
+        self.walk.enter(|reach| match ask() {
             Some(answer) => said = answer,
             // Who has asked for it meanwhile has left it to this thread.
-            None => self.walk(slots, reach, None),
+            None => self.walk(slots, reach, Upto::Head),
         });
         said
-    }
-}
-
-/// What a ring holds at a moment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub struct Usage {
-    /// Tasks that are not retired.
-    pub live: u32,
-    /// The oldest of them, if there is one.
-    pub oldest: Option<TaskId>,
-}
-
-/// The four rings of a graph, shared by its orchestrator and its completers.
-pub struct Rings {
-    /// The slots of all rings, ring after ring.
-    pub(crate) slots: Slots,
-    /// Where each task was submitted. Written by the orchestrator with the slot.
-    sites: Table<AtomicPtr<Location<'static>>>,
-    pub(crate) deps: Deps,
-    /// Where the slots of each ring are.
-    pub(crate) windows: [Window; RING_COUNT],
-    pub(crate) rings: [Ring; RING_COUNT],
-    /// A task of this run failed or was poisoned, or the run was ended. Set by completers and whoever ends the run,
-    /// cleared by the orchestrator between runs.
-    failed: AtomicBool,
-    /// How many tasks of this run failed or were poisoned. Raised by completers, cleared with `failed`.
-    failures: AtomicU64,
-    /// How many tasks have completed, modulo 2^32, since these rings were made. Raised by completers, some tasks late.
-    completed: Padded<AtomicU32>,
-    /// As many were complete from birth. Written by the orchestrator.
-    born_complete: AtomicU32,
-    /// The run was ended: what is not running yet completes without running. Set by anyone, cleared by the
-    /// orchestrator between runs.
-    ended: AtomicBool,
-}
-
-impl fmt::Debug for Rings {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries((0..RING_COUNT).map(|ring| self.usage(ring))).finish()
-    }
-}
-
-impl Rings {
-    /// Empty rings, and the one allocator that fills them. As many as `completers` complete tasks, each with words of its own for
-    /// what it gives back; where there is one, it takes most waits without a locked instruction, too. None is taken for one.
-    ///
-    /// # Errors
-    ///
-    /// A size that is not legal.
-    pub fn new(sizes: &RingSizes, completers: u16) -> Result<(Arc<Self>, Allocator), SizeError> {
-        Self::new_in(sizes, completers, HEAP)
-    }
-
-    /// As [`new`](Rings::new), with large tables in memory from elsewhere.
-    ///
-    /// # Errors
-    ///
-    /// As `new`.
-    pub fn new_in(
-        sizes: &RingSizes,
-        completers: u16,
-        pages: Pages<'_>,
-    ) -> Result<(Arc<Self>, Allocator), SizeError> {
-        sizes.validate()?;
-        let mut slots = 0;
-        let windows = core::array::from_fn(|ring| {
-            let window = Window::new(ring as u32, slots, sizes.window[ring]);
-            slots += sizes.window[ring];
-            window
-        });
-        let rings = Arc::new(Self {
-            slots: Slots::new(slots as usize, completers.max(1), pages),
-            sites: Table::new(slots as usize, pages),
-            deps: Deps::new(sizes.deps, pages),
-            windows,
-            rings: core::array::from_fn(|ring| {
-                Ring::new(windows[ring], sizes.args_len(sizes.window[ring]), pages)
-            }),
-            failed: AtomicBool::new(false),
-            failures: AtomicU64::new(0),
-            ended: AtomicBool::new(false),
-            completed: Padded::new(AtomicU32::new(0)),
-            born_complete: AtomicU32::new(0),
-        });
-        let allocator = Allocator::new(Arc::clone(&rings), sizes);
-        Ok((rings, allocator))
-    }
-
-    /// The slot that `slot` names.
-    #[must_use]
-    #[inline]
-    pub fn slot(&self, slot: SlotRef) -> &Slot {
-        self.slots.wrap(slot.place())
-    }
-
-    /// The slot that a task has, or had.
-    #[must_use]
-    #[inline]
-    pub fn slot_of(&self, id: TaskId) -> SlotRef {
-        self.windows[id.ring() as usize & 3].slot(id.local())
-    }
-
-    /// Says where the task in `slot` was submitted.
-    #[inline]
-    pub(crate) fn set_site(&self, slot: SlotRef, site: &'static Location<'static>) {
-        self.sites.wrap(slot.place()).store(ptr::from_ref(site).cast_mut(), Ordering::Relaxed);
-    }
-
-    /// Where the task in `slot` was submitted.
-    #[must_use]
-    pub fn site(&self, slot: SlotRef) -> Option<&'static Location<'static>> {
-        let site = self.sites.wrap(slot.place()).load(Ordering::Relaxed);
-        // SAFETY: the word is null or was stored by `Rings::set_site` from a `&'static Location`, and nothing else writes it;
-        // the location is immutable static data, so no ordering is needed to read it.
-        unsafe { site.as_ref() }
-    }
-
-    /// How many argument words the task in `slot` has.
-    #[must_use]
-    pub fn arg_count(&self, slot: SlotRef) -> u32 {
-        let state = self.slot(slot);
-        state.args_end.load(Ordering::Relaxed).wrapping_sub(state.args.load(Ordering::Relaxed))
-    }
-
-    /// Argument word `at` of the task in `slot`; who reads several takes [`arg_table`](Rings::arg_table) once.
-    #[must_use]
-    #[inline]
-    pub fn arg(&self, slot: SlotRef, at: u32) -> u64 {
-        self.arg_table(slot).word(at)
-    }
-
-    /// The edges of the task in `slot`: what it waits for and retains.
-    #[inline]
-    pub fn deps(&self, slot: SlotRef) -> impl Iterator<Item = &Dep> {
-        let state = self.slot(slot);
-        self.deps.before(slot.ring(), state.dep_mark.load(Ordering::Relaxed), state.edges())
-    }
-
-    /// The local number of the oldest live task of `ring`: everything before it is retired.
-    #[must_use]
-    #[inline]
-    pub fn watermark(&self, ring: usize) -> u32 {
-        self.rings[ring].watermark()
-    }
-
-    /// How many tasks were submitted and have not completed: as far as their completers have said so, which they do when they
-    /// [retire](Rings::retire) what they have completed. Tasks that were submitted while this was counted may count or not.
-    ///
-    /// ```
-    /// use prewire_ring::{Cold, Need, RingSizes, Rings};
-    ///
-    /// let (rings, mut allocator) = Rings::new(&RingSizes::default().with_window(4), 1).unwrap();
-    /// let placed = allocator.commit(0, &Need::default(), Cold::default());
-    /// rings.publish_unwired(placed.slot);
-    /// assert_eq!(rings.unfinished(), 1);
-    /// let routed = rings.complete(0, &mut vec![placed.slot], &mut |_ready| {});
-    /// rings.retire(&routed);
-    /// assert_eq!(rings.unfinished(), 0);
-    /// ```
-    #[must_use]
-    pub fn unfinished(&self) -> u32 {
-        // Before the heads: what has completed by now was submitted by then. Not said to be seen so: a guess is enough.
-        let completed = self.completed.load(Ordering::Relaxed);
-        let completed = completed.wrapping_add(self.born_complete.load(Ordering::Relaxed));
-        let heads = self.rings.iter().map(|ring| ring.head.load(Ordering::Relaxed));
-        let unfinished = heads.fold(0, u32::wrapping_add).wrapping_sub(completed);
-        if unfinished > u32::MAX / 2 { 0 } else { unfinished }
-    }
-
-    /// Counts what a completer has completed.
-    pub(crate) fn note_completed(&self, tasks: u32) {
-        self.completed.fetch_add(tasks, Ordering::Relaxed);
-    }
-
-    /// Counts a task that is complete from birth. The orchestrator's.
-    pub(crate) fn note_born_complete(&self) {
-        let born = self.born_complete.load(Ordering::Relaxed);
-        self.born_complete.store(born.wrapping_add(1), Ordering::Relaxed);
-    }
-
-    /// The most tasks of any ring that are alive at a time, of the ring with the fewest.
-    #[must_use]
-    pub fn narrowest(&self) -> u32 {
-        self.windows.iter().fold(u32::MAX, |least, window| least.min(window.most()))
-    }
-
-    /// Moves the watermark of `ring` over what is consumed. For who waits for it: who has completed something
-    /// [retires](Rings::retire) it, but perhaps not at once.
-    pub fn advance(&self, ring: usize) {
-        self.rings[ring].advance(&self.slots, None);
-    }
-
-    /// As [`advance`](Rings::advance), of every ring.
-    pub fn advance_all(&self) {
-        (0..RING_COUNT).for_each(|ring| self.advance(ring));
-    }
-
-    /// As [`advance_all`](Rings::advance_all), but waits, spinning, for whoever is at a watermark: afterwards it is past all that was
-    /// consumed before this. For who has to know that there is no more to come.
-    pub fn advance_all_in_turn(&self) {
-        for ring in &self.rings {
-            ring.walk.enter(|reach| ring.walk(&self.slots, reach, None));
-        }
-    }
-
-    /// What `ring` holds.
-    #[must_use]
-    pub fn usage(&self, ring: usize) -> Usage {
-        let watermark = self.rings[ring].watermark();
-        let live = self.rings[ring].head.load(Ordering::Relaxed).wrapping_sub(watermark);
-        // Read while tasks come and go, the two may be of different times: a window holds so many and no more.
-        let live = live.min(self.windows[ring].most());
-        Usage { live, oldest: (live > 0).then(|| TaskId::new(ring as u32, watermark)) }
-    }
-
-    /// Whether a scope that is open holds a task that was submitted and not retired, for reports.
-    #[must_use]
-    pub fn is_held_by_scope(&self, id: TaskId) -> bool {
-        self.rings[id.ring() as usize & 3].is_pinned(id.local())
-    }
-
-    /// The tasks that are not retired, oldest first, by ring.
-    pub fn live(&self) -> impl Iterator<Item = SlotRef> {
-        (0..RING_COUNT).flat_map(move |ring| {
-            let Usage { live, oldest } = self.usage(ring);
-            let first = oldest.map_or(0, TaskId::local);
-            (0..live).map(move |i| self.slot_of(TaskId::new(ring as u32, first.wrapping_add(i))))
-        })
-    }
-
-    /// How many completers there are.
-    #[must_use]
-    #[inline]
-    pub fn completers(&self) -> usize {
-        self.slots.completers()
-    }
-
-    /// Whether one thread at a time completes.
-    #[inline]
-    pub(crate) fn is_completed_alone(&self) -> bool {
-        self.completers() == 1
-    }
-
-    /// How many hold the task in `slot`: itself until it is complete, and consumers that retain its output. For reports, of what is
-    /// alive.
-    #[must_use]
-    pub fn holds(&self, slot: SlotRef) -> u32 {
-        self.slots.holds(slot)
-    }
-
-    /// Whether a task of this run failed.
-    #[must_use]
-    #[inline]
-    pub fn has_failed(&self) -> bool {
-        self.failed.load(Ordering::Relaxed)
-    }
-
-    /// How many tasks of this run failed or did not run because of a failure. Exact once the run is drained.
-    #[must_use]
-    pub fn failures(&self) -> u64 {
-        self.failures.load(Ordering::Relaxed)
-    }
-
-    /// Notes that a task failed. Whoever notes it completes the task afterwards, which publishes the note.
-    pub(crate) fn note_failure(&self) {
-        self.failed.store(true, Ordering::Relaxed);
-        self.failures.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Ends the run: what is not running yet completes without running.
-    pub fn end(&self) {
-        self.ended.store(true, Ordering::Relaxed);
-        self.failed.store(true, Ordering::Relaxed);
-    }
-
-    /// Where a ready task belongs, and as what it stands there.
-    #[must_use]
-    #[inline]
-    pub(crate) fn route(&self, slot: SlotRef) -> (Class, Queued) {
-        let state = self.slot(slot);
-        let class = if self.is_ended() { Class::Inline } else { state.class() };
-        (class, Queued::new(slot, state.kind().of_one_core().is_some()))
-    }
-
-    /// The same, of a task of this kind that nothing has poisoned.
-    #[must_use]
-    #[inline]
-    pub fn route_of(&self, kind: Kind, slot: SlotRef) -> (Class, Queued) {
-        let class = if self.is_ended() { Class::Inline } else { kind.class() };
-        (class, Queued::new(slot, kind.of_one_core().is_some()))
-    }
-
-    /// Whether the run was ended.
-    #[must_use]
-    #[inline]
-    pub fn is_ended(&self) -> bool {
-        self.ended.load(Ordering::Relaxed)
-    }
-
-    /// Forgets failure and end. The orchestrator's, when nothing is alive.
-    pub(crate) fn clear_flags(&self) {
-        self.failed.store(false, Ordering::Relaxed);
-        self.failures.store(0, Ordering::Relaxed);
-        self.ended.store(false, Ordering::Relaxed);
     }
 }
 

@@ -6,7 +6,8 @@ use prewire_sync::mutant;
 
 use crate::allocator::Allocator;
 use crate::ready::{Queued, ReadyQueue};
-use crate::ring::{RING_COUNT, Rings};
+use crate::ring::RING_COUNT;
+use crate::rings::Rings;
 use crate::sizes::RingSizes;
 use crate::slot::SlotRef;
 use crate::table::{HEAP, Pages};

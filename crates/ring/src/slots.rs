@@ -12,7 +12,7 @@ use alloc::boxed::Box;
 use core::ops::Deref;
 
 use prewire_sync::atomic::{AtomicU32, Ordering};
-use prewire_sync::mutant;
+use prewire_sync::{hint, mutant};
 
 use crate::fanout::{Stand, Taken};
 use crate::slot::{Slot, SlotRef};
@@ -36,8 +36,9 @@ impl Slots {
 
     /// How many completers there are.
     #[inline]
-    pub(crate) fn completers(&self) -> usize {
-        self.given_back.len()
+    pub(crate) fn completers(&self) -> u16 {
+        // It was made of a `u16`.
+        self.given_back.len() as u16
     }
 
     /// What the completer `by` has given back.
@@ -90,19 +91,32 @@ impl Slots {
         let consumed = taken.left(self.given_back(slot)) == 0;
         // MUTANT "given-back-kept": what was given back of this task counts for the next one.
         if consumed && !mutant::skips("given-back-kept") {
-            // The store of the watermark publishes this. Those of completers that gave nothing back are left where they are.
-            for words in &self.given_back {
-                let word = words.wrap(slot.place());
-                if word.load(Ordering::Relaxed) != 0 {
-                    word.store(0, Ordering::Relaxed);
-                }
-            }
+            self.forget(slot, false);
         }
         consumed
     }
 
-    /// How many hold the task in `slot`: itself until it is complete, and consumers that retain its output. For reports, of
-    /// what is alive.
+    /// Empties the words for `slot`. The store of the watermark publishes this; a model asks again behind it, `late`.
+    #[inline]
+    pub(crate) fn forget(&self, slot: SlotRef, late: bool) {
+        // MUTANT "given-back-late": when the slot may be another task's already.
+        if late != mutant::skips("given-back-late") {
+            return;
+        }
+        if late {
+            hint::spin_loop();
+        }
+        for words in &self.given_back {
+            let word = words.wrap(slot.place());
+            // Those of completers that gave nothing back are left where they are.
+            if word.load(Ordering::Relaxed) != 0 {
+                word.store(0, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// How many hold the task in `slot`: itself until it is complete, and consumers that retain its output. While nobody moves
+    /// the watermark.
     pub(crate) fn holds(&self, slot: SlotRef) -> u32 {
         self.wrap(slot.place()).fanout.holds(self.given_back(slot))
     }

@@ -111,6 +111,46 @@ fn what_is_told_very_late_moves_nothing_beyond_the_head() {
     assert!(allocator.is_drained());
 }
 
+/// Nor does it hide what is told with it.
+#[test]
+fn what_is_told_very_late_hides_nothing_that_is_told_with_it() {
+    let (ahead, mut there) = after(100);
+    let placed = place(&mut there, 0);
+    ahead.publish_unwired(placed.slot);
+    let mut told = ahead.complete(0, &mut vec![placed.slot], &mut |_| {});
+    let (rings, mut allocator) = after(20);
+    let last = place(&mut allocator, 0);
+    rings.publish_unwired(last.slot);
+    told.add(rings.complete(0, &mut vec![last.slot], &mut |_| {}));
+    rings.retire(&told);
+    assert!(allocator.is_drained(), "the watermark is at {}", rings.watermark(0));
+}
+
+/// What a consumer in another ring lets go of is retired with it, although whoever completes the consumer knows no number of that ring.
+#[test]
+fn what_is_let_go_of_in_another_ring_is_retired() {
+    let (rings, mut allocator) = Rings::new(&RingSizes::default().with_window(WINDOW), 2).unwrap();
+    let outer = place(&mut allocator, 0);
+    rings.publish_unwired(outer.slot);
+    let need = Need { deps: 1, ..Need::default() };
+    let consumers = [0, 1].map(|_| {
+        let cold = Cold { shape: Shape::Aiv, lanes: LaneMask::AIV0, ..Cold::default() };
+        let placed = allocator.commit(1, &need, cold);
+        assert!(!allocator.wire(&placed, &[(outer.id, EdgeKind::BOTH)]));
+        placed
+    });
+    complete(&rings, &outer);
+    assert_eq!((rings.holds(outer.id), rings.watermark(0)), (Some(2), 0));
+    for (by, placed) in [1, 0].into_iter().zip(consumers) {
+        let routed = rings.complete(by, &mut vec![placed.slot], &mut |_| {});
+        rings.retire(&routed);
+        let retired = u32::from(by == 0);
+        assert_eq!(rings.watermark(0), retired);
+        assert_eq!(rings.holds(outer.id), (by == 1).then_some(1));
+    }
+    assert!(allocator.is_drained());
+}
+
 /// A task and its producer of long ago may have the same slot: nobody waits for itself.
 #[test]
 fn an_edge_to_a_task_of_long_ago_is_over() {

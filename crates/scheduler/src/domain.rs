@@ -38,7 +38,7 @@ pub(crate) struct Domain<P: Placement> {
     /// Places for what has been reaped, and for what of it is closed. Nothing is in them but while a batch is gone over.
     reaped: [Over<SlotRef>; BATCH],
     closed: [Over<Closed>; BATCH],
-    /// What completed tasks have consumed and no watermark was moved over. Nothing while nothing is on the lanes and no round
+    /// What has completed and was let go, for which no watermark was moved. Nothing while nothing is on the lanes and no round
     /// goes on.
     unretired: Routed,
     /// After so many tasks the watermarks are moved at the latest.
@@ -123,7 +123,7 @@ impl<P: Placement> Domain<P> {
         Round { routed, dispatched, summon, emptied: emptied.then_some(tally) }
     }
 
-    /// Moves the watermarks over what a round has consumed, and the rounds before it: not at each round, as the orchestrator
+    /// Moves the watermarks over what is consumed with a round, and the rounds before it: not at each round, as the orchestrator
     /// reads them for each task, but while nothing is on its lanes, and so perhaps no round follows, and after some tasks. Whether
     /// it has moved any: who waits for that is to hear of it, as a look of his own may have left the moving to this thread.
     #[inline(always)]

@@ -146,10 +146,7 @@ impl<L: Lanes, P: Placement> Scheduler<L, P> {
     pub(crate) fn of(shared: Shared<L, P>, domains: u16, lanes: u16) -> Self {
         // Tasks are completed under the lock of a domain, by its number, and nowhere else: who makes the scheduler answers for that.
         let completers = shared.rings.completers();
-        assert!(
-            usize::from(domains) <= completers,
-            "{domains} domains complete tasks of rings for {completers}"
-        );
+        assert!(domains <= completers, "{domains} domains complete tasks of rings for {completers}");
         let seat = |index| {
             let domain = CombiningLock::new(Domain::new(index, lanes, &shared));
             Padded::new(Seat { domain, emptied: Emptied::new() })

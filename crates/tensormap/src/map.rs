@@ -192,8 +192,8 @@ impl TensorMap {
         self.hazards
     }
 
-    /// How many entries were looked at so far, those that are found without a search aside: what the cost of an access
-    /// depends on.
+    /// How many entries were looked at so far, those that are found without a search aside, and noted reads that are dropped in their
+    /// order by task: what the cost of an access depends on.
     #[doc(hidden)]
     #[must_use]
     pub fn visited(&self) -> u64 {

@@ -124,7 +124,7 @@ impl Program {
             let (rings, state) = (&self.rig.runner.rings, self.rig.state(*id));
             let lives = state.id() == *id
                 && rings.watermark(id.ring() as usize) <= id.local()
-                && rings.holds(rings.slot_of(*id)) > 0;
+                && rings.holds(*id).is_some_and(|holds| holds > 0);
             assert!(!lives || above.contains(id), "{id:?} is lost for {:?}: {other:?} {accesses:?}", made.id);
             assert!(is_doomed || !self.doomed.contains(id), "that {id:?} failed is lost for {:?}", made.id);
         }

@@ -173,9 +173,10 @@ impl Rig {
         self.runner.rings.slot(self.slot_of(id))
     }
 
-    /// How many hold a task: itself until it is complete, and consumers.
+    /// How many hold a live task: itself until it is complete, and consumers.
+    #[track_caller]
     pub(crate) fn holds(&self, id: TaskId) -> u32 {
-        self.runner.rings.holds(self.slot_of(id))
+        self.runner.rings.holds(id).expect("it is retired")
     }
 
     /// What a live task waits for or retains: the producers that live, with the kinds of their edges.

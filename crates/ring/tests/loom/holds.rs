@@ -91,6 +91,7 @@ fn who_is_told_of_the_last_one_finds_nobody() {
         };
         let _ = other.join().unwrap();
         assert!(!graph.allocator.is_retained(producer.id), "retained by nobody");
+        assert!(matches!(graph.rings.holds(producer.id), None | Some(0)), "held by nobody");
         third.join().unwrap();
     });
 }

@@ -227,3 +227,36 @@ fn what_was_given_back_is_forgotten_with_the_task() {
         other.join().unwrap();
     });
 }
+
+/// And it is forgotten before the slot can be the next one's: else what is given back of that one would be forgotten too.
+///
+/// Catches `given-back-late`, `given-back-kept`.
+#[test]
+fn what_was_given_back_is_forgotten_before_the_slot_is_given_away() {
+    model(|| {
+        let mut graph = Graph::new();
+        let first = graph.root(0);
+        let (consumer, _) = graph.consumer(&[(first.id, EdgeKind::BOTH)]);
+        let filler = graph.root(0);
+        for ended in [filler, first] {
+            let _ = complete(&graph.rings, 0, ended.slot, |_| ());
+        }
+        let rings = Arc::clone(&graph.rings);
+        let orchestrates = move || {
+            let again = graph.rings.watermark(0) >= 2;
+            if again {
+                let (last, second) = (graph.root(0), graph.root(0));
+                assert_eq!(second.slot, first.slot);
+                let consumer = graph.place(1, Need { deps: 1, ..Need::default() }, 1);
+                assert!(!graph.allocator.wire(&consumer, &[(second.id, EdgeKind::BOTH)]));
+                [last, second, consumer].iter().for_each(|task| retire(&graph.rings, 1, task.slot));
+            }
+            (graph, again)
+        };
+        let (graph, again) = beside(orchestrates, || retire(&rings, 0, consumer.slot));
+        if again {
+            graph.rings.advance(0);
+            assert_eq!(graph.rings.watermark(0), 5, "what nobody holds any more stays");
+        }
+    });
+}
