@@ -7,7 +7,7 @@ use prewire_sync::hint::will_write;
 use prewire_sync::mutant;
 
 use crate::deps::DepRef;
-use crate::ring::{Upto, is_before};
+use crate::ring::{RING_COUNT, Upto, is_before};
 use crate::rings::Rings;
 use crate::slot::{Slot, SlotRef, Verdict};
 
@@ -19,27 +19,29 @@ pub struct Routed {
     pub completed: u32,
     /// How many of them failed or were poisoned.
     pub failed: u32,
-    /// Bit `r` is set where a task of ring `r` has ended: its watermark may move.
+    /// Bit `r` is set where a task of ring `r` has ended, and bit [`LET_GO`](Routed::LET_GO) above it where a hold on one was given back:
+    /// its watermark may move. In one word, as four words are handed on in two registers.
     rings: u32,
-    /// Bit `r` is set where a hold on a task of ring `r` was given back: its watermark may move, too.
-    held: u32,
-    /// If that is one ring, the local number after the last task of it that has ended.
+    /// If tasks of one ring have ended, the local number after the last one.
     upto: u32,
 }
 
 impl Routed {
+    /// Where the bits of holds are.
+    const LET_GO: u32 = RING_COUNT as u32;
+    const ENDED: u32 = (1 << Self::LET_GO) - 1;
+
     /// Adds what another completion did.
     pub fn add(&mut self, other: Self) {
         self.completed += other.completed;
         self.failed += other.failed;
-        self.held |= other.held;
         self.reach(other.rings, other.upto);
     }
 
-    /// Notes that tasks of these rings have ended, if it is one ring all before the number `upto`.
+    /// Notes that tasks of these rings have ended, if it is one ring all before the number `upto`, and what else is in `rings`.
     #[inline]
     fn reach(&mut self, rings: u32, upto: u32) {
-        if rings != 0 && (self.rings == 0 || is_before(self.upto, upto)) {
+        if rings & Self::ENDED != 0 && (self.rings & Self::ENDED == 0 || is_before(self.upto, upto)) {
             self.upto = upto;
         }
         self.rings |= rings;
@@ -179,7 +181,7 @@ impl Rings {
         }
         // MUTANT "hold-untold": whoever has closed the producer is left to move the watermark.
         if !mutant::skips("hold-untold") {
-            routed.held |= rings;
+            routed.rings |= rings << Routed::LET_GO;
         }
     }
 
@@ -189,15 +191,17 @@ impl Rings {
     #[inline]
     pub fn retire(&self, routed: &Routed) {
         self.note_completed(routed.completed);
-        let Routed { rings, held, upto, .. } = *routed;
-        let upto = if rings & rings.wrapping_sub(1) == 0 { Upto::Number(upto) } else { Upto::Head };
-        let mut left = rings | held;
-        while left != 0 {
-            let ring = left.trailing_zeros();
+        let (mut ended, let_go) = (routed.rings & Routed::ENDED, routed.rings >> Routed::LET_GO);
+        let mut others = let_go & !ended;
+        let upto = if ended & ended.wrapping_sub(1) == 0 { Upto::Number(routed.upto) } else { Upto::Head };
+        while ended != 0 {
+            self.rings[ended.trailing_zeros() as usize & 3].advance(&self.slots, upto);
+            ended &= ended - 1;
+        }
+        while others != 0 {
             // What was let go of and has ended is within what is known of its ring; of what has not, who ends it will know.
-            let upto = if rings >> ring & 1 != 0 { upto } else { Upto::Known };
-            self.rings[ring as usize & 3].advance(&self.slots, upto);
-            left &= left - 1;
+            self.rings[others.trailing_zeros() as usize & 3].advance(&self.slots, Upto::Known);
+            others &= others - 1;
         }
     }
 

@@ -101,6 +101,9 @@ impl Ring {
     /// Who completes tasks, or is told of it by who does, says before which number all of them are: so far the slots are
     /// initialised for it, as it knows of the last one, and behind it there is nothing that it would have to walk over. So it
     /// does not read the head, which the orchestrator writes all the time.
+    ///
+    /// One body for all who call it: in line with some of them the walk would be a call of its own, and all that it knows in memory.
+    #[inline(never)]
     pub(crate) fn advance(&self, slots: &Slots, mut upto: Upto) {
         self.walk.combine(|reach| self.walk(slots, reach, mem::replace(&mut upto, Upto::Head)));
     }
