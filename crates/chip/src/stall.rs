@@ -293,6 +293,8 @@ impl StallReport {
             wait.waiting = now.saturating_sub(since);
             wait
         });
+        // A completer may have left it to this thread to move a watermark, and told those who wait for that before it was moved.
+        engine.progress().notify_all();
         Box::new(Self { reason, class, running, ready, deferred, waiting, orchestrator, rings })
     }
 

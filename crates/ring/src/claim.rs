@@ -97,7 +97,7 @@ impl RingSizes {
         // Two lanes each.
         let queues = slots.saturating_mul(2 * Class::ALL.len() as u64);
         // Each completer has a word for it.
-        let words = usize::from(completers) * size_of::<AtomicU32>();
+        let words = usize::from(completers.max(1)) * size_of::<AtomicU32>();
         let slot = (size_of::<Slot>() + size_of::<AtomicPtr<()>>() + words) as u64;
         let word = size_of::<AtomicU64>() as u64;
         claims.push(Claim::new("slots", "RingSizes::window", slots, slot));

@@ -199,7 +199,8 @@ impl Rings {
             ended &= ended - 1;
         }
         while others != 0 {
-            // What was let go of and has ended is within what is known of its ring; of what has not, who ends it will know.
+            // What was let go of and has ended is within what is known of its ring, see `Upto::Known`; of what has not, who ends it will
+            // know.
             self.rings[others.trailing_zeros() as usize & 3].advance(&self.slots, Upto::Known);
             others &= others - 1;
         }

@@ -25,7 +25,7 @@
 //!    back of those, under a
 //!    [`CombiningLock`]: the winner walks, a loser leaves a note that the winner reads before it leaves. The orchestrator waits for
 //!    its turn, spinning, in three cases: it takes a hold on what is complete and in no scope; it asks whether what is complete is
-//!    retained; and it has to know that there is no more to come.
+//!    retained; and it has to know that there is no more to come. So does whoever asks how many hold a task, for a report.
 //!
 //! ```
 //! use prewire_abi::{Shape, TaskId};

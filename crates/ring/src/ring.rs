@@ -21,7 +21,8 @@ pub const RING_COUNT: usize = 4;
 /// How far there is anything for the watermark to move over, as far as who wants it moved knows.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Upto {
-    /// As far as those knew who wanted it before, or will when they come: what was let go of has ended, and who has ended it says so.
+    /// As far as those knew who wanted it before, or will when they come: what was let go of has ended, and who has ended it says so. What
+    /// is complete from birth nobody ends: there the orchestrator says so who takes a hold on it, or looks when its scope closes.
     Known,
     /// Before this number all slots are initialised, and in use by tasks that have ended or not.
     Number(u32),
@@ -51,7 +52,8 @@ pub(crate) struct Ring {
 impl Ring {
     /// No open scope holds a task.
     pub(crate) const NO_FLOOR: u64 = u64::MAX;
-    /// What is told late is told within so many tasks, or so late that nothing is known of it.
+    /// What is told late is told within so many tasks, or so late that nothing is known of it; but for a number that is 2^32 tasks old to
+    /// within a window, which nobody can tell from a new one.
     const RECENT: u32 = 1 << 30;
 
     pub(crate) fn new(window: Window, args: u32, pages: Pages<'_>) -> Self {
@@ -150,11 +152,15 @@ impl Ring {
     /// sees the hold. The orchestrator's, of what no scope holds.
     #[cold]
     pub(crate) fn retain_closed(&self, slots: &Slots, slot: SlotRef, local: u32) -> bool {
-        self.while_still(slots, |oldest| {
+        self.while_still(slots, |oldest, reach| {
             // MUTANT "retain-retired": a hold is taken on what is not there any more.
             let lives = !is_before(local, oldest) || mutant::skips("retain-retired");
             if lives {
                 slots.wrap(slot.place()).fanout.retain_closed();
+                // Whoever lets go of it may know no number.
+                if is_before(*reach, local.wrapping_add(1)) {
+                    *reach = local.wrapping_add(1);
+                }
             }
             lives
         })
@@ -165,26 +171,30 @@ impl Ring {
     #[cold]
     pub(crate) fn is_retained(&self, slots: &Slots, slot: SlotRef, local: u32) -> bool {
         // Of what is being retired, what was given back may be forgotten already.
-        self.while_still(slots, |oldest| !is_before(local, oldest) && !slots.is_consumed(slot))
+        self.while_still(slots, |oldest, _| !is_before(local, oldest) && !slots.is_consumed(slot))
     }
 
-    /// How many hold the task `local`, which is in this slot, or has been; none if it is retired.
+    /// How many hold the task `local`, which is in this slot, or has been; none if it is not alive.
     #[cold]
     pub(crate) fn holds(&self, slots: &Slots, slot: SlotRef, local: u32) -> Option<u32> {
-        self.while_still(slots, |oldest| (!is_before(local, oldest)).then(|| slots.holds(slot)))
+        self.while_still(slots, |oldest, _| {
+            let live = self.head.load(Ordering::Relaxed).wrapping_sub(oldest);
+            (local.wrapping_sub(oldest) < live).then(|| slots.holds(slot))
+        })
     }
 
-    /// Asks `what` of the oldest live task while nobody moves the watermark: spins for whoever is at it, as nobody else can do that for
+    /// Asks `what` of the oldest live task, and of how far there is anything to walk over, while nobody moves the watermark: spins for whoever is at it, as nobody else can do that for
     /// this thread.
-    fn while_still<R: Default>(&self, slots: &Slots, what: impl FnOnce(u32) -> R) -> R {
+    fn while_still<R: Default>(&self, slots: &Slots, what: impl FnOnce(u32, &mut u32) -> R) -> R {
         let mut what = Some(what);
-        let mut ask = || what.take().map(|what| what(self.watermark.load(Ordering::Relaxed)));
+        let mut ask =
+            |reach: &mut u32| what.take().map(|what| what(self.watermark.load(Ordering::Relaxed), reach));
         // MUTANT "still-beside": whoever moves the watermark may be in the middle of it.
         if mutant::skips("still-beside") {
-            return ask().unwrap_or_default();
+            return ask(&mut 0).unwrap_or_default();
         }
         let mut said = R::default();
-        self.walk.enter(|reach| match ask() {
+        self.walk.enter(|reach| match ask(reach) {
             Some(answer) => said = answer,
             // Who has asked for it meanwhile has left it to this thread.
             None => self.walk(slots, reach, Upto::Head),

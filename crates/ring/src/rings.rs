@@ -260,8 +260,9 @@ impl Rings {
         self.completers() == 1
     }
 
-    /// How many hold the task `id`: itself until it is complete, and consumers that retain its output. None if it is retired. For
-    /// reports: spins for whoever moves the watermark.
+    /// How many hold the task `id`: itself until it is complete, and consumers that retain its output. None if it is not alive. For
+    /// reports: spins for whoever moves the watermark, and moves it for who has left that to this thread meanwhile. Who may sleep until
+    /// it is moved is to be told then.
     #[must_use]
     pub fn holds(&self, id: TaskId) -> Option<u32> {
         self.rings[id.ring() as usize & 3].holds(&self.slots, self.slot_of(id), id.local())

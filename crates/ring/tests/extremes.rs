@@ -151,6 +151,32 @@ fn what_is_let_go_of_in_another_ring_is_retired() {
     assert!(allocator.is_drained());
 }
 
+/// The same of one that is complete from birth, and in no scope: nobody ever ended it.
+#[test]
+fn what_was_complete_from_birth_is_retired_when_it_is_let_go_of_in_another_ring() {
+    let (rings, mut allocator) = Rings::new(&RingSizes::default().with_window(WINDOW), 1).unwrap();
+    let born = place(&mut allocator, 0);
+    allocator.complete_unwired(&born);
+    let consumer = allocator.commit(1, &Need { deps: 1, ..Need::default() }, Cold::default());
+    assert!(allocator.wire(&consumer, &[(born.id, EdgeKind::BOTH)]));
+    assert_eq!(rings.holds(born.id), Some(1));
+    complete(&rings, &consumer);
+    assert_eq!((rings.watermark(0), rings.holds(born.id)), (1, None));
+    assert!(allocator.is_drained());
+}
+
+/// Nobody holds what is not alive, however long ago it was, or what is still to come.
+#[test]
+fn only_what_is_alive_is_held() {
+    let (rings, mut allocator) = after(40);
+    let live = place(&mut allocator, 0);
+    rings.publish_unwired(live.slot);
+    for id in long_ago(40) {
+        assert_eq!(rings.holds(id), None, "{id}");
+    }
+    assert_eq!((rings.holds(live.id), rings.holds(TaskId::new(0, 41))), (Some(1), None));
+}
+
 /// A task and its producer of long ago may have the same slot: nobody waits for itself.
 #[test]
 fn an_edge_to_a_task_of_long_ago_is_over() {

@@ -222,6 +222,7 @@ fn what_was_given_back_is_forgotten_with_the_task() {
             retire(&graph.rings, 0, second.slot);
             assert_eq!(graph.rings.watermark(0), 4, "reclaimed while retained");
             retire(&graph.rings, 0, consumer.slot);
+            graph.rings.advance_all_in_turn();
             assert_eq!(graph.rings.watermark(0), 6, "the last hold is gone, the slots are not");
         }
         other.join().unwrap();
