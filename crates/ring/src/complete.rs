@@ -191,18 +191,14 @@ impl Rings {
     #[inline]
     pub fn retire(&self, routed: &Routed) {
         self.note_completed(routed.completed);
-        let (mut ended, let_go) = (routed.rings & Routed::ENDED, routed.rings >> Routed::LET_GO);
-        let mut others = let_go & !ended;
+        let (ended, let_go) = (routed.rings & Routed::ENDED, routed.rings >> Routed::LET_GO);
         let upto = if ended & ended.wrapping_sub(1) == 0 { Upto::Number(routed.upto) } else { Upto::Head };
-        while ended != 0 {
-            self.rings[ended.trailing_zeros() as usize & 3].advance(&self.slots, upto);
-            ended &= ended - 1;
-        }
-        while others != 0 {
-            // What was let go of and has ended is within what is known of its ring, see `Upto::Known`; of what has not, who ends it will
-            // know.
-            self.rings[others.trailing_zeros() as usize & 3].advance(&self.slots, Upto::Known);
-            others &= others - 1;
+        // What was let go of and has ended is within what is known of its ring, see `Upto::Known`; of what has not, who ends it will know.
+        for (mut rings, upto) in [(ended, upto), (let_go & !ended, Upto::Known)] {
+            while rings != 0 {
+                self.rings[rings.trailing_zeros() as usize & 3].advance(&self.slots, upto);
+                rings &= rings - 1;
+            }
         }
     }
 

@@ -245,9 +245,9 @@ mod tests {
         assert_eq!((fanout.holds(given_back), fanout.first_now()), (4, Some(name)));
         assert_eq!((fanout.close(false), fanout.holds(given_back)), (Some(name), 3));
         fanout.retain_closed();
-        for left in (0..4).rev() {
+        for others in (0..4).rev() {
             given_back = given_back.wrapping_add(1);
-            assert_eq!((fanout.holds(given_back), self::left(&fanout, given_back)), (left, Some(left)));
+            assert_eq!((fanout.holds(given_back), left(&fanout, given_back)), (others, Some(others)));
         }
         assert!(given_back > Fanout::HOLDS as u32);
     }

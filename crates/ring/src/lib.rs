@@ -21,11 +21,10 @@
 //!    that back each completer counts in another, of its own. A slot may be reclaimed once it is closed and the counts are
 //!    the same. An open scope holds by position: nothing at or above the ring's *scope floor* is reclaimed, so that closing
 //!    a scope is one store however many tasks it has.
-//! 6. The **watermark** of a ring is the oldest live task. It moves in order over consumed slots, and whoever moves it forgets what was given
-//!    back of those, under a
-//!    [`CombiningLock`]: the winner walks, a loser leaves a note that the winner reads before it leaves. The orchestrator waits for
-//!    its turn, spinning, in three cases: it takes a hold on what is complete and in no scope; it asks whether what is complete is
-//!    retained; and it has to know that there is no more to come. So does whoever asks how many hold a task, for a report.
+//! 6. The **watermark** of a ring is the oldest live task. It moves in order over consumed slots, under a
+//!    [`CombiningLock`]: the winner walks, and forgets what was given back of those; a loser leaves a note that the winner reads
+//!    before it leaves. The orchestrator waits for its turn, spinning, in three cases: it takes a hold on what is complete and
+//!    in no scope; it asks whether what is complete is retained; and it has to know that there is no more to come. So does whoever asks how many hold a task, for a report.
 //!
 //! ```
 //! use prewire_abi::{Shape, TaskId};

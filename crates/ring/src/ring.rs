@@ -183,8 +183,8 @@ impl Ring {
         })
     }
 
-    /// Asks `what` of the oldest live task, and of how far there is anything to walk over, while nobody moves the watermark: spins for whoever is at it, as nobody else can do that for
-    /// this thread.
+    /// Asks `what` of the oldest live task, and of how far there is anything to walk over, while nobody moves the watermark: spins
+    /// for whoever is at it, as nobody else can do that for this thread.
     fn while_still<R: Default>(&self, slots: &Slots, what: impl FnOnce(u32, &mut u32) -> R) -> R {
         let mut what = Some(what);
         let mut ask =

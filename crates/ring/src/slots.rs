@@ -132,7 +132,7 @@ impl Deref for Slots {
 }
 
 /// The words of one completer.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub(crate) struct GivenBack<'a>(View<'a, AtomicU32>);
 
 impl GivenBack<'_> {

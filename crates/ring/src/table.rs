@@ -213,12 +213,6 @@ impl<T: Zeroed> Table<T> {
     }
 }
 
-impl<T> fmt::Debug for View<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("View")
-    }
-}
-
 impl<T: Zeroed> Deref for Table<T> {
     type Target = [T];
 

@@ -3,7 +3,7 @@
 #![cfg(not(any(prewire_loom, prewire_shuttle)))]
 
 use prewire_abi::{EdgeKind, LaneMask, Shape, TaskId};
-use prewire_ring::{Allocator, Cold, Need, Placed, RingSizes, Rings, Shortage};
+use prewire_ring::{Allocator, Cold, Need, Placed, RingSizes, Rings, Routed, Shortage};
 use std::sync::Arc;
 
 const WINDOW: u32 = 16;
@@ -95,13 +95,18 @@ fn a_task_is_retired_however_long_ago_it_was() {
     }
 }
 
+/// What is told of the completion of a task with this number, of other rings.
+fn told_of(number: u32) -> Routed {
+    let (rings, mut allocator) = after(number);
+    let placed = place(&mut allocator, 0);
+    rings.publish_unwired(placed.slot);
+    rings.complete(0, &mut vec![placed.slot], &mut |_| {})
+}
+
 /// What was consumed may be told so late that its number is taken for one that is still to come.
 #[test]
 fn what_is_told_very_late_moves_nothing_beyond_the_head() {
-    let (ahead, mut there) = after(100);
-    let placed = place(&mut there, 0);
-    ahead.publish_unwired(placed.slot);
-    let told = ahead.complete(0, &mut vec![placed.slot], &mut |_| {});
+    let told = told_of(100);
     let (rings, mut allocator) = after(20);
     rings.retire(&told);
     assert!(allocator.is_drained(), "the watermark is at {}", rings.watermark(0));
@@ -114,10 +119,7 @@ fn what_is_told_very_late_moves_nothing_beyond_the_head() {
 /// Nor does it hide what is told with it.
 #[test]
 fn what_is_told_very_late_hides_nothing_that_is_told_with_it() {
-    let (ahead, mut there) = after(100);
-    let placed = place(&mut there, 0);
-    ahead.publish_unwired(placed.slot);
-    let mut told = ahead.complete(0, &mut vec![placed.slot], &mut |_| {});
+    let mut told = told_of(100);
     let (rings, mut allocator) = after(20);
     let last = place(&mut allocator, 0);
     rings.publish_unwired(last.slot);

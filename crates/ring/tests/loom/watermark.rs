@@ -5,7 +5,7 @@ use prewire_abi::EdgeKind;
 use prewire_ring::{Need, Placed, Rings};
 use std::sync::Arc;
 
-use crate::graph::{Graph, Outputs, beside, complete, completer, retire};
+use crate::graph::{Graph, Outputs, beside, complete, completer, looker, retire};
 use crate::model;
 
 /// Two tasks complete in two threads at the same time. The watermark ends at the head, although each thread looks once
@@ -32,10 +32,7 @@ fn who_waits_for_its_turn_finds_it_moved() {
     model(|| {
         let mut graph = Graph::new();
         let task = graph.root(0);
-        let other = {
-            let rings = Arc::clone(&graph.rings);
-            thread::spawn(move || rings.advance(0))
-        };
+        let other = looker(&graph.rings);
         retire(&graph.rings, 0, task.slot);
         graph.rings.advance_all_in_turn();
         assert_eq!(graph.rings.watermark(0), 1, "it is left to the other one still");
