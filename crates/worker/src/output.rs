@@ -1,6 +1,7 @@
 //! What children write: line by line, with the place of the child in the tree.
 
 use std::fmt;
+use std::io::{self, Write};
 use std::sync::Arc;
 
 /// Which stream a line was written to.
@@ -70,11 +71,13 @@ impl Output {
         if self.0.is_some() { self.clone() } else { above.clone() }
     }
 
+    /// Hands a line on. What a stream does not take, as nobody reads it any more, is lost and no reason to stop; nor is a sink that
+    /// panics.
     pub(crate) fn write(&self, line: &Line<'_>) {
         match (&self.0, line.stream) {
             (Some(sink), _) => prewire_runs::contained(|| sink(line)),
-            (None, Stream::Stdout) => println!("{line}"),
-            (None, Stream::Stderr) => eprintln!("{line}"),
+            (None, Stream::Stdout) => drop(writeln!(io::stdout(), "{line}")),
+            (None, Stream::Stderr) => drop(writeln!(io::stderr(), "{line}")),
         }
     }
 }

@@ -88,7 +88,7 @@ impl Writer {
             // No thread could be had: better late than never.
             self.waiting.fetch_sub(bytes, Ordering::Relaxed);
             if let Some(plan) = self.plan.upgrade() {
-                write(&plan, &unsent);
+                plan.output.write(&unsent.line());
             }
         }
     }
@@ -101,7 +101,7 @@ impl Writer {
             for line in to_write {
                 // It is there as long as the worker is not closed, which waits for this thread for a while.
                 let Some(plan) = plan.upgrade() else { break };
-                write(&plan, &line);
+                plan.output.write(&line.line());
                 let before = waiting.fetch_sub(line.bytes(), Ordering::Relaxed);
                 if before >= FULL / 2 && before - line.bytes() < FULL / 2 {
                     plan.bell.ring();
@@ -120,9 +120,4 @@ impl Writer {
         drop(lines);
         !matches!(ended.recv_timeout(limit), Err(mpsc::RecvTimeoutError::Timeout))
     }
-}
-
-fn write(plan: &Plan, line: &Waiting) {
-    // A stream of this process that nobody reads any more is no reason to stop.
-    prewire_runs::contained(|| plan.output.write(&line.line()));
 }

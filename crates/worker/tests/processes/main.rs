@@ -190,6 +190,7 @@ cases! {
     output::a_line_without_end_comes_at_death,
     output::a_flood_is_neither_lost_nor_does_it_hold_up_others,
     output::nothing_but_output_waits_for_who_reads_it,
+    output::a_stream_that_nobody_reads_any_more_is_not_complained_about,
     exec::threads_may_run_when_a_tree_is_executed,
     exec::a_child_of_an_executed_tree_is_replaced,
     exec::another_tree_is_refused,
@@ -206,4 +207,5 @@ cases! {
     orphans::executed_root,
     orphans::executed_root_in_a_thread,
     stray::deaf,
+    output::speaks_to_nobody,
 }

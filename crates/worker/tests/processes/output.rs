@@ -1,6 +1,7 @@
 //! What children write, and with whose name it comes.
 
 use std::io::Write;
+use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -71,6 +72,23 @@ pub(crate) fn a_line_without_end_comes_at_death() {
     replaced_by(&node, 0, old);
     node.close().unwrap();
     assert_eq!(heard.all(), [""; 0], "nothing was said twice");
+}
+
+pub(crate) fn a_stream_that_nobody_reads_any_more_is_not_complained_about() {
+    let unread = prewire_os::Pipe::new().unwrap().writer().try_clone_to_owned().unwrap();
+    let me = std::env::current_exe().unwrap();
+    let said = Command::new(me).args(["--case", "output::speaks_to_nobody"]).stdout(unread).output().unwrap();
+    let text = String::from_utf8_lossy(&said.stderr);
+    assert!(said.status.success(), "{text}");
+    assert!(text.contains("err 19") && !text.contains("panicked"), "{text}");
+}
+
+/// Part of the case above, whose standard output nobody reads.
+pub(crate) fn speaks_to_nobody() {
+    let node = Worker::node().subs(1).callable(&speaks()).start().unwrap();
+    node.run(|orch| (0..20u32).try_for_each(|number| orch.submit(&speaks()).scalar(number).go().map(drop)))
+        .unwrap();
+    node.close().unwrap();
 }
 
 pub(crate) fn nothing_but_output_waits_for_who_reads_it() {
