@@ -24,6 +24,8 @@ const COUNTS: &[&str] = &[
     "long_use_leaves_everything_where_it_was",
     "chips_leave_nothing_behind_and_idle_ones_cost_nothing",
     "two_thousand_starts_and_stops_leave_what_was_there_before",
+    "an_idle_chip_with_the_usual_rings_takes_less_than_ten_megabytes",
+    "nothing_is_left_of_chips_that_shared_memory",
 ];
 /// Programs of the oracle, unless the environment says otherwise: each costs some ten times as much here.
 const CASES: &str = "320";
@@ -240,7 +242,14 @@ mod checks {
         for package in PACKAGES {
             assert!(metadata.workspace_packages().iter().any(|p| p.name.as_str() == *package), "{package}");
         }
-        let files = ["chip/tests/endurance.rs", "chip/tests/leaks.rs", "sim/tests/leaks.rs"];
+        let files = [
+            "chip/tests/endurance.rs",
+            "chip/tests/leaks.rs",
+            "sim/tests/leaks.rs",
+            "chip/tests/footprint.rs",
+            "chip/tests/shared_leaks.rs",
+        ];
+        assert_eq!(COUNTS.len(), files.len());
         for (test, file) in COUNTS.iter().zip(files) {
             let text = std::fs::read_to_string(workspace::root().join("crates").join(file)).unwrap();
             assert!(text.contains(&format!("fn {test}()")), "{test} is not in {file}");

@@ -15,6 +15,7 @@ use prewire_test_support::{Watchdog, idle_for};
 
 use crate::Case;
 use crate::compile::kernel;
+use crate::kept::kept;
 
 pub(crate) const CASES: &[Case] = &[
     ("deferred::who_depends_waits_and_the_cores_are_free", who_depends_waits_and_the_cores_are_free),
@@ -49,7 +50,7 @@ fn chip() -> Chip {
 
 /// A counter that outlives every run, and its address.
 fn counter() -> (&'static AtomicU32, u64) {
-    let counter = Box::leak(Box::new(AtomicU32::new(0)));
+    let counter = kept(AtomicU32::new(0));
     (counter, counter.as_ptr().expose_provenance() as u64)
 }
 
@@ -189,8 +190,8 @@ fn all_blocks_of_a_task_are_waited_for() {
         *LOCAL->count = LOCAL->capacity == 64 ? 2 : 99;";
     let defer = kernel(&chip, "defer", Core::Aiv, body);
     let (after, ran) = counts(&chip, "after");
-    let counters: &[AtomicU32] = Box::leak((0..16).map(|_| AtomicU32::new(0)).collect());
-    let event: &AtomicU64 = Box::leak(Box::new(AtomicU64::new(0)));
+    let counters = kept([const { AtomicU32::new(0) }; 16]);
+    let event = kept(AtomicU64::new(0));
     let addr = counters[0].as_ptr().expose_provenance() as u64;
     let events = event.as_ptr().expose_provenance() as u64;
     let run = chip

@@ -4,6 +4,7 @@ mod arguments;
 mod bad;
 mod compile;
 mod deferred;
+mod kept;
 mod spin;
 mod unregister;
 

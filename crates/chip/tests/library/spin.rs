@@ -9,6 +9,7 @@ use prewire_test_support::Watchdog;
 
 use crate::Case;
 use crate::compile::kernel;
+use crate::kept::kept;
 
 pub(crate) const CASES: &[Case] = &[
     ("spin::blocks_that_start_together_wait_for_each_other", blocks_that_start_together_wait_for_each_other),
@@ -130,7 +131,7 @@ fn what_has_begun_goes_before_who_needs_a_cluster() {
             (body("cube", Core::Aic, "arrive(words + 3);"), body("vector", Core::Aiv, "arrive(words + 3);"));
         let all =
             chip.mix("all", Mix { aic: Some(&cube), aiv0: Some(&vector), aiv1: Some(&vector) }).unwrap();
-        let words: &'static [AtomicU32] = Box::leak((0..4).map(|_| AtomicU32::new(0)).collect());
+        let words = kept([const { AtomicU32::new(0) }; 4]);
         let addr = words[0].as_ptr().expose_provenance() as u64;
         let (told, hear) = mpsc::channel();
         let run = chip
