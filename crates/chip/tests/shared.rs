@@ -4,8 +4,8 @@ mod common;
 use common::{Gate, add, copy, dog, failure, fill, nop, refused, says};
 use prewire_abi::{AccessMode, BackendKind, BufferDescriptor, BufferIdentity, Tensor as Wire};
 use prewire_chip::{
-    Adopted, Check, Chip, ChipBuilder, Core, DataType, Error, HostArgs, KernelError, PredicateOp, Segments,
-    SharedError, SharedMemory,
+    Adopted, Check, Chip, ChipBuilder, Core, DataType, Error, HostArgs, KernelCtx, KernelError, PredicateOp,
+    Segments, SharedError, SharedMemory,
 };
 use std::sync::Arc;
 
@@ -234,14 +234,19 @@ fn chips_and_host_functions_of_one_process_never_conflict() {
     assert_eq!(one.read::<i32>(&x).unwrap(), ints(&memory, 64, 8));
 }
 
+fn leaks_a_view(k: &KernelCtx<'_>) -> Result<(), KernelError> {
+    std::mem::forget(k.output::<i32>(0)?);
+    Ok(())
+}
+
 #[test]
 fn a_view_that_a_kernel_leaked_keeps_nobody_away() {
     let _dog = dog();
     let (chip, memory) = (small().build().unwrap(), memory());
     let adopted = chip.adopt(&memory).unwrap();
     let x = i32s(&adopted, 0, &[8]);
-    let leaks = |k: &mut prewire_chip::KernelCtx<'_>| {
-        std::mem::forget(k.output::<i32>(0)?);
+    let leaks = |k: &mut KernelCtx<'_>| {
+        leaks_a_view(k)?;
         if k.scalar::<u32>(0)? == 1 { panic!("on purpose") } else { Ok(()) }
     };
     let leaks = chip.kernel("leaks", Core::Aiv, leaks).unwrap();
@@ -265,7 +270,7 @@ fn the_race_checker_sees_shared_memory() {
         })
         .unwrap_err();
     says(&error, &["1 race", "\"add\""]);
-    let scribble = |k: &mut prewire_chip::KernelCtx<'_>| {
+    let scribble = |k: &mut KernelCtx<'_>| {
         let first = k.input::<i32>(0)?.as_ptr().cast_mut();
         // SAFETY: the first element of a view that is not empty; one kernel runs at a time, without a view by now.
         unsafe { first.write(77) };
@@ -281,7 +286,7 @@ fn a_tensor_from_elsewhere_is_one_of_the_chip() {
     let _dog = dog();
     let (chip, memory) = (small().build().unwrap(), memory());
     let (add, copy, adopted) = (add(&chip), copy(&chip), chip.adopt(&memory).unwrap());
-    let each = |k: &mut prewire_chip::KernelCtx<'_>| {
+    let each = |k: &mut KernelCtx<'_>| {
         let (by, mut x) = (k.scalar::<i32>(0)?, k.output::<i32>(0)?);
         (0..x.len()).try_for_each(|i| {
             let old = x.get(&[i]).unwrap_or(0);

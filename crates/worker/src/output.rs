@@ -1,8 +1,10 @@
 //! What children write: line by line, with the place of the child in the tree.
 
 use std::fmt;
-use std::io::{self, Write};
+use std::io;
 use std::sync::Arc;
+
+use prewire_os::process::{self, Standard};
 
 /// Which stream a line was written to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -71,13 +73,28 @@ impl Output {
         if self.0.is_some() { self.clone() } else { above.clone() }
     }
 
-    /// Hands a line on. What a stream does not take, as nobody reads it any more, is lost and no reason to stop; nor is a sink that
-    /// panics.
-    pub(crate) fn write(&self, line: &Line<'_>) {
-        match (&self.0, line.stream) {
-            (Some(sink), _) => prewire_runs::contained(|| sink(line)),
-            (None, Stream::Stdout) => drop(writeln!(io::stdout(), "{line}")),
-            (None, Stream::Stderr) => drop(writeln!(io::stderr(), "{line}")),
+    /// Hands a line on. A sink that panics is no reason to stop; nor is a stream that nobody reads any more.
+    ///
+    /// # Errors
+    ///
+    /// The stream of this process does not take it, for another reason than that: the line is lost.
+    pub(crate) fn write(&self, line: &Line<'_>) -> io::Result<()> {
+        let to = match (&self.0, line.stream) {
+            (Some(sink), _) => {
+                prewire_runs::contained(|| sink(line));
+                return Ok(());
+            }
+            (None, Stream::Stdout) => Standard::Output,
+            (None, Stream::Stderr) => Standard::Error,
+        };
+        match process::print(to, &format!("{line}\n")) {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
+            _ => Ok(()),
         }
     }
+}
+
+/// Says something on standard error, if anybody reads that.
+pub(crate) fn say(what: fmt::Arguments<'_>) {
+    let _ = process::print(Standard::Error, &format!("{what}\n"));
 }

@@ -7,6 +7,7 @@ use core::fmt;
 use core::time::Duration;
 use rustix::process as sys;
 use std::ffi::CString;
+use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::AsFd;
 
@@ -141,13 +142,17 @@ pub fn set_name(name: &str) {
     }
 }
 
-/// From now on what this process prints goes into `stdout` and `stderr`.
+/// From now on what this process prints goes into `stdout` and `stderr`. What it has printed before and cannot be written where
+/// that belongs is forgotten: of a copy it is what the other process could not write either.
 ///
 /// # Errors
 ///
-/// One of them is not open any more.
+/// One of them is not open any more; or there is no `/dev/null` where that is wanted.
 pub fn redirect_output(stdout: impl AsFd, stderr: impl AsFd) -> io::Result<()> {
-    io::stdout().flush()?;
+    if io::stdout().flush().is_err() {
+        rustix::stdio::dup2_stdout(File::options().write(true).open("/dev/null")?)?;
+        io::stdout().flush()?;
+    }
     rustix::stdio::dup2_stdout(stdout)?;
     rustix::stdio::dup2_stderr(stderr)?;
     Ok(())

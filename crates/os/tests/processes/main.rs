@@ -48,6 +48,7 @@ prewire_test_support::cases! {
     start::a_child_has_its_own_number_name_and_parent,
     start::what_is_not_written_yet_is_not_written_twice,
     start::output_goes_where_it_is_redirected,
+    start::what_could_not_be_written_does_not_go_elsewhere,
     start::a_spawned_process_takes_the_descriptors_that_are_kept,
     start::a_thread_may_spawn_and_what_it_spawned_outlives_it,
     start::what_was_not_handed_over_is_refused,

@@ -2,7 +2,7 @@
 
 use super::share::common;
 use super::{LONG, assert_ends, child, child_on_line, wait_for_end};
-use prewire_os::process::{self, Exit, ForkError, Pid, PidFd, Signal};
+use prewire_os::process::{self, Exit, ForkError, Pid, PidFd, Signal, Standard};
 use prewire_os::{Bell, Channel, Pipe, Segment};
 use prewire_sync::atomic::Ordering;
 use std::ffi::OsStr;
@@ -97,6 +97,22 @@ pub(crate) fn output_goes_where_it_is_redirected() {
     assert_eq!(text(&out), "to out\n");
     let said = text(&err);
     assert!(said.contains("no-such-option") && said.contains("a panic is told on the other"), "{said}");
+}
+
+pub(crate) fn what_could_not_be_written_does_not_go_elsewhere() {
+    let (there, err) = (Pipe::new().unwrap(), Pipe::new().unwrap());
+    let nobody = Pipe::new().unwrap().writer().try_clone_to_owned().unwrap();
+    let pid = child(|| {
+        process::redirect_output(&nobody, err.writer()).unwrap();
+        print!("kept, ");
+        assert!(std::io::stdout().flush().is_err());
+        assert!(process::print(Standard::Output, "not kept, ").is_err());
+        process::redirect_output(there.writer(), err.writer()).unwrap();
+        process::print(Standard::Output, "here").unwrap();
+        0
+    });
+    assert_eq!(process::reap(pid).unwrap(), Exit::Code(0));
+    assert_eq!((text(&there), text(&err)), ("here".to_owned(), String::new()));
 }
 
 /// Spawns this program for the case `name`, with a segment, the other end of a channel and a bell.

@@ -14,6 +14,7 @@ use prewire_os::process::{self, Exit, Fork, Pid, Signal};
 
 use super::message::{Ask, ROOM, Tell};
 use super::relay::{Relay, Voice};
+use crate::output::say;
 use crate::plan::Plan;
 use crate::serve;
 use crate::tree::Role;
@@ -26,6 +27,16 @@ const UNFIT: i32 = 71;
 /// What zygotes are called, and how the names of children begin.
 const NAME: &str = "prewire-zygote";
 const CHILD: &str = "prewire:";
+
+/// In a process that never returns to what has called: ends it if something here panics. What has called is the program, of
+/// which this is a copy, and would go on.
+struct NoReturn;
+
+impl Drop for NoReturn {
+    fn drop(&mut self) {
+        process::exit_now(PANICKED);
+    }
+}
 
 /// The zygote of a worker, in its own process.
 pub(super) struct Inside {
@@ -49,6 +60,7 @@ impl Inside {
         relays: Vec<Option<Relay>>,
         parent: Pid,
     ) -> ! {
+        let _here = NoReturn;
         let voices = process::die_with_parent(parent).and_then(|()| {
             relays
                 .into_iter()
@@ -65,11 +77,12 @@ impl Inside {
 
     /// The rest of the life of a zygote. It ends when it is told to, or when its worker is gone.
     pub(super) fn run(mut self) -> ! {
+        let _here = NoReturn;
         process::set_name(NAME);
         // Ctrl-C is the program's to answer: if it ends, all of this does; if it wants to close the tree first, it can.
         let _ = process::ignore(Signal::INT);
         if let Err(error) = process::adopt_orphans() {
-            eprintln!("what ends below {} may not be heard of: {error}", self.plan.path);
+            say(format_args!("what ends below {} may not be heard of: {error}", self.plan.path));
         }
         let mut room = vec![0; ROOM];
         loop {
@@ -139,13 +152,14 @@ impl Inside {
 
     /// The rest of the life of a child.
     fn become_child(mut self, zygote: Pid, child: usize, generation: Generation) -> ! {
+        let _here = NoReturn;
         let begun = process::die_with_parent(zygote).and_then(|()| {
             process::set_name(&format!("prewire:{}", self.plan.children[child].name));
             let voice = self.voices[child].take().ok_or(io::ErrorKind::NotFound)?;
             process::redirect_output(voice.stdout.as_fd(), voice.stderr.as_fd())
         });
         if let Err(error) = begun {
-            eprintln!("{} cannot begin: {error}", self.plan.child_path(child));
+            say(format_args!("{} cannot begin: {error}", self.plan.child_path(child)));
             process::exit_now(UNFIT);
         }
         let Self { plan, channel, voices, .. } = self;

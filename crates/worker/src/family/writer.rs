@@ -1,6 +1,6 @@
 //! A thread that hands on what children write, so that nothing else waits for whoever reads it.
 //!
-//! **Invariant: what waits to be handed on is bounded, and none of it is lost while somebody reads.** Once [`FULL`] bytes
+//! **Invariant: what waits to be handed on is bounded, and none of it is lost while somebody takes it.** Once [`FULL`] bytes
 //! wait, pipes are not read until half of them are gone; what the dead leave is taken all the same, a pipe's worth each.
 
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -50,12 +50,20 @@ pub(super) struct Writer {
     waiting: Arc<AtomicU64>,
     /// The worker of the line before: most lines are of the same one.
     last: Arc<str>,
+    /// A line was lost without the thread, and that was told.
+    lost: bool,
 }
 
 impl Writer {
     /// For the output of `plan`, whose bell is rung when there is room again.
     pub(super) fn new(plan: &Arc<Plan>) -> Self {
-        Self { plan: Arc::downgrade(plan), queue: None, waiting: Arc::default(), last: Arc::from("") }
+        Self {
+            plan: Arc::downgrade(plan),
+            queue: None,
+            waiting: Arc::default(),
+            last: Arc::from(""),
+            lost: false,
+        }
     }
 
     /// Whether so much waits that no more should be read.
@@ -88,7 +96,7 @@ impl Writer {
             // No thread could be had: better late than never.
             self.waiting.fetch_sub(bytes, Ordering::Relaxed);
             if let Some(plan) = self.plan.upgrade() {
-                plan.output.write(&unsent.line());
+                write(&plan, &unsent, &mut self.lost);
             }
         }
     }
@@ -98,10 +106,11 @@ impl Writer {
         let (ends, ended) = mpsc::channel();
         let (plan, waiting) = (Weak::clone(&self.plan), Arc::clone(&self.waiting));
         let work = move || {
+            let mut lost = false;
             for line in to_write {
                 // It is there as long as the worker is not closed, which waits for this thread for a while.
                 let Some(plan) = plan.upgrade() else { break };
-                plan.output.write(&line.line());
+                write(&plan, &line, &mut lost);
                 let before = waiting.fetch_sub(line.bytes(), Ordering::Relaxed);
                 if before >= FULL / 2 && before - line.bytes() < FULL / 2 {
                     plan.bell.ring();
@@ -119,5 +128,16 @@ impl Writer {
         let Some(Queue { lines, ended }) = self.queue.take() else { return true };
         drop(lines);
         !matches!(ended.recv_timeout(limit), Err(mpsc::RecvTimeoutError::Timeout))
+    }
+}
+
+/// Hands on one line. That one was `lost` is told once.
+fn write(plan: &Plan, line: &Waiting, lost: &mut bool) {
+    let Err(error) = plan.output.write(&line.line()) else { return };
+    if !std::mem::replace(lost, true) {
+        // Whoever listens is the program's.
+        prewire_runs::contained(|| {
+            tracing::warn!(worker = %plan.path, %error, "what children write is lost: this process cannot print it");
+        });
     }
 }

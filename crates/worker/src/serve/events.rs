@@ -10,7 +10,11 @@ pub(super) fn write(level: Level) {
     if dispatcher::has_been_set() {
         return;
     }
-    let events = tracing_subscriber::fmt().with_max_level(level).with_ansi(false).with_writer(io::stderr);
+    let events = tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_ansi(false)
+        .log_internal_errors(false)
+        .with_writer(io::stderr);
     // Only if another thread was faster, and there is none.
     let _ = events.try_init();
 }

@@ -23,6 +23,7 @@ use prewire_os::clock;
 use crate::callable::{Callable, Catalog, Digest};
 use crate::fault::{Faults, Point};
 use crate::inner::Inside;
+use crate::output::say;
 use crate::plan::Plan;
 use crate::tree::{Mode, Role};
 
@@ -138,7 +139,7 @@ pub(crate) fn serve(plan: &Arc<Plan>, child: usize, generation: Generation) -> S
     let end = match plan.area.child(child as u32, generation) {
         Ok(end) => end,
         Err(error) => {
-            eprintln!("{} does not begin: {error}", plan.child_path(child));
+            say(format_args!("{} does not begin: {error}", plan.child_path(child)));
             return Served::Stranger;
         }
     };

@@ -1,6 +1,8 @@
 //! What children write, and with whose name it comes.
 
+use std::fs::File;
 use std::io::Write;
+use std::os::fd::OwnedFd;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -74,21 +76,51 @@ pub(crate) fn a_line_without_end_comes_at_death() {
     assert_eq!(heard.all(), [""; 0], "nothing was said twice");
 }
 
-pub(crate) fn a_stream_that_nobody_reads_any_more_is_not_complained_about() {
-    let unread = prewire_os::Pipe::new().unwrap().writer().try_clone_to_owned().unwrap();
-    let me = std::env::current_exe().unwrap();
-    let said = Command::new(me).args(["--case", "output::speaks_to_nobody"]).stdout(unread).output().unwrap();
-    let text = String::from_utf8_lossy(&said.stderr);
-    assert!(said.status.success(), "{text}");
-    assert!(text.contains("err 19") && !text.contains("panicked"), "{text}");
+/// A stream of which nobody has the other end.
+fn unread() -> OwnedFd {
+    prewire_os::Pipe::new().unwrap().writer().try_clone_to_owned().unwrap()
 }
 
-/// Part of the case above, whose standard output nobody reads.
+/// The program whose main function is `speaks_to_nobody`, to be given its streams.
+fn program() -> Command {
+    let mut program = Command::new(std::env::current_exe().unwrap());
+    program.args(["--case", "output::speaks_to_nobody"]);
+    program
+}
+
+pub(crate) fn a_stream_that_nobody_reads_any_more_is_no_reason_to_stop() {
+    let said = program().stdout(unread()).output().unwrap();
+    let text = String::from_utf8_lossy(&said.stderr);
+    assert!(said.status.success(), "{text}");
+    assert!(text.contains("err 19") && !text.contains("panicked") && !text.contains("lost"), "{text}");
+    // It ends as one process, and by itself.
+    let said = program().stdout(unread()).stderr(unread()).output().unwrap();
+    assert!(said.status.success(), "{}", said.status);
+}
+
+pub(crate) fn a_stream_that_takes_nothing_is_told_of_once() {
+    let full = File::options().write(true).open("/dev/full").unwrap();
+    let said = program().stdout(full).output().unwrap();
+    let text = String::from_utf8_lossy(&said.stderr);
+    assert!(said.status.success(), "{text}");
+    let told = text.lines().filter(|line| line.contains("what children write is lost")).count();
+    assert!(told == 2 && text.contains("No space left"), "one for each of its two workers: {text}");
+}
+
+/// What the cases above run: two workers, one after the other, which print what their children say. What this process has
+/// printed and could not write goes to no child.
 pub(crate) fn speaks_to_nobody() {
-    let node = Worker::node().subs(1).callable(&speaks()).start().unwrap();
-    node.run(|orch| (0..20u32).try_for_each(|number| orch.submit(&speaks()).scalar(number).go().map(drop)))
+    tracing_subscriber::fmt().with_writer(std::io::stderr).log_internal_errors(false).init();
+    print!("of the program");
+    for round in 0..2 {
+        let node = Worker::node().subs(1).callable(&speaks()).start().unwrap();
+        let numbers = || (0..20u32).map(|number| 20 * round + number);
+        node.run(|orch| {
+            numbers().try_for_each(|number| orch.submit(&speaks()).scalar(number).go().map(drop))
+        })
         .unwrap();
-    node.close().unwrap();
+        node.close().unwrap();
+    }
 }
 
 pub(crate) fn nothing_but_output_waits_for_who_reads_it() {
