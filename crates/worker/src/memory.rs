@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use prewire_chip::{Segments, SharedMemory};
 use prewire_platform::{DeviceMemory, MemoryError};
+use prewire_runs::contained;
 
 use crate::devices::{self, Devices};
 
@@ -109,7 +110,9 @@ impl Arena {
         match self.memory.discard(start..start + bytes) {
             Ok(()) => self.space().give_back(start, bytes),
             Err(error) => {
-                tracing::warn!(%error, bytes, "a buffer was dropped and its memory is still in use")
+                contained(|| {
+                    tracing::warn!(%error, bytes, "a buffer was dropped and its memory is still in use");
+                });
             }
         }
         Ok(())

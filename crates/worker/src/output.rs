@@ -1,7 +1,7 @@
 //! What children write: line by line, with the place of the child in the tree.
 
 use std::fmt;
-use std::io;
+use std::io::{self, Write};
 use std::sync::Arc;
 
 use prewire_os::process::{self, Standard};
@@ -96,5 +96,5 @@ impl Output {
 
 /// Says something on standard error, if anybody reads that.
 pub(crate) fn say(what: fmt::Arguments<'_>) {
-    let _ = process::print(Standard::Error, &format!("{what}\n"));
+    let _ = writeln!(io::stderr(), "{what}");
 }

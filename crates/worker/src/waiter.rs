@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use prewire_os::clock;
 use prewire_platform::{Awaited, Poll, Wait, WaitEnd};
-use prewire_runs::Control;
+use prewire_runs::{Control, contained};
 
 use crate::engine::Engine;
 
@@ -66,11 +66,13 @@ impl Wait for Waiter<'_> {
                 } else if now.saturating_sub(*still_since.get_or_insert(now)) >= STALL {
                     still_since = Some(now);
                     let site = self.site.map(|site| format!(" (called at {site})")).unwrap_or_default();
-                    tracing::warn!(
-                        worker = engine.path(),
-                        "nothing has completed for a while: the orchestration waits for {what}{site}; {}",
-                        engine.doing()
-                    );
+                    contained(|| {
+                        tracing::warn!(
+                            worker = engine.path(),
+                            "nothing has completed for a while: the orchestration waits for {what}{site}; {}",
+                            engine.doing()
+                        );
+                    });
                 }
             }
         })

@@ -4,6 +4,7 @@ use std::panic::{Location, resume_unwind};
 use std::sync::Arc;
 
 use prewire_chip::{Buffer, Element, Tensor};
+use prewire_runs::contained;
 
 use crate::callable::Callable;
 use crate::error::{Error, Result};
@@ -201,7 +202,9 @@ impl Drop for Worker {
             return self.family.part();
         }
         if let Err(error) = self.close() {
-            tracing::error!(worker = self.path(), %error, "a worker did not close as it should");
+            contained(
+                || tracing::error!(worker = self.path(), %error, "a worker did not close as it should"),
+            );
         }
     }
 }

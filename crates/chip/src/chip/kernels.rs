@@ -14,7 +14,7 @@ use crate::shared::Shared;
 impl Chip {
     /// Registers a kernel for one kind of core. `body` may run on several cores at the same time. It is kept as long as
     /// the chip, or until it is [given up](Chip::unregister): a body that owns the chip (an `Arc` of it) keeps both for
-    /// ever; give it a `Weak`. So does one that has a [`Run`](crate::Run) of the chip, until that is taken from it.
+    /// ever; give it a `Weak`. A [`Run`](crate::Run) owns its chip too: take it from the body once it is over.
     ///
     /// # Errors
     ///

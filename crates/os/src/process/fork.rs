@@ -85,15 +85,30 @@ pub fn fork() -> Result<Fork, ForkError> {
         let _ = Event::new().wait_until(Some(Duration::from_millis(1)), || None::<()>);
     }
     // What is printed and not written yet would be written twice.
-    let _ = io::stdout().flush();
+    let unwritten = io::stdout().flush().is_err();
     // SAFETY: this is the only thread, and only a running thread starts another, so that is still so. The copy is
     // therefore a whole process: no lock is held by a thread that it does not have, and it may do whatever this one may.
     let number = unsafe { libc::fork() };
     match Pid::from_raw(number) {
         Some(child) => Ok(Fork::Parent(child)),
-        None if number == 0 => Ok(Fork::Child),
+        None if number == 0 => {
+            if unwritten {
+                // It is tried: a copy that cannot will not be able to redirect its output, and says so.
+                let _ = forget_printed();
+            }
+            Ok(Fork::Child)
+        }
         None => Err(ForkError::System(io::Error::last_os_error())),
     }
+}
+
+/// Forgets what was printed and not written: it is for the process to write, of which this is a copy.
+fn forget_printed() -> io::Result<()> {
+    let stdout = io::stdout().as_fd().try_clone_to_owned()?;
+    rustix::stdio::dup2_stdout(File::options().write(true).open("/dev/null")?)?;
+    let forgotten = io::stdout().flush();
+    rustix::stdio::dup2_stdout(stdout)?;
+    forgotten
 }
 
 /// Has the kernel kill this process as soon as its parent ends, however that ends: nothing is left of a tree of
@@ -142,17 +157,13 @@ pub fn set_name(name: &str) {
     }
 }
 
-/// From now on what this process prints goes into `stdout` and `stderr`. What it has printed before and cannot be written where
-/// that belongs is forgotten: of a copy it is what the other process could not write either.
+/// From now on what this process prints goes into `stdout` and `stderr`.
 ///
 /// # Errors
 ///
-/// One of them is not open any more; or there is no `/dev/null` where that is wanted.
+/// One of them is not open any more; or what was printed before cannot be written.
 pub fn redirect_output(stdout: impl AsFd, stderr: impl AsFd) -> io::Result<()> {
-    if io::stdout().flush().is_err() {
-        rustix::stdio::dup2_stdout(File::options().write(true).open("/dev/null")?)?;
-        io::stdout().flush()?;
-    }
+    io::stdout().flush()?;
     rustix::stdio::dup2_stdout(stdout)?;
     rustix::stdio::dup2_stderr(stderr)?;
     Ok(())

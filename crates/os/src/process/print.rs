@@ -17,7 +17,7 @@ pub enum Standard {
 /// Prints `text`, behind what this process has printed before. Waits for whoever reads it, on a stream that does not wait by
 /// itself too. What is printed to a stream that is closed is gone, as the standard library has it.
 ///
-/// `println!` panics where nobody reads any more, and what it could not write stays in this process, and in each copy of it.
+/// `println!` panics where nobody reads any more, and what it could not write may stay in this process, and in each copy of it.
 ///
 /// ```
 /// use prewire_os::process::{self, Standard};
@@ -33,7 +33,12 @@ pub fn print(to: Standard, text: &str) -> io::Result<()> {
     match to {
         Standard::Output => {
             let mut stream = io::stdout().lock();
-            stream.flush()?;
+            while let Err(error) = stream.flush() {
+                if error.kind() != io::ErrorKind::WouldBlock {
+                    return Err(error);
+                }
+                until_ready(stream.as_fd())?;
+            }
             write_all(stream.as_fd(), text.as_bytes())
         }
         Standard::Error => write_all(io::stderr().lock().as_fd(), text.as_bytes()),
@@ -47,14 +52,19 @@ fn write_all(to: BorrowedFd<'_>, mut bytes: &[u8]) -> io::Result<()> {
             Ok(written) => bytes = &bytes[written..],
             Err(Errno::BADF) => return Ok(()),
             Err(Errno::INTR) => {}
-            Err(Errno::AGAIN) => match poll(&mut [PollFd::new(&to, PollFlags::OUT)], None) {
-                Ok(_) | Err(Errno::INTR) => {}
-                Err(error) => return Err(error.into()),
-            },
+            Err(Errno::AGAIN) => until_ready(to)?,
             Err(error) => return Err(error.into()),
         }
     }
     Ok(())
+}
+
+/// Waits until it takes something, or nothing any more.
+fn until_ready(to: BorrowedFd<'_>) -> io::Result<()> {
+    match poll(&mut [PollFd::new(&to, PollFlags::OUT)], None) {
+        Ok(_) | Err(Errno::INTR) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
 }
 
 #[cfg(all(test, not(any(prewire_loom, prewire_shuttle))))]
@@ -73,9 +83,13 @@ mod tests {
         std::thread::scope(|scope| {
             let written = scope.spawn(|| write_all(to.as_fd(), text.as_bytes()));
             let mut bytes = [0; 4096];
-            while read.len() < text.len() {
-                if let Some(count) = pipe.read(&mut bytes).unwrap() {
-                    read.extend_from_slice(&bytes[..count]);
+            loop {
+                // Asked before it is read: what is there then is all that there is.
+                let over = written.is_finished();
+                match pipe.read(&mut bytes).unwrap() {
+                    Some(count) => read.extend_from_slice(&bytes[..count]),
+                    None if over => break,
+                    None => {}
                 }
             }
             written.join().unwrap().unwrap();

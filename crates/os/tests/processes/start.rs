@@ -99,20 +99,51 @@ pub(crate) fn output_goes_where_it_is_redirected() {
     assert!(said.contains("no-such-option") && said.contains("a panic is told on the other"), "{said}");
 }
 
-pub(crate) fn what_could_not_be_written_does_not_go_elsewhere() {
+pub(crate) fn what_could_not_be_written_is_not_the_copys_to_write() {
     let (there, err) = (Pipe::new().unwrap(), Pipe::new().unwrap());
     let nobody = Pipe::new().unwrap().writer().try_clone_to_owned().unwrap();
     let pid = child(|| {
         process::redirect_output(&nobody, err.writer()).unwrap();
-        print!("kept, ");
-        assert!(std::io::stdout().flush().is_err());
-        assert!(process::print(Standard::Output, "not kept, ").is_err());
-        process::redirect_output(there.writer(), err.writer()).unwrap();
-        process::print(Standard::Output, "here").unwrap();
+        print!("kept ");
+        assert!(process::print(Standard::Output, "not kept ").is_err());
+        let pid = child(|| {
+            process::redirect_output(there.writer(), err.writer()).unwrap();
+            process::print(Standard::Output, "child ").unwrap();
+            0
+        });
+        assert_eq!(process::reap(pid).unwrap(), Exit::Code(0));
+        // It can be written again, by who has printed it.
+        assert!(process::redirect_output(there.writer(), err.writer()).is_err());
+        rustix::stdio::dup2_stdout(there.writer()).unwrap();
+        process::print(Standard::Output, "parent").unwrap();
         0
     });
     assert_eq!(process::reap(pid).unwrap(), Exit::Code(0));
-    assert_eq!((text(&there), text(&err)), ("here".to_owned(), String::new()));
+    assert_eq!((text(&there), text(&err)), ("child kept parent".to_owned(), String::new()));
+}
+
+pub(crate) fn printing_waits_on_a_stream_that_does_not() {
+    let (out, err) = (Pipe::new().unwrap(), Pipe::new().unwrap());
+    let long = "0123456789abcdef".repeat(16 << 10);
+    let pid = child(|| {
+        process::redirect_output(out.writer(), err.writer()).unwrap();
+        let flags = rustix::fs::fcntl_getfl(out.writer()).unwrap();
+        rustix::fs::fcntl_setfl(out.writer(), flags | rustix::fs::OFlags::NONBLOCK).unwrap();
+        // As much as there is room for, and a part of a line that waits for room.
+        let full = vec![b'x'; 4096];
+        while rustix::io::write(out.writer(), &full).is_ok() {}
+        print!("of the program");
+        process::print(Standard::Output, &long).unwrap();
+        0
+    });
+    let (mut ended, mut said) = (None, String::new());
+    while ended.is_none() {
+        ended = process::try_reap(pid).unwrap();
+        said += &text(&out);
+    }
+    said += &text(&out);
+    assert_eq!((ended, text(&err)), (Some(Exit::Code(0)), String::new()));
+    assert_eq!(said.trim_start_matches('x').strip_prefix("of the program"), Some(long.as_str()));
 }
 
 /// Spawns this program for the case `name`, with a segment, the other end of a channel and a bell.

@@ -8,6 +8,7 @@ use prewire_abi::Shape;
 use prewire_mailbox::TaskStatus;
 use prewire_platform::LaneId;
 use prewire_ring::{SlotRef, Verdict};
+use prewire_runs::contained;
 use prewire_sync::atomic::Ordering;
 
 use super::Children;
@@ -60,11 +61,13 @@ impl Children {
                 // Before the kill: whoever hears of the death knows why.
                 state.overdue = Some(limit);
                 let killed = kill(child);
-                tracing::warn!(
-                    worker = seat.path,
-                    killed,
-                    "a member of a failed group did not come to an end"
-                );
+                contained(|| {
+                    tracing::warn!(
+                        worker = seat.path,
+                        killed,
+                        "a member of a failed group did not come to an end"
+                    );
+                });
             }
         }
         if next.is_some() {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use prewire_os::clock;
 use prewire_os::process::Exit;
 use prewire_platform::LaneId;
+use prewire_runs::contained;
 use prewire_sync::atomic::Ordering;
 
 use super::lock;
@@ -118,7 +119,13 @@ impl Progress {
             None => death.to_string(),
         };
         if !left {
-            tracing::warn!(worker = family.plan.child_path(child), how = member.story, "a child has ended");
+            contained(|| {
+                tracing::warn!(
+                    worker = family.plan.child_path(child),
+                    how = member.story,
+                    "a child has ended"
+                );
+            });
         }
         (member.state, member.due) = (State::Clearing, None);
         let story = member.story.clone();
@@ -184,13 +191,17 @@ impl Progress {
         }
         let failures = member.failures;
         (member.generation, member.state) = (member.generation.next(), State::Wanted);
-        tracing::info!(worker = self.plan().child_path(child), failures, "a child is replaced");
+        contained(|| {
+            tracing::info!(worker = self.plan().child_path(child), failures, "a child is replaced");
+        });
         self.birth(child);
     }
 
     /// A child is not replaced.
     pub(super) fn give_up(&mut self, child: usize, why: &str) {
-        tracing::error!(worker = self.plan().child_path(child), why, "a child is given up");
+        contained(|| {
+            tracing::error!(worker = self.plan().child_path(child), why, "a child is given up");
+        });
         (self.members[child].state, self.members[child].due) = (State::Over, None);
         self.children().give_up(LaneId(child as u16), why);
         self.fail_launch(child, why);

@@ -16,7 +16,7 @@ use prewire_os::process::{self, Pid};
 use prewire_os::{Bell, Channel, Segment};
 use sha2::{Digest as _, Sha256};
 
-use super::inside::Inside;
+use super::inside::{Inside, NoReturn};
 use super::message::{ROOM, Tell};
 use super::relay::Voice;
 use crate::callable::Catalog;
@@ -171,6 +171,7 @@ impl Described {
 /// If this process was started to be a zygote, it is one until it ends.
 pub(crate) fn enter(describe: impl Fn(&str) -> Option<Builder>) {
     let Some(name) = called() else { return };
+    let _here = NoReturn;
     let mut fds = match process::inherited() {
         Ok(fds) if !fds.is_empty() => fds.into_iter(),
         // Without a line to the worker there is nobody to serve.

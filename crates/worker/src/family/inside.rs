@@ -30,7 +30,7 @@ const CHILD: &str = "prewire:";
 
 /// In a process that never returns to what has called: ends it if something here panics. What has called is the program, of
 /// which this is a copy, and would go on.
-struct NoReturn;
+pub(super) struct NoReturn;
 
 impl Drop for NoReturn {
     fn drop(&mut self) {

@@ -11,6 +11,7 @@ use prewire_mailbox::Phase;
 use prewire_os::process::{self, Pid, PidFd, Signal};
 use prewire_os::{WaitSet, clock};
 use prewire_platform::LaneId;
+use prewire_runs::contained;
 use prewire_sync::atomic::Ordering;
 
 use super::closing::{Closing, Farewell};
@@ -130,7 +131,9 @@ impl Progress {
             self.step();
             if let Some(farewell) = self.farewell() {
                 if !self.writer.finish(self.plan().settings.close_limit) {
-                    tracing::warn!(worker = %self.plan().path, "nobody reads what its children have written");
+                    contained(|| {
+                        tracing::warn!(worker = %self.plan().path, "nobody reads what its children have written");
+                    });
                 }
                 return farewell;
             }
@@ -199,7 +202,7 @@ impl Progress {
     fn mute(&mut self) {
         if !std::mem::replace(&mut self.muted, true) {
             self.relays().try_for_each(|(_, relay)| relay.unwatch(&self.set)).unwrap_or_else(|error| {
-                tracing::warn!(%error, "what children write is read although nobody takes it");
+                contained(|| tracing::warn!(%error, "what children write is read although nobody takes it"));
             });
         }
     }

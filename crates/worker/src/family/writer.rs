@@ -8,6 +8,7 @@ use std::sync::{Arc, Weak};
 use std::thread;
 use std::time::Duration;
 
+use prewire_runs::contained;
 use prewire_sync::atomic::{AtomicU64, Ordering};
 
 use crate::output::{Line, Stream};
@@ -50,8 +51,8 @@ pub(super) struct Writer {
     waiting: Arc<AtomicU64>,
     /// The worker of the line before: most lines are of the same one.
     last: Arc<str>,
-    /// A line was lost without the thread, and that was told.
-    lost: bool,
+    /// A line of either stream was lost without the thread, and that was told.
+    lost: [bool; 2],
 }
 
 impl Writer {
@@ -62,7 +63,7 @@ impl Writer {
             queue: None,
             waiting: Arc::default(),
             last: Arc::from(""),
-            lost: false,
+            lost: [false; 2],
         }
     }
 
@@ -106,7 +107,7 @@ impl Writer {
         let (ends, ended) = mpsc::channel();
         let (plan, waiting) = (Weak::clone(&self.plan), Arc::clone(&self.waiting));
         let work = move || {
-            let mut lost = false;
+            let mut lost = [false; 2];
             for line in to_write {
                 // It is there as long as the worker is not closed, which waits for this thread for a while.
                 let Some(plan) = plan.upgrade() else { break };
@@ -131,13 +132,13 @@ impl Writer {
     }
 }
 
-/// Hands on one line. That one was `lost` is told once.
-fn write(plan: &Plan, line: &Waiting, lost: &mut bool) {
+/// Hands on one line. That one was `lost` is told once for each stream.
+fn write(plan: &Plan, line: &Waiting, lost: &mut [bool; 2]) {
     let Err(error) = plan.output.write(&line.line()) else { return };
-    if !std::mem::replace(lost, true) {
-        // Whoever listens is the program's.
-        prewire_runs::contained(|| {
-            tracing::warn!(worker = %plan.path, %error, "what children write is lost: this process cannot print it");
+    if !std::mem::replace(&mut lost[line.stream as usize], true) {
+        contained(|| {
+            let (worker, stream) = (&plan.path, line.stream);
+            tracing::warn!(%worker, ?stream, %error, "what children write is lost: this process cannot print it");
         });
     }
 }

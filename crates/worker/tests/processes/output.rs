@@ -107,13 +107,18 @@ pub(crate) fn a_stream_that_takes_nothing_is_told_of_once() {
     assert!(told == 2 && text.contains("No space left"), "one for each of its two workers: {text}");
 }
 
-/// What the cases above run: two workers, one after the other, which print what their children say. What this process has
-/// printed and could not write goes to no child.
+/// What the cases above run: two workers, one after the other, which print what their children say, and go on when one of those
+/// dies. What this process has printed and could not write goes to no child.
 pub(crate) fn speaks_to_nobody() {
-    tracing_subscriber::fmt().with_writer(std::io::stderr).log_internal_errors(false).init();
+    // Where it cannot write an event it panics.
+    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
     print!("of the program");
+    let dies = Callable::host_function("dies", |_| std::process::exit(4));
     for round in 0..2 {
-        let node = Worker::node().subs(1).callable(&speaks()).start().unwrap();
+        let node = Worker::node().subs(1).callable(&speaks()).callable(&dies).start().unwrap();
+        let old = node.processes()[0].unwrap();
+        node.run(|orch| orch.submit(&dies).go().map(drop)).unwrap_err();
+        replaced_by(&node, 0, old);
         let numbers = || (0..20u32).map(|number| 20 * round + number);
         node.run(|orch| {
             numbers().try_for_each(|number| orch.submit(&speaks()).scalar(number).go().map(drop))
