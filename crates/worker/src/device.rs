@@ -6,10 +6,10 @@ use prewire_abi::{AccessMode, BufferDescriptor, ChipTensor, DataType};
 use prewire_chip::{Buffer, Element, Origin, Refusal, SharedError, Tensor, rows};
 use prewire_mailbox::{ANSWER_BYTES, Answer, REQUEST_BYTES};
 use prewire_platform::LaneId;
-use prewire_runs::contained;
 
 use crate::devices::{self, Place};
 use crate::error::{Error, Result};
+use crate::event::event;
 use crate::orch::refused;
 use crate::plan::Plan;
 use crate::serve::control::Code;
@@ -149,7 +149,7 @@ impl Device<'_> {
         for place in self.worker.inner.devices.take_dropped(self.lane) {
             // If it does not serve, its memory is gone anyway.
             if let Err(error) = self.request(Code::Free, Spot { place, start: 0 }.args(), &[]) {
-                contained(|| tracing::debug!(%error, "device memory was not given back"));
+                event!(debug, %error, "device memory was not given back");
             }
         }
     }

@@ -42,6 +42,7 @@ mod devices;
 mod engine;
 mod entry;
 mod error;
+mod event;
 mod family;
 mod fault;
 mod inner;

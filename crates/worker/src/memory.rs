@@ -9,9 +9,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use prewire_chip::{Segments, SharedMemory};
 use prewire_platform::{DeviceMemory, MemoryError};
-use prewire_runs::contained;
 
 use crate::devices::{self, Devices};
+use crate::event::event;
 
 /// Pieces start at multiples of this, and are charged in steps of it.
 const STEP: u64 = 1024;
@@ -110,9 +110,7 @@ impl Arena {
         match self.memory.discard(start..start + bytes) {
             Ok(()) => self.space().give_back(start, bytes),
             Err(error) => {
-                contained(|| {
-                    tracing::warn!(%error, bytes, "a buffer was dropped and its memory is still in use");
-                });
+                event!(warn, %error, bytes, "a buffer was dropped and its memory is still in use");
             }
         }
         Ok(())

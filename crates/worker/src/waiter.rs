@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use prewire_os::clock;
 use prewire_platform::{Awaited, Poll, Wait, WaitEnd};
-use prewire_runs::{Control, contained};
+use prewire_runs::Control;
 
 use crate::engine::Engine;
+use crate::event::event;
 
 /// How long nothing may complete before a wait says what it waits for, and again each time.
 const STALL: Duration = Duration::from_secs(10);
@@ -66,13 +67,12 @@ impl Wait for Waiter<'_> {
                 } else if now.saturating_sub(*still_since.get_or_insert(now)) >= STALL {
                     still_since = Some(now);
                     let site = self.site.map(|site| format!(" (called at {site})")).unwrap_or_default();
-                    contained(|| {
-                        tracing::warn!(
-                            worker = engine.path(),
-                            "nothing has completed for a while: the orchestration waits for {what}{site}; {}",
-                            engine.doing()
-                        );
-                    });
+                    event!(
+                        warn,
+                        worker = engine.path(),
+                        "nothing has completed for a while: the orchestration waits for {what}{site}; {}",
+                        engine.doing()
+                    );
                 }
             }
         })

@@ -4,10 +4,10 @@ use std::panic::{Location, resume_unwind};
 use std::sync::Arc;
 
 use prewire_chip::{Buffer, Element, Tensor};
-use prewire_runs::contained;
 
 use crate::callable::Callable;
 use crate::error::{Error, Result};
+use crate::event::event;
 use crate::family::Family;
 use crate::inner::{Inner, Inside};
 use crate::orch::Orch;
@@ -202,9 +202,7 @@ impl Drop for Worker {
             return self.family.part();
         }
         if let Err(error) = self.close() {
-            contained(
-                || tracing::error!(worker = self.path(), %error, "a worker did not close as it should"),
-            );
+            event!(error, worker = self.path(), %error, "a worker did not close as it should");
         }
     }
 }

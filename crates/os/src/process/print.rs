@@ -71,13 +71,12 @@ fn until_ready(to: BorrowedFd<'_>) -> io::Result<()> {
 mod tests {
     use super::*;
     use crate::Pipe;
-    use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 
     #[test]
     fn what_does_not_fit_waits_until_it_is_read() {
         let pipe = Pipe::new().unwrap();
         let to = pipe.writer().try_clone_to_owned().unwrap();
-        fcntl_setfl(&to, fcntl_getfl(&to).unwrap() | OFlags::NONBLOCK).unwrap();
+        rustix::io::ioctl_fionbio(&to, true).unwrap();
         let text = "0123456789abcdef".repeat(40 << 10);
         let mut read = Vec::new();
         std::thread::scope(|scope| {

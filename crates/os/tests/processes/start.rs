@@ -127,8 +127,7 @@ pub(crate) fn printing_waits_on_a_stream_that_does_not() {
     let long = "0123456789abcdef".repeat(16 << 10);
     let pid = child(|| {
         process::redirect_output(out.writer(), err.writer()).unwrap();
-        let flags = rustix::fs::fcntl_getfl(out.writer()).unwrap();
-        rustix::fs::fcntl_setfl(out.writer(), flags | rustix::fs::OFlags::NONBLOCK).unwrap();
+        rustix::io::ioctl_fionbio(out.writer(), true).unwrap();
         // As much as there is room for, and a part of a line that waits for room.
         let full = vec![b'x'; 4096];
         while rustix::io::write(out.writer(), &full).is_ok() {}

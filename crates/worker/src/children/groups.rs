@@ -8,11 +8,11 @@ use prewire_abi::Shape;
 use prewire_mailbox::TaskStatus;
 use prewire_platform::LaneId;
 use prewire_ring::{SlotRef, Verdict};
-use prewire_runs::contained;
 use prewire_sync::atomic::Ordering;
 
 use super::Children;
 use super::seat::{Handed, Stage};
+use crate::event::event;
 
 impl Children {
     /// A member of a task has failed: if others are with it, the progress thread has an eye on them.
@@ -61,13 +61,7 @@ impl Children {
                 // Before the kill: whoever hears of the death knows why.
                 state.overdue = Some(limit);
                 let killed = kill(child);
-                contained(|| {
-                    tracing::warn!(
-                        worker = seat.path,
-                        killed,
-                        "a member of a failed group did not come to an end"
-                    );
-                });
+                event!(warn, worker = seat.path, killed, "a member of a failed group did not come to an end");
             }
         }
         if next.is_some() {

@@ -8,7 +8,6 @@ use std::time::Duration;
 use prewire_os::clock;
 use prewire_os::process::Exit;
 use prewire_platform::LaneId;
-use prewire_runs::contained;
 use prewire_sync::atomic::Ordering;
 
 use super::lock;
@@ -16,6 +15,7 @@ use super::member::State;
 use super::message::Ask;
 use super::progress::{Progress, SOON};
 use crate::error::{Death, Error};
+use crate::event::event;
 
 /// How long a zygote may take to say how a child has ended.
 const TOLD: Duration = Duration::from_secs(1);
@@ -119,13 +119,7 @@ impl Progress {
             None => death.to_string(),
         };
         if !left {
-            contained(|| {
-                tracing::warn!(
-                    worker = family.plan.child_path(child),
-                    how = member.story,
-                    "a child has ended"
-                );
-            });
+            event!(warn, worker = family.plan.child_path(child), how = member.story, "a child has ended");
         }
         (member.state, member.due) = (State::Clearing, None);
         let story = member.story.clone();
@@ -191,17 +185,13 @@ impl Progress {
         }
         let failures = member.failures;
         (member.generation, member.state) = (member.generation.next(), State::Wanted);
-        contained(|| {
-            tracing::info!(worker = self.plan().child_path(child), failures, "a child is replaced");
-        });
+        event!(info, worker = self.plan().child_path(child), failures, "a child is replaced");
         self.birth(child);
     }
 
     /// A child is not replaced.
     pub(super) fn give_up(&mut self, child: usize, why: &str) {
-        contained(|| {
-            tracing::error!(worker = self.plan().child_path(child), why, "a child is given up");
-        });
+        event!(error, worker = self.plan().child_path(child), why, "a child is given up");
         (self.members[child].state, self.members[child].due) = (State::Over, None);
         self.children().give_up(LaneId(child as u16), why);
         self.fail_launch(child, why);

@@ -11,7 +11,6 @@ use prewire_mailbox::Phase;
 use prewire_os::process::{self, Pid, PidFd, Signal};
 use prewire_os::{WaitSet, clock};
 use prewire_platform::LaneId;
-use prewire_runs::contained;
 use prewire_sync::atomic::Ordering;
 
 use super::closing::{Closing, Farewell};
@@ -23,6 +22,7 @@ use super::zygote::{Heard, Zygote};
 use super::{Crew, Family, lock};
 use crate::children::Children;
 use crate::error::{Error, Result};
+use crate::event::event;
 use crate::inner::Inner;
 use crate::plan::Plan;
 use crate::serve;
@@ -131,9 +131,7 @@ impl Progress {
             self.step();
             if let Some(farewell) = self.farewell() {
                 if !self.writer.finish(self.plan().settings.close_limit) {
-                    contained(|| {
-                        tracing::warn!(worker = %self.plan().path, "nobody reads what its children have written");
-                    });
+                    event!(warn, worker = %self.plan().path, "nobody reads what its children have written");
                 }
                 return farewell;
             }
@@ -202,7 +200,7 @@ impl Progress {
     fn mute(&mut self) {
         if !std::mem::replace(&mut self.muted, true) {
             self.relays().try_for_each(|(_, relay)| relay.unwatch(&self.set)).unwrap_or_else(|error| {
-                contained(|| tracing::warn!(%error, "what children write is read although nobody takes it"));
+                event!(warn, %error, "what children write is read although nobody takes it");
             });
         }
     }

@@ -8,9 +8,9 @@ use std::sync::{Arc, Weak};
 use std::thread;
 use std::time::Duration;
 
-use prewire_runs::contained;
 use prewire_sync::atomic::{AtomicU64, Ordering};
 
+use crate::event::event;
 use crate::output::{Line, Stream};
 use crate::plan::Plan;
 
@@ -136,9 +136,7 @@ impl Writer {
 fn write(plan: &Plan, line: &Waiting, lost: &mut [bool; 2]) {
     let Err(error) = plan.output.write(&line.line()) else { return };
     if !std::mem::replace(&mut lost[line.stream as usize], true) {
-        contained(|| {
-            let (worker, stream) = (&plan.path, line.stream);
-            tracing::warn!(%worker, ?stream, %error, "what children write is lost: this process cannot print it");
-        });
+        let (worker, stream) = (&plan.path, line.stream);
+        event!(warn, %worker, ?stream, %error, "what children write is lost: this process cannot print it");
     }
 }
