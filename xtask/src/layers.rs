@@ -33,7 +33,7 @@ pub(crate) const MEMBERS: &[Member] = &[
     row("prewire-orchestrator", 2, &["prewire-platform"], &[],                             SAFE),
     row("prewire-scheduler",    2, &["prewire-platform"], &[],                             SAFE),
     row("prewire-mailbox",      2, &[],                   &["bytemuck"],                   UNSAFE),
-    row("prewire-sim",          3, &[],                   &["tracing"],                    UNSAFE),
+    row("prewire-sim",          3, &["prewire-runs"],     &["tracing"],                    UNSAFE),
     row("prewire-a2a3",         3, &[],                   &[],                             SAFE),
     row("prewire-a5",           3, &[],                   &[],                             SAFE),
     row("prewire-runs",         3, &[],                   &["tracing"],                    SAFE),

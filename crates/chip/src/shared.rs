@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use prewire_abi::ScopeMode;
 use prewire_orchestrator::{Args, Orchestrator};
 use prewire_os::clock;
-use prewire_runs::{Current, Launcher, News, Runner, message};
+use prewire_runs::{Current, Launcher, News, Runner, event, message};
 use prewire_sim::{Mode, Sim};
 use prewire_sync::atomic::{AtomicU64, Ordering};
 
@@ -251,7 +251,7 @@ impl Shared {
         }
         let gone = lost.is_none().then(|| self.engine.kernels().end_run());
         if let Some(why) = lost {
-            tracing::error!(site = %site, "the chip is lost: {why}");
+            event!(error, site = %site, "the chip is lost: {why}");
             self.launcher.drain(|| Error::Lost { why: why.clone() });
         }
         drop(inside);
@@ -259,7 +259,7 @@ impl Shared {
         drop(gone);
         match (result, cause) {
             (Err(panic), _) => {
-                tracing::error!(site = %site, "the orchestration panicked: {}", message(&*panic));
+                event!(error, site = %site, "the orchestration panicked: {}", message(&*panic));
                 Err(panic)
             }
             (Ok(_), Some(cause)) => Ok(Err(cause)),

@@ -2,6 +2,7 @@
 //! are.
 
 use prewire_ring::{Mark, RingSizes, RunUsage};
+use prewire_runs::event;
 
 /// What was warned of so far. The warnings have a target of their own, so that who listens can leave them out.
 #[derive(Debug, Default)]
@@ -32,7 +33,8 @@ impl Tight {
                 _ => (field.to_owned(), u64::from(fit.tensor_map)),
             };
             let percent = u128::from(needed) * 100 / u128::from(capacity.max(1));
-            tracing::warn!(
+            event!(
+                warn,
                 target: "prewire_chip::sizes",
                 needed,
                 capacity,

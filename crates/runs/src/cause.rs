@@ -30,7 +30,7 @@ impl<E: RunError> Cause<E> {
         };
         let first = Arc::clone(first);
         drop(cause);
-        tracing::debug!(error = %said, cause = %first, "an error after the root cause");
+        crate::event!(debug, error = %said, cause = %first, "an error after the root cause");
     }
 
     /// The root cause of the run that has ended, if it failed. The next run starts without one.

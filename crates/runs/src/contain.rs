@@ -11,6 +11,20 @@ pub fn contained(what: impl FnOnce()) {
     }
 }
 
+/// An event of this level, as `tracing` takes it, that no subscriber ends its teller with. It is the program's, and may panic: one that
+/// prints does so where nobody reads its stream any more.
+///
+/// ```
+/// let left = 3;
+/// prewire_runs::event!(warn, left, "threads are left behind");
+/// ```
+#[macro_export]
+macro_rules! event {
+    ($level:ident, $($event:tt)+) => {
+        $crate::contained(|| tracing::$level!($($event)+))
+    };
+}
+
 /// What an error says. One of the program's own may panic when it is asked.
 ///
 /// ```

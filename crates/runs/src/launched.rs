@@ -125,5 +125,5 @@ impl<R, E: RunError> Launched<R, E> {
 }
 
 fn unheard(site: &'static Location<'static>, error: &impl Display) {
-    tracing::warn!(site = %site, %error, "a run failed, and nobody waited for it");
+    crate::event!(warn, site = %site, %error, "a run failed, and nobody waited for it");
 }

@@ -7,6 +7,7 @@ use crate::peers::PeerWait;
 use alloc::sync::Arc;
 use core::cell::RefCell;
 use prewire_platform::{Host, LaneId, Work};
+use prewire_runs::event;
 use std::io;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -134,7 +135,7 @@ fn main(baton: &Arc<Baton>, host: &dyn Host) {
         baton.set(Turn::Running);
         let run = core::panic::AssertUnwindSafe(|| host.execute(lane, work));
         if std::panic::catch_unwind(run).is_err() {
-            tracing::error!(?lane, "a host unwound into the simulator: the process ends");
+            event!(error, ?lane, "a host unwound into the simulator: the process ends");
             std::process::abort();
         }
         baton.set(Turn::Returned);

@@ -9,6 +9,7 @@ use crate::bits::LaneBits;
 use crate::error::Fault;
 use crate::registers::{Core, Put};
 use prewire_platform::{ChipSpec, LaneId, LaneSet, LaneStatus, Token, Work};
+use prewire_runs::event;
 use prewire_sync::Padded;
 use std::sync::OnceLock;
 
@@ -104,7 +105,7 @@ impl Cores {
     #[cold]
     fn breach(&self, fault: Fault) {
         if self.fault.set(fault).is_ok() {
-            tracing::error!(%fault, "the dispatch protocol was breached");
+            event!(error, %fault, "the dispatch protocol was breached");
         }
     }
 

@@ -10,6 +10,7 @@ use crate::error::SimError;
 use crate::stats::Counters;
 use alloc::sync::Arc;
 use prewire_platform::{Host, LaneId, LaneSet, Token};
+use prewire_runs::event;
 use prewire_sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
@@ -228,7 +229,7 @@ impl Running {
                 Some(stack)
             }
             Err(error) => {
-                tracing::warn!(%error, "the simulator got no thread for a kernel that may block");
+                event!(warn, %error, "the simulator got no thread for a kernel that may block");
                 None
             }
         }

@@ -8,6 +8,7 @@
 
 use crate::pool::Pool;
 use prewire_platform::Host;
+use prewire_runs::event;
 use prewire_sync::atomic::Ordering;
 use prewire_sync::mutant;
 
@@ -85,7 +86,7 @@ fn watch(pool: &Pool, host: &dyn Host) {
         if has_work && had_work && !moved && view.searching() == 0 {
             if pool.census.grow(pool.most) {
                 pool.grown.fetch_add(1, Ordering::Relaxed);
-                tracing::debug!(limit = view.limit() + 1, "kernels block: the simulator grows by a thread");
+                event!(debug, limit = view.limit() + 1, "kernels block: the simulator grows by a thread");
             }
         } else if view.limit() > u64::from(pool.base) + stuck {
             pool.census.shrink(pool.base);

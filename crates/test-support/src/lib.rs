@@ -1,4 +1,5 @@
-//! What the tests of prewire share: watchdogs, counts of what a process holds, and cases that have a process each.
+//! What the tests of prewire share: watchdogs, counts of what a process holds, cases that have a process each, and a subscriber that
+//! panics.
 //!
 //! ```
 //! use core::time::Duration;
@@ -18,10 +19,12 @@ mod cases;
 mod child;
 mod cpu;
 mod held;
+mod throws;
 mod watchdog;
 
 pub use cases::Cases;
 pub use child::child;
 pub use cpu::{CpuUse, cpu_time_of, idle_for};
 pub use held::Held;
+pub use throws::Throws;
 pub use watchdog::Watchdog;

@@ -9,11 +9,11 @@ use prewire_platform::LaneId;
 
 use crate::devices::{self, Place};
 use crate::error::{Error, Result};
-use crate::event::event;
 use crate::orch::refused;
 use crate::plan::Plan;
 use crate::serve::control::Code;
 use crate::worker::Worker;
+use prewire_runs::event;
 
 /// A chip that is a child of a worker, as somebody who has memory on it: made by [`Worker::device`].
 ///

@@ -42,7 +42,6 @@ mod devices;
 mod engine;
 mod entry;
 mod error;
-mod event;
 mod family;
 mod fault;
 mod inner;

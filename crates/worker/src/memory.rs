@@ -11,7 +11,7 @@ use prewire_chip::{Segments, SharedMemory};
 use prewire_platform::{DeviceMemory, MemoryError};
 
 use crate::devices::{self, Devices};
-use crate::event::event;
+use prewire_runs::event;
 
 /// Pieces start at multiples of this, and are charged in steps of it.
 const STEP: u64 = 1024;

@@ -12,7 +12,7 @@ use prewire_platform::{Awaited, Poll, Wait, WaitEnd};
 use prewire_runs::Control;
 
 use crate::engine::Engine;
-use crate::event::event;
+use prewire_runs::event;
 
 /// How long nothing may complete before a wait says what it waits for, and again each time.
 const STALL: Duration = Duration::from_secs(10);

@@ -7,11 +7,11 @@ use prewire_chip::{Buffer, Element, Tensor};
 
 use crate::callable::Callable;
 use crate::error::{Error, Result};
-use crate::event::event;
 use crate::family::Family;
 use crate::inner::{Inner, Inside};
 use crate::orch::Orch;
 use crate::run::{Run, RunReport};
+use prewire_runs::event;
 
 /// A worker of level 3 or above, with its children, at work.
 ///

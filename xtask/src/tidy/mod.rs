@@ -3,6 +3,7 @@
 
 mod commands;
 mod documents;
+mod events;
 mod files;
 mod layering;
 mod manifests;

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use prewire_orchestrator::Orchestrator;
 use prewire_platform::ChipSpec;
+use prewire_runs::event;
 use prewire_sim::{Mode, Sim};
 
 use crate::engine::Engine;
@@ -130,7 +131,7 @@ impl Drop for Chip {
         let left = shared.sim.abandon(LEAVE) + usize::from(!ended);
         if left > 0 {
             let stall = StallReport::of(&shared.engine, StallReason::Asked);
-            tracing::error!("a chip was dropped and left {left} threads behind: {stall}");
+            event!(error, "a chip was dropped and left {left} threads behind: {stall}");
         }
     }
 }

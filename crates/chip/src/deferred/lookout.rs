@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use prewire_os::Event;
 use prewire_platform::Host;
+use prewire_runs::event;
 use prewire_sync::atomic::{AtomicBool, Ordering};
 
 use crate::engine::Engine;
@@ -81,7 +82,7 @@ impl Lookout {
             // The next task that waits tries again; meanwhile the orchestrator looks.
             Err(error) => {
                 if !self.missing.swap(true, Ordering::Relaxed) {
-                    tracing::warn!(%error, "no thread could be started to wait for counters; end other threads");
+                    event!(warn, %error, "no thread could be started to wait for counters; end other threads");
                 }
             }
         }

@@ -12,7 +12,7 @@ use prewire_abi::TaskId;
 use prewire_os::Event;
 use prewire_platform::{ChipSpec, Core, Host as _, LaneId, Work};
 use prewire_ring::{Ready, Rings, SlotRef};
-use prewire_runs::{Cause, Control, Runner};
+use prewire_runs::{Cause, Control, Runner, event};
 use prewire_scheduler::Scheduler;
 use prewire_sim::{Mode, Sim};
 
@@ -204,7 +204,7 @@ impl Engine {
     pub(crate) fn note_races(&self) {
         if let Some(report) = self.races().and_then(Races::report) {
             if self.cause.is_noted() {
-                tracing::warn!("the run failed, and beside that {report}");
+                event!(warn, "the run failed, and beside that {report}");
             }
             self.note_cause(Error::Races(Box::new(report)));
         }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use prewire_os::clock;
 use prewire_platform::{Poll, WaitEnd};
+use prewire_runs::event;
 use prewire_sync::hint;
 
 use super::{Waiter, end};
@@ -123,7 +124,7 @@ impl Waiter<'_> {
             } else if still >= STALL {
                 still_since = now;
                 let report = StallReport::of(self.engine, StallReason::Asked);
-                tracing::warn!("no kernel has begun or ended for {still:.0?}; {report}");
+                event!(warn, "no kernel has begun or ended for {still:.0?}; {report}");
             }
         }
     }

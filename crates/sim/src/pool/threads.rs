@@ -11,6 +11,7 @@ use crate::worker::Worker;
 use alloc::sync::Arc;
 use core::time::Duration;
 use prewire_platform::Host;
+use prewire_runs::event;
 use prewire_sync::atomic::Ordering;
 use std::io;
 use std::sync::{MutexGuard, PoisonError, TryLockError};
@@ -200,7 +201,7 @@ impl Pool {
             self.census.not_started();
             if error.kind() != io::ErrorKind::WouldBlock {
                 if !self.census.view().watching() {
-                    tracing::warn!(%error, "the simulator got no further thread, and tries again; cores wait");
+                    event!(warn, %error, "the simulator got no further thread, and tries again; cores wait");
                 }
                 // He wakes the pool again each while, and so tries again.
                 self.census.resume_watch();

@@ -16,6 +16,7 @@ use crate::stats::Counters;
 use distance::Distance;
 use prewire_os::clock;
 use prewire_platform::{Host, LaneId, LaneSet};
+use prewire_runs::event;
 use prewire_sync::{Gathering, mutant};
 
 /// After so many sub-tasks a worker lets others have their turn: it polls the other domains, and takes its next core
@@ -33,7 +34,7 @@ impl Drop for NoUnwind {
     fn drop(&mut self) {
         // A model that fails unwinds through its threads.
         if std::thread::panicking() && !cfg!(prewire_loom) {
-            tracing::error!("a host unwound into the simulator: the process ends");
+            event!(error, "a host unwound into the simulator: the process ends");
             std::process::abort();
         }
     }

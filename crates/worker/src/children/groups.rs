@@ -12,7 +12,7 @@ use prewire_sync::atomic::Ordering;
 
 use super::Children;
 use super::seat::{Handed, Stage};
-use crate::event::event;
+use prewire_runs::event;
 
 impl Children {
     /// A member of a task has failed: if others are with it, the progress thread has an eye on them.

@@ -15,7 +15,7 @@ use super::member::State;
 use super::message::Ask;
 use super::progress::{Progress, SOON};
 use crate::error::{Death, Error};
-use crate::event::event;
+use prewire_runs::event;
 
 /// How long a zygote may take to say how a child has ended.
 const TOLD: Duration = Duration::from_secs(1);

@@ -22,11 +22,11 @@ use super::zygote::{Heard, Zygote};
 use super::{Crew, Family, lock};
 use crate::children::Children;
 use crate::error::{Error, Result};
-use crate::event::event;
 use crate::inner::Inner;
 use crate::plan::Plan;
 use crate::serve;
 use crate::tree::Mode;
+use prewire_runs::event;
 
 /// How soon something is looked at again that tells nobody when it is over.
 pub(super) const SOON: Duration = Duration::from_millis(1);

@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use prewire_sync::atomic::{AtomicU64, Ordering};
 
-use crate::event::event;
 use crate::output::{Line, Stream};
 use crate::plan::Plan;
+use prewire_runs::event;
 
 /// So many bytes of lines may wait before pipes are left unread.
 const FULL: u64 = 256 << 10;

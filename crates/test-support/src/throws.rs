@@ -1,0 +1,46 @@
+//! A subscriber that panics at every event, as one does that prints where nobody reads.
+
+use prewire_sync::atomic::{AtomicU32, Ordering};
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Metadata, Subscriber};
+
+/// Panics whenever it is told of an event of this process, whatever its level.
+#[derive(Debug)]
+pub struct Throws(());
+
+/// How often any has panicked.
+static THROWN: AtomicU32 = AtomicU32::new(0);
+
+impl Throws {
+    /// Makes it the subscriber of all threads of this process, for good.
+    ///
+    /// # Panics
+    ///
+    /// If there is one.
+    pub fn install() {
+        tracing::subscriber::set_global_default(Self(())).expect("the only subscriber");
+    }
+
+    /// How often it has panicked.
+    #[must_use]
+    pub fn thrown() -> u32 {
+        THROWN.load(Ordering::Relaxed)
+    }
+}
+
+impl Subscriber for Throws {
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        true
+    }
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+    fn event(&self, event: &Event<'_>) {
+        THROWN.fetch_add(1, Ordering::Relaxed);
+        panic!("the subscriber throws at {}", event.metadata().name());
+    }
+    fn enter(&self, _: &Id) {}
+    fn exit(&self, _: &Id) {}
+}
