@@ -23,9 +23,12 @@ mod workspace;
 
 use clap::Parser;
 use cli::{Cli, Task};
+use prewire_os::process::{self, Signal};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    // Where nobody reads what it prints it has nothing more to do.
+    let _ = process::restore(Signal::PIPE);
     let ended = match Cli::parse().task {
         Task::Test { fast } => suite::run(fast),
         Task::Loom { group, bound, list, mutants } => loom::run(&loom::Asked { group, bound, list, mutants }),

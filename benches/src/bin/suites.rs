@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use prewire_benches::{Effort, Report, Unit, calibrate, measure, work};
+use prewire_os::process::{self, Signal};
 
 /// What is asked for.
 #[derive(Debug, Default)]
@@ -50,15 +51,18 @@ fn run(asked: &Asked) -> Result<(), String> {
         report.add(measure(case, effort));
     }
     eprint!("\r{:<90}\r", "");
-    println!("{}", report.table());
+    // First what was asked for: nobody may read what is printed.
     if let Some(path) = &asked.json {
         let json = report.json().map_err(|error| error.to_string())?;
         std::fs::write(path, json + "\n").map_err(|error| format!("{}: {error}", path.display()))?;
     }
+    println!("{}", report.table());
     Ok(())
 }
 
 fn main() -> ExitCode {
+    // Where nobody reads what it prints it has nothing more to do.
+    let _ = process::restore(Signal::PIPE);
     match parse(std::env::args().skip(1)).and_then(|asked| run(&asked)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {

@@ -4,9 +4,12 @@
 use anyhow::{Context, Result, bail};
 use prewire::prelude::{Chip, RingSizes, a2a3};
 use prewire_benches::taskbench::{Asked, Kernel, Layout, OnChip, OnRayon, Way};
+use prewire_os::process::{self, Signal};
 use std::sync::Arc;
 
 fn main() -> Result<()> {
+    // Where nobody reads what it prints it has nothing more to do.
+    process::restore(Signal::PIPE)?;
     let words: Vec<String> = std::env::args().skip(1).collect();
     let (runtime, words) =
         words.split_first().context("which runtime? prewire, prewire-rows, rayon or rayon-steps")?;

@@ -32,6 +32,21 @@ fn the_list_names_every_scene_and_platform_and_runs_none() {
 }
 
 #[test]
+fn where_nobody_reads_it_fails_without_a_panic_and_writes_its_file() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("rows.json");
+    let file = path.to_str().expect("a path that is text");
+    for args in [&["--list"][..], &["--small", "--scene", "vec*", "--platform", "a5sim", "--json", file]] {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_prewire-scenes"));
+        let output = command.args(args).stdout(writer).output().expect("the binary starts");
+        assert_eq!((output.status.code(), text(&output.stderr).as_str()), (Some(1), ""), "{args:?}");
+    }
+    assert!(path.exists(), "the rows were asked for");
+}
+
+#[test]
 fn rows_are_printed_and_written() {
     let dir = tempfile::tempdir().expect("a directory");
     let path = dir.path().join("rows.json");

@@ -39,7 +39,7 @@ pub use pid::{Pid, user};
 pub use pidfd::PidFd;
 pub use place::{move_on, move_thread, processor, run_on, thread_number};
 pub use print::{Standard, print};
-pub use signal::{Signal, ignore, kill, kill_group, kill_self};
+pub use signal::{Signal, ignore, kill, kill_group, kill_self, restore};
 pub use spawn::{inherited, spawn_self};
 pub use statistics::{Statistics, available_processors, statistics, thread_names};
 pub use table::{Process, alive, all, children, cpu_of, descendants, find};

@@ -30,6 +30,8 @@ impl Signal {
     pub const CONT: Self = Self(libc::SIGCONT);
     /// What a process ends with that touches memory it does not have.
     pub const SEGV: Self = Self(libc::SIGSEGV);
+    /// What a process gets that writes where nobody reads; the standard library has it ignored.
+    pub const PIPE: Self = Self(libc::SIGPIPE);
     /// What a process ends with that aborts.
     pub const ABRT: Self = Self(libc::SIGABRT);
 
@@ -105,11 +107,29 @@ pub fn kill_group(leader: Pid, signal: Signal) -> io::Result<()> {
 ///
 /// There is no such signal.
 pub fn kill_self(signal: Signal) -> io::Result<()> {
-    let known = signal.sys()?;
+    restore(signal)?;
+    Ok(sys::kill_process(sys::getpid(), signal.sys()?)?)
+}
+
+/// From now on `signal` does to this process, and to those that it forks, what it does to a program that says nothing of it. For a
+/// program whose output is all that it is for: with [`Signal::PIPE`] it ends, without a word, where nobody reads that any more.
+///
+/// ```
+/// use prewire_os::process::{self, Signal};
+///
+/// process::restore(Signal::PIPE)?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
+/// # Errors
+///
+/// There is no such signal.
+pub fn restore(signal: Signal) -> io::Result<()> {
+    signal.sys()?;
     // SAFETY: the default action is no function, so nothing of this program runs in a handler; for a signal whose
     // action cannot be changed this is an error, and does nothing.
     unsafe { libc::signal(signal.0, libc::SIG_DFL) };
-    Ok(sys::kill_process(sys::getpid(), known)?)
+    Ok(())
 }
 
 /// From now on `signal` does nothing to this process and to those that it forks, if it would end them: where the program
@@ -148,7 +168,7 @@ mod tests {
         for wrong in [-1, 0, 4000] {
             assert!(kill(Pid::current(), Signal(wrong)).is_err(), "{wrong}");
             assert!(kill_self(Signal(wrong)).is_err(), "{wrong}");
-            assert!(ignore(Signal(wrong)).is_err(), "{wrong}");
+            assert!(ignore(Signal(wrong)).is_err() && restore(Signal(wrong)).is_err(), "{wrong}");
         }
     }
 

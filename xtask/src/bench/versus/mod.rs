@@ -113,16 +113,17 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     eprint!("\r\x1b[K");
     let names: Vec<&str> = programs.iter().map(|program| program.name).collect();
     let rows = table::rows(&patterns, &names, &measured, plan.workers);
+    // First what was asked for: nobody may read what is printed.
+    if let Some(file) = &args.json {
+        let json = serde_json::to_string_pretty(&rows)?;
+        std::fs::write(file, json + "\n").with_context(|| format!("write {}", file.display()))?;
+    }
     println!("{}", table::table(&rows, plan.kernel));
     println!(
         "Medians of {} runs of graphs with {} points; METG of {}. Every task has checked its inputs.",
         plan.rounds, plan.width, plan.sweeps
     );
     missing.iter().for_each(|missing| println!("{missing}"));
-    if let Some(file) = &args.json {
-        let json = serde_json::to_string_pretty(&rows)?;
-        std::fs::write(file, json + "\n").with_context(|| format!("write {}", file.display()))?;
-    }
     Ok(ExitCode::SUCCESS)
 }
 

@@ -5,9 +5,9 @@
 mod args;
 mod table;
 
-use std::io::{IsTerminal, stderr};
+use std::io::{self, IsTerminal, Write, stderr, stdout};
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use clap::Parser;
@@ -38,8 +38,8 @@ fn main() -> ExitCode {
         }
     };
     if args.list {
-        println!("{}", table::of_scenes(&scenes));
-        return ExitCode::SUCCESS;
+        let said = writeln!(stdout(), "{}", table::of_scenes(&scenes));
+        return if said.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     }
     let start = Instant::now();
     let rows = match run_all(&args, &scenes, &platforms) {
@@ -49,20 +49,27 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    println!("{}", table::of_rows(&rows));
-    if args.usage {
-        println!("\n{}\n", table::of_usage(&rows));
-    }
-    for row in rows.iter().filter(|row| !row.ok) {
-        let error = row.error.as_deref().unwrap_or("no reason given");
-        println!("{} on {}: {error}\n  {}", row.scene, row.platform, args.replay(row));
-    }
-    println!("{}", table::summary(&rows, start.elapsed()));
+    // Nobody may read it any more; the file was asked for all the same.
+    let said = say(&args, &rows, start.elapsed());
     if let Err(error) = write_json(&args, &rows) {
         eprintln!("error: {error:#}");
         return ExitCode::FAILURE;
     }
-    if rows.iter().all(|row| row.ok) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if said.is_ok() && rows.iter().all(|row| row.ok) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Prints how it went.
+fn say(args: &Args, rows: &[Row], took: Duration) -> io::Result<()> {
+    let mut to = stdout();
+    writeln!(to, "{}", table::of_rows(rows))?;
+    if args.usage {
+        writeln!(to, "\n{}\n", table::of_usage(rows))?;
+    }
+    for row in rows.iter().filter(|row| !row.ok) {
+        let error = row.error.as_deref().unwrap_or("no reason given");
+        writeln!(to, "{} on {}: {error}\n  {}", row.scene, row.platform, args.replay(row))?;
+    }
+    writeln!(to, "{}", table::summary(rows, took))
 }
 
 /// Runs every scene on every platform, one after another, behind a progress bar.

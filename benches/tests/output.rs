@@ -1,0 +1,25 @@
+//! What the programs do where nobody reads what they print: they end, without a word.
+
+use std::os::unix::process::ExitStatusExt;
+use std::process::Command;
+
+use prewire_os::process::Signal;
+
+#[test]
+fn where_nobody_reads_they_end_as_others_do() {
+    let one_case = ["--quick", "heap, take and give back"];
+    let one_size = ["prewire", "pattern=trivial", "kernel=empty", "sizes=0x2", "width=2", "workers=1"];
+    let programs: [(&str, &[&str]); 3] = [
+        (env!("CARGO_BIN_EXE_programs"), &["--list"]),
+        (env!("CARGO_BIN_EXE_suites"), &one_case),
+        (env!("CARGO_BIN_EXE_taskbench"), &one_size),
+    ];
+    for (program, args) in programs {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let output = Command::new(program).args(args).stdout(writer).output().expect("it starts");
+        let said = String::from_utf8(output.stderr).expect("text");
+        assert_eq!(output.status.signal(), Some(Signal::PIPE.0), "{program}: {said}");
+        assert!(!said.contains("panicked"), "{program}: {said}");
+    }
+}
