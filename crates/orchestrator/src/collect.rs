@@ -75,7 +75,8 @@ impl Orchestrator {
 
     #[inline]
     fn collect_accesses(&mut self, args: &Args, infer: bool) -> Result<(), SubmitError> {
-        let now = Now { alive: self.allocator.alive(self.scopes.ring()), own: self.next_id(), infer };
+        let alive = self.allocator.alive(self.scopes.ring());
+        let now = Now { alive, own: alive.next(), infer };
         let begins_with_read =
             args.tensors().first().is_some_and(|arg| matches!(arg.tag(), TensorArgType::Input));
         if begins_with_read && infer && self.map.takes_reads(args.count() as u32) {
@@ -190,13 +191,6 @@ impl Orchestrator {
         Ok(())
     }
 
-    /// The id that the task will have.
-    #[inline]
-    fn next_id(&self) -> TaskId {
-        let ring = self.scopes.ring();
-        TaskId::new(ring as u32, self.allocator.next(ring))
-    }
-
     /// Takes back what is on record of a task that is not there yet: it is recorded once it is. The id that it is to have
     /// counts as one that lives, so nothing would make room by dropping it, and is another task's if this one is refused.
     #[cold]
@@ -239,6 +233,9 @@ impl Orchestrator {
     #[inline(always)]
     fn add_producers(&mut self, args: &Args) -> Result<(), SubmitError> {
         self.forget_accesses();
+        if args.producers().is_empty() {
+            return Ok(());
+        }
         let alive = self.allocator.alive(self.scopes.ring());
         for &(id, kind) in args.producers() {
             if alive.has(id) || self.allocator.is_live(id) || self.is_failed_producer(id)? {
@@ -276,7 +273,8 @@ impl Orchestrator {
     /// is inferred at all.
     #[inline(never)]
     fn collect_foreign(&mut self, args: &Args) {
-        let now = Now { alive: self.allocator.alive(self.scopes.ring()), own: self.next_id(), infer: true };
+        let alive = self.allocator.alive(self.scopes.ring());
+        let now = Now { alive, own: alive.next(), infer: true };
         for (number, arg) in args.tensors().iter().enumerate() {
             if arg.creates() {
                 continue;

@@ -33,6 +33,13 @@ impl Alive {
         (id.ring() == self.ring).then_some(self.reaches(id.local()))
     }
 
+    /// The id of the task that is submitted next, as long as none has been since.
+    #[must_use]
+    #[inline]
+    pub const fn next(&self) -> TaskId {
+        TaskId::new(self.ring, self.oldest.wrapping_add(self.count))
+    }
+
     /// Whether the number `local` of this run is that of one of them or of the next: what is not was retired, however long ago.
     #[inline]
     const fn reaches(&self, local: u32) -> bool {
