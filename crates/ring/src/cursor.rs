@@ -209,13 +209,21 @@ impl Cursor {
     }
 
     /// A run begins, and nothing is alive. Each one finds its heap at the start, so that where outputs fit does not depend
-    /// on the runs before.
+    /// on the runs before; and its edges and arguments, so that a run uses the memory that the one before has used, which is
+    /// there, and in the cache.
     pub(crate) fn start_run(&mut self) {
         self.first = self.next;
         self.heap.rewind();
+        self.deps = at_the_start(self.deps, self.deps_capacity);
+        self.args = at_the_start(self.args, self.args_capacity);
         self.meter = Meter::new(self.stand());
         self.tail = Tail { watermark: self.next, heap: self.heap.head(), deps: self.deps, args: self.args };
         self.settle();
+    }
+
+    /// What everything before this run used ends here.
+    pub(crate) fn ends(&self) -> (u64, u32, u32) {
+        (self.heap.head(), self.deps, self.args)
     }
 
     pub(crate) fn marks(&self) -> RingMarks {
@@ -228,10 +236,23 @@ impl Cursor {
     }
 }
 
+/// The next position, or this one, whose place is the first of a table for so many.
+const fn at_the_start(position: u32, capacity: u32) -> u32 {
+    let last = capacity.next_power_of_two() - 1;
+    position.wrapping_add(last) & !last
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use alloc::collections::VecDeque;
+
+    #[test]
+    fn a_run_begins_where_its_tables_begin() {
+        assert_eq!([0, 1, 12, 16, 17].map(|at| at_the_start(at, 12)), [0, 16, 16, 16, 32]);
+        assert_eq!([u32::MAX, u32::MAX - 15].map(|at| at_the_start(at, 16)), [0, u32::MAX - 15]);
+        assert_eq!(at_the_start(7, 1 << 31), 1 << 31);
+    }
 
     /// Random tasks through small rings, the oldest reclaimed now and then.
     #[test]

@@ -50,6 +50,27 @@ fn long_ago(next: u32) -> impl Iterator<Item = TaskId> {
     .map(move |ago| TaskId::new(0, next.wrapping_sub(ago)))
 }
 
+/// Whatever the runs before have used, a run has all the room, and uses the memory that they have used: its edges and arguments
+/// begin where theirs began.
+#[test]
+fn a_run_has_all_the_room_and_begins_where_the_one_before_did() {
+    const DEPS: u32 = 24;
+    let sizes = RingSizes::default().with_window(WINDOW).with_deps(DEPS);
+    let (rings, mut allocator) = Rings::new(&sizes, 1).unwrap();
+    for tasks in [1, 5, 0, 13, 2] {
+        allocator.start_run();
+        assert_eq!(allocator.try_reserve(0, &Need { deps: DEPS, args: 8192, ..Need::default() }), Ok(()));
+        for task in 0..tasks {
+            let need = Need { deps: 1, args: 600, ..Need::default() };
+            allocator.try_reserve(0, &need).unwrap();
+            let placed = allocator.commit(0, &need, Cold::default());
+            assert_eq!(placed.args % 8192, task * 600, "task {task} of {tasks}");
+            assert!(allocator.wire(&placed, &[]));
+            complete(&rings, &placed);
+        }
+    }
+}
+
 /// What was taken without a note is counted when an open scope holds it, with what may be skipped.
 #[test]
 fn what_nobody_noted_is_needed_too() {
