@@ -289,7 +289,8 @@ impl Allocator {
         (0..RING_COUNT).all(|ring| self.rings.watermark(ring) == self.cursors[ring].next)
     }
 
-    /// Forgets the failures of the run before. Only when drained.
+    /// Forgets the failures of the run before, and goes on with the memory that it began with: outputs, edges and argument words; slots
+    /// go on where they are, as each has a number of its own. Only when drained.
     pub fn start_run(&mut self) {
         debug_assert!(self.is_drained(), "a run starts on drained rings");
         self.failures.iter_mut().for_each(Failures::clear);
