@@ -33,7 +33,7 @@ pub(crate) const MEMBERS: &[Member] = &[
     row("prewire-orchestrator", 2, &["prewire-platform"], &[],                             SAFE),
     row("prewire-scheduler",    2, &["prewire-platform"], &[],                             SAFE),
     row("prewire-mailbox",      2, &[],                   &["bytemuck"],                   UNSAFE),
-    row("prewire-sim",          3, &["prewire-runs"],     &["tracing"],                    UNSAFE),
+    row("prewire-sim",          3, &["prewire-runs"],     &[],                             UNSAFE),
     row("prewire-a2a3",         3, &[],                   &[],                             SAFE),
     row("prewire-a5",           3, &[],                   &[],                             SAFE),
     row("prewire-runs",         3, &[],                   &["tracing"],                    SAFE),
@@ -57,7 +57,7 @@ const SYNC: &[&str] = &["crossbeam-utils", LOOM, SHUTTLE];
 const OS: &[&str] = &["rustix", "libc", "memmap2", LOOM, SHUTTLE];
 const WORKER: &[&str] = &["bytemuck", "inventory", "sha2", "thiserror", "tracing", "tracing-subscriber"];
 const CAPI: &[&str] = &["bytemuck", "cc", "libloading", "thiserror", "tracing"];
-const CHIP: &[&str] = &["half", "thiserror", "tracing", "bytemuck", "libloading"];
+const CHIP: &[&str] = &["half", "thiserror", "bytemuck", "libloading"];
 
 const fn row(
     package: &'static str,

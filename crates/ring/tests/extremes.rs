@@ -57,6 +57,7 @@ fn a_run_has_all_the_room_and_begins_where_the_one_before_did() {
     const DEPS: u32 = 24;
     let sizes = RingSizes::default().with_window(WINDOW).with_deps(DEPS);
     let (rings, mut allocator) = Rings::new(&sizes, 1).unwrap();
+    let mut first = None;
     for tasks in [1, 5, 0, 13, 2] {
         allocator.start_run();
         assert_eq!(allocator.try_reserve(0, &Need { deps: DEPS, args: 8192, ..Need::default() }), Ok(()));
@@ -65,7 +66,11 @@ fn a_run_has_all_the_room_and_begins_where_the_one_before_did() {
             allocator.try_reserve(0, &need).unwrap();
             let placed = allocator.commit(0, &need, Cold::default());
             assert_eq!(placed.args % 8192, task * 600, "task {task} of {tasks}");
-            assert!(allocator.wire(&placed, &[]));
+            assert!(allocator.wire(&placed, &[(placed.id, EdgeKind::NONE)]));
+            let edge = rings.deps(placed.slot).next().map(|dep| core::ptr::from_ref(dep).addr());
+            if task == 0 {
+                assert_eq!(*first.get_or_insert(edge), edge, "of {tasks}");
+            }
             complete(&rings, &placed);
         }
     }

@@ -21,7 +21,7 @@ pub fn contained(what: impl FnOnce()) {
 #[macro_export]
 macro_rules! event {
     ($level:ident, $($event:tt)+) => {
-        $crate::contained(|| tracing::$level!($($event)+))
+        $crate::contained(|| $crate::tracing::$level!($($event)+))
     };
 }
 

@@ -24,6 +24,10 @@ pub use launched::Launched;
 pub use launcher::{Job, Launcher};
 pub use turn::{Held, Turn};
 
+// What `event!` tells with, wherever it is.
+#[doc(hidden)]
+pub use tracing;
+
 /// The error that runs fail with.
 pub trait RunError: std::error::Error + Send + 'static {
     /// Of a run that was cancelled before it came to anything else.

@@ -44,6 +44,16 @@ fn where_nobody_reads_it_fails_without_a_panic_and_writes_its_file() {
         assert_eq!((output.status.code(), text(&output.stderr).as_str()), (Some(1), ""), "{args:?}");
     }
     assert!(path.exists(), "the rows were asked for");
+    let nowhere = dir.path().join("nowhere").join("rows.json");
+    let nowhere = nowhere.to_str().expect("a path that is text");
+    let unwritten = &["--small", "--scene", "vec*", "--platform", "a5sim", "--json", nowhere];
+    for (args, code) in [(&["--scene", "nope"][..], 2), (unwritten, 1)] {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_prewire-scenes"));
+        let command = command.args(args).stdout(writer.try_clone().expect("a second end")).stderr(writer);
+        assert_eq!(command.status().expect("the binary starts").code(), Some(code), "{args:?}");
+    }
 }
 
 #[test]

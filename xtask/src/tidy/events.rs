@@ -1,9 +1,24 @@
 //! What the product tells through `tracing` ends none of its threads: `prewire_runs::event!` tells it, whatever the subscriber does.
 
-use super::{Problem, TextFile, assert_none, files_with, source};
+use super::{Problem, TextFile, assert_none, files_with, source, words};
 
-/// The macros that tell of something as it is.
-const MACROS: &[&str] = &["trace!", "debug!", "info!", "warn!", "error!", "event!"];
+/// What calls a subscriber where it stands.
+const CALLS: &[&str] = &[
+    "trace",
+    "debug",
+    "info",
+    "warn",
+    "error",
+    "event",
+    "enabled",
+    "span",
+    "trace_span",
+    "debug_span",
+    "info_span",
+    "warn_span",
+    "error_span",
+    "instrument",
+];
 
 /// Where `event!` itself is.
 const HOME: &str = "crates/runs/src/contain.rs";
@@ -15,16 +30,21 @@ fn check(file: &TextFile) -> Vec<Problem> {
         return Vec::new();
     }
     let code = source::split(&file.text).code;
-    let tells = |line: &str| {
+    // Called by its path, or imported, alone or with others.
+    let calls = |line: &str| {
         line.match_indices("tracing::").any(|(at, path)| {
-            let name = &line[at + path.len()..];
-            MACROS.iter().any(|told| name.starts_with(told))
+            let rest = &line[at + path.len()..];
+            let named = if rest.starts_with('{') { rest.split('}').next().unwrap_or(rest) } else { rest };
+            let called = |(at, word): (usize, &str)| {
+                let is_module = named[at + word.len()..].starts_with("::");
+                CALLS.contains(&word) && !is_module && (at == 0 || rest.starts_with('{'))
+            };
+            rest.starts_with('*') || words(named).any(called)
         })
     };
     let lines = code.lines().enumerate().take_while(|(_, line)| !line.starts_with("mod tests"));
-    let told = lines.filter(|(_, line)| tells(line));
     let what = "a subscriber that panics ends this thread; say `prewire_runs::event!`";
-    told.map(|(index, _)| Problem::new(&file.path, index + 1, what)).collect()
+    lines.filter(|(_, line)| calls(line)).map(|(at, _)| Problem::new(&file.path, at + 1, what)).collect()
 }
 
 #[test]
@@ -34,11 +54,13 @@ fn no_subscriber_ends_a_thread() {
 }
 
 #[test]
-fn events_are_found_where_they_are_told_and_talk_of_them_is_not() {
-    let text = "//! No tracing::warn!() here.\nfn f() {\n    tracing::warn!(left, \"it stays\");\n    event!(warn, \"fine\");\n}\n\
+fn calls_and_imports_are_found_and_talk_of_them_is_not() {
+    let text = "//! No tracing::warn!() here.\nuse tracing::{Level, debug};\nuse tracing::span::Id;\nuse tracing::info as told;\n\
+                fn f() {\n    tracing::warn!(left, \"it stays\");\n    event!(warn, \"fine\");\n    tracing::Level::ERROR;\n}\n\
+                #[tracing::instrument]\nuse tracing::{Event, Subscriber};\nuse tracing::*;\n\
                 mod tests {\n    tracing::error!(\"fine\");\n}\n";
     let of = |path: &str| TextFile { path: path.to_owned(), text: text.to_owned() };
     let lines = |path| check(&of(path)).iter().map(|p| p.line).collect::<Vec<_>>();
-    assert_eq!(lines("crates/sim/src/a.rs"), [3]);
+    assert_eq!(lines("crates/sim/src/a.rs"), [2, 4, 6, 10, 12]);
     assert!(lines("crates/sim/tests/a.rs").is_empty() && lines(HOME).is_empty());
 }

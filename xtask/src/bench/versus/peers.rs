@@ -2,7 +2,6 @@
 
 use anyhow::{Context, Result, ensure};
 use std::fmt;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -123,21 +122,15 @@ impl fmt::Display for Missing {
     }
 }
 
-/// Whether a command ends well; the second argument is its standard input.
-pub(super) type Probe<'p> = &'p dyn Fn(&[&str], &str) -> bool;
+/// Whether a command ends well.
+pub(super) type Probe<'p> = &'p dyn Fn(&[&str]) -> bool;
 
 /// Asks the machine.
-pub(super) fn probe(words: &[&str], input: &str) -> bool {
-    let run = || -> std::io::Result<bool> {
-        let (program, rest) = words.split_first().ok_or(std::io::ErrorKind::InvalidInput)?;
-        let mut command = Command::new(program);
-        command.args(rest).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
-        let mut child = command.spawn()?;
-        // Dropped at the end of the statement, which ends the input.
-        child.stdin.take().map_or(Ok(()), |mut stdin| stdin.write_all(input.as_bytes()))?;
-        Ok(child.wait()?.success())
-    };
-    run().unwrap_or(false)
+pub(super) fn probe(words: &[&str]) -> bool {
+    let Some((program, rest)) = words.split_first() else { return false };
+    let mut command = Command::new(program);
+    command.args(rest).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
 }
 
 impl Peer {
@@ -152,21 +145,19 @@ impl Peer {
             return Ok(Vec::new());
         };
         let missing = |lacks: String, package| Missing { name: self.name, lacks, package };
-        if !probe(&[compiler, "--version"], "") {
+        if !probe(&[compiler, "--version"]) {
             return Err(missing(format!("compiler `{compiler}`"), compiler));
         }
-        let found = library.iter().find(|library| probe(&["pkg-config", "--exists", library], ""));
+        let found = library.iter().find(|library| probe(&["pkg-config", "--exists", library]));
         if found.is_none() && !library.is_empty() {
-            let why = if probe(&["pkg-config", "--version"], "") {
+            let why = if probe(&["pkg-config", "--version"]) {
                 (format!("library {} known to pkg-config", library.join(" or ")), package)
             } else {
                 ("program `pkg-config`, which finds libraries".into(), "pkg-config")
             };
             return Err(missing(why.0, why.1));
         }
-        if found.is_none()
-            && !probe(&[compiler, "-E", "-xc", "-fopenmp", "-"], &format!("#include <{header}>\n"))
-        {
+        if found.is_none() && !probe(&[compiler, "-E", "-xc", "-fopenmp", "-include", header, "/dev/null"]) {
             return Err(missing(format!("header `{header}`"), package));
         }
         let source = sources.join(name).display().to_string();
@@ -275,7 +266,7 @@ mod tests {
 
     #[test]
     fn what_is_not_installed_is_named_with_its_package() {
-        let compilers = |words: &[&str], _: &str| words[1] == "--version";
+        let compilers = |words: &[&str]| words[1] == "--version";
         for (name, says) in [
             (
                 "openmp",
@@ -294,20 +285,20 @@ mod tests {
         ] {
             assert_eq!(built_with(name, &compilers).unwrap_err().to_string(), says);
         }
-        let nothing = |_: &[&str], _: &str| false;
+        let nothing = |_: &[&str]| false;
         let says = built_with("onetbb", &nothing).unwrap_err().to_string();
         assert!(says.contains("no compiler `g++`; `apt-get install g++`"), "{says}");
-        let no_pkg_config = |words: &[&str], _: &str| words == ["gcc", "--version"];
+        let no_pkg_config = |words: &[&str]| words == ["gcc", "--version"];
         let says = built_with("starpu", &no_pkg_config).unwrap_err().to_string();
         assert!(says.contains("`apt-get install pkg-config`"), "{says}");
     }
 
     #[test]
     fn what_is_installed_is_built_with_the_newest_library() {
-        let all = |_: &[&str], _: &str| true;
+        let all = |_: &[&str]| true;
         let words = built_with("starpu", &all).unwrap().join(" ");
         assert_eq!(words, "gcc -O2 -std=gnu11 versus/starpu.c -o out/program pkg-config:starpu-1.4");
-        let old = |words: &[&str], _: &str| !words.contains(&"starpu-1.4");
+        let old = |words: &[&str]| !words.contains(&"starpu-1.4");
         assert!(built_with("starpu", &old).unwrap().join(" ").ends_with("pkg-config:starpu-1.3"));
         let words = built_with("openmp", &all).unwrap().join(" ");
         assert_eq!(words, "gcc -O2 -std=gnu11 -fopenmp versus/openmp.c -o out/program");

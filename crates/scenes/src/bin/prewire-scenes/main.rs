@@ -5,6 +5,7 @@
 mod args;
 mod table;
 
+use core::fmt::Display;
 use std::io::{self, IsTerminal, Write, stderr, stdout};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -33,7 +34,7 @@ fn main() -> ExitCode {
     let (scenes, platforms) = match args.choose() {
         Ok(choice) => choice,
         Err(unknown) => {
-            eprintln!("error: {unknown}");
+            complain(unknown);
             return ExitCode::from(2);
         }
     };
@@ -45,17 +46,24 @@ fn main() -> ExitCode {
     let rows = match run_all(&args, &scenes, &platforms) {
         Ok(rows) => rows,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            complain(format_args!("{error:#}"));
             return ExitCode::FAILURE;
         }
     };
-    // Nobody may read it any more; the file was asked for all the same.
-    let said = say(&args, &rows, start.elapsed());
+    let took = start.elapsed();
+    // First what was asked for: nobody may read what is printed.
     if let Err(error) = write_json(&args, &rows) {
-        eprintln!("error: {error:#}");
+        complain(format_args!("{error:#}"));
         return ExitCode::FAILURE;
     }
+    let said = say(&args, &rows, took);
     if said.is_ok() && rows.iter().all(|row| row.ok) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Says what is wrong, if anybody reads that. Not by the signal that ends other programs where nobody does: here it would end
+/// workers, which live by streams of their own.
+fn complain(what: impl Display) {
+    let _ = writeln!(stderr(), "error: {what}");
 }
 
 /// Prints how it went.
