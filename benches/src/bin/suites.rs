@@ -51,13 +51,13 @@ fn run(asked: &Asked) -> Result<(), String> {
         report.add(measure(case, effort));
     }
     eprint!("\r{:<90}\r", "");
-    // First what was asked for: nobody may read what is printed.
-    if let Some(path) = &asked.json {
+    // First the file: nobody may read what is printed. Where it cannot be written that is printed all the same.
+    let written = asked.json.as_ref().map_or(Ok(()), |path| {
         let json = report.json().map_err(|error| error.to_string())?;
-        std::fs::write(path, json + "\n").map_err(|error| format!("{}: {error}", path.display()))?;
-    }
+        std::fs::write(path, json + "\n").map_err(|error| format!("{}: {error}", path.display()))
+    });
     println!("{}", report.table());
-    Ok(())
+    written
 }
 
 fn main() -> ExitCode {

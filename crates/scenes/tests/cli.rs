@@ -202,6 +202,7 @@ fn rows_that_cannot_be_written_are_an_error() {
     let path = dir.path().join("missing").join("rows.json");
     let file = path.to_str().expect("a path that is text");
     let output = scenes(&["--small", "--scene", "vector", "--json", file]);
+    assert!(text(&output.stdout).contains(" passed, 0 failed"), "what was found is told all the same");
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output.stderr).contains(file), "{}", text(&output.stderr));
 }

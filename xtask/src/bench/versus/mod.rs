@@ -113,18 +113,18 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     eprint!("\r\x1b[K");
     let names: Vec<&str> = programs.iter().map(|program| program.name).collect();
     let rows = table::rows(&patterns, &names, &measured, plan.workers);
-    // First what was asked for: nobody may read what is printed.
-    if let Some(file) = &args.json {
+    // First the file: nobody may read what is printed. Where it cannot be written that is printed all the same.
+    let written = args.json.as_ref().map_or(Ok(()), |file| {
         let json = serde_json::to_string_pretty(&rows)?;
-        std::fs::write(file, json + "\n").with_context(|| format!("write {}", file.display()))?;
-    }
+        std::fs::write(file, json + "\n").with_context(|| format!("write {}", file.display()))
+    });
     println!("{}", table::table(&rows, plan.kernel));
     println!(
         "Medians of {} runs of graphs with {} points; METG of {}. Every task has checked its inputs.",
         plan.rounds, plan.width, plan.sweeps
     );
     missing.iter().for_each(|missing| println!("{missing}"));
-    Ok(ExitCode::SUCCESS)
+    written.map(|()| ExitCode::SUCCESS)
 }
 
 /// What it runs on, in a line.

@@ -51,13 +51,17 @@ fn main() -> ExitCode {
         }
     };
     let took = start.elapsed();
-    // First what was asked for: nobody may read what is printed.
-    if let Err(error) = write_json(&args, &rows) {
-        complain(format_args!("{error:#}"));
-        return ExitCode::FAILURE;
-    }
+    // First the file: nobody may read what is printed. Where it cannot be written that is printed all the same.
+    let written = write_json(&args, &rows);
     let said = say(&args, &rows, took);
-    if said.is_ok() && rows.iter().all(|row| row.ok) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if let Err(error) = &written {
+        complain(format_args!("{error:#}"));
+    }
+    if written.is_ok() && said.is_ok() && rows.iter().all(|row| row.ok) {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }
 
 /// Says what is wrong, if anybody reads that. Not by the signal that ends other programs where nobody does: here it would end
