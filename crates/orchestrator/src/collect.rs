@@ -73,10 +73,15 @@ impl Orchestrator {
         collected
     }
 
+    #[inline(always)]
+    fn now(&self, infer: bool) -> Now {
+        let alive = self.allocator.alive(self.scopes.ring());
+        Now { alive, own: alive.next(), infer }
+    }
+
     #[inline]
     fn collect_accesses(&mut self, args: &Args, infer: bool) -> Result<(), SubmitError> {
-        let alive = self.allocator.alive(self.scopes.ring());
-        let now = Now { alive, own: alive.next(), infer };
+        let now = self.now(infer);
         let begins_with_read =
             args.tensors().first().is_some_and(|arg| matches!(arg.tag(), TensorArgType::Input));
         if begins_with_read && infer && self.map.takes_reads(args.count() as u32) {
@@ -273,8 +278,7 @@ impl Orchestrator {
     /// is inferred at all.
     #[inline(never)]
     fn collect_foreign(&mut self, args: &Args) {
-        let alive = self.allocator.alive(self.scopes.ring());
-        let now = Now { alive, own: alive.next(), infer: true };
+        let now = self.now(true);
         for (number, arg) in args.tensors().iter().enumerate() {
             if arg.creates() {
                 continue;

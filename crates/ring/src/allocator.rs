@@ -298,7 +298,7 @@ impl Allocator {
         for (cursor, window) in self.cursors.iter_mut().zip(self.windows) {
             cursor.start_run();
             let last = self.rings.slot(window.slot(cursor.next.wrapping_sub(1)));
-            let (heap, deps, args) = cursor.ends();
+            let Tail { heap, deps, args, .. } = cursor.tail;
             last.heap_end.store(heap, Ordering::Relaxed);
             last.dep_mark.store(deps, Ordering::Relaxed);
             last.args_end.store(args, Ordering::Relaxed);

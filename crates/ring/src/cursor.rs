@@ -221,11 +221,6 @@ impl Cursor {
         self.settle();
     }
 
-    /// What everything before this run used ends here.
-    pub(crate) fn ends(&self) -> (u64, u32, u32) {
-        (self.heap.head(), self.deps, self.args)
-    }
-
     pub(crate) fn marks(&self) -> RingMarks {
         self.meter.marks([
             u64::from(self.window - 1),

@@ -9,6 +9,11 @@ fn scenes(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_prewire-scenes")).args(args).output().expect("the binary starts")
 }
 
+/// A stream of which nobody has the other end.
+fn unread() -> std::io::PipeWriter {
+    std::io::pipe().expect("a pipe").1
+}
+
 fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).expect("text")
 }
@@ -37,10 +42,8 @@ fn where_nobody_reads_it_fails_without_a_panic_and_writes_its_file() {
     let path = dir.path().join("rows.json");
     let file = path.to_str().expect("a path that is text");
     for args in [&["--list"][..], &["--small", "--scene", "vec*", "--platform", "a5sim", "--json", file]] {
-        let (reader, writer) = std::io::pipe().expect("a pipe");
-        drop(reader);
         let mut command = Command::new(env!("CARGO_BIN_EXE_prewire-scenes"));
-        let output = command.args(args).stdout(writer).output().expect("the binary starts");
+        let output = command.args(args).stdout(unread()).output().expect("the binary starts");
         assert_eq!((output.status.code(), text(&output.stderr).as_str()), (Some(1), ""), "{args:?}");
     }
     assert!(path.exists(), "the rows were asked for");
@@ -48,10 +51,8 @@ fn where_nobody_reads_it_fails_without_a_panic_and_writes_its_file() {
     let nowhere = nowhere.to_str().expect("a path that is text");
     let unwritten = &["--small", "--scene", "vec*", "--platform", "a5sim", "--json", nowhere];
     for (args, code) in [(&["--scene", "nope"][..], 2), (unwritten, 1)] {
-        let (reader, writer) = std::io::pipe().expect("a pipe");
-        drop(reader);
         let mut command = Command::new(env!("CARGO_BIN_EXE_prewire-scenes"));
-        let command = command.args(args).stdout(writer.try_clone().expect("a second end")).stderr(writer);
+        let command = command.args(args).stdout(unread()).stderr(unread());
         assert_eq!(command.status().expect("the binary starts").code(), Some(code), "{args:?}");
     }
 }

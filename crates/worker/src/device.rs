@@ -6,6 +6,7 @@ use prewire_abi::{AccessMode, BufferDescriptor, ChipTensor, DataType};
 use prewire_chip::{Buffer, Element, Origin, Refusal, SharedError, Tensor, rows};
 use prewire_mailbox::{ANSWER_BYTES, Answer, REQUEST_BYTES};
 use prewire_platform::LaneId;
+use prewire_runs::event;
 
 use crate::devices::{self, Place};
 use crate::error::{Error, Result};
@@ -13,7 +14,6 @@ use crate::orch::refused;
 use crate::plan::Plan;
 use crate::serve::control::Code;
 use crate::worker::Worker;
-use prewire_runs::event;
 
 /// A chip that is a child of a worker, as somebody who has memory on it: made by [`Worker::device`].
 ///

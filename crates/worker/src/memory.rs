@@ -9,9 +9,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use prewire_chip::{Segments, SharedMemory};
 use prewire_platform::{DeviceMemory, MemoryError};
+use prewire_runs::event;
 
 use crate::devices::{self, Devices};
-use prewire_runs::event;
 
 /// Pieces start at multiples of this, and are charged in steps of it.
 const STEP: u64 = 1024;

@@ -9,10 +9,9 @@ use std::time::Duration;
 
 use prewire_os::clock;
 use prewire_platform::{Awaited, Poll, Wait, WaitEnd};
-use prewire_runs::Control;
+use prewire_runs::{Control, event};
 
 use crate::engine::Engine;
-use prewire_runs::event;
 
 /// How long nothing may complete before a wait says what it waits for, and again each time.
 const STALL: Duration = Duration::from_secs(10);

@@ -4,6 +4,7 @@ use std::panic::{Location, resume_unwind};
 use std::sync::Arc;
 
 use prewire_chip::{Buffer, Element, Tensor};
+use prewire_runs::event;
 
 use crate::callable::Callable;
 use crate::error::{Error, Result};
@@ -11,7 +12,6 @@ use crate::family::Family;
 use crate::inner::{Inner, Inside};
 use crate::orch::Orch;
 use crate::run::{Run, RunReport};
-use prewire_runs::event;
 
 /// A worker of level 3 or above, with its children, at work.
 ///

@@ -8,11 +8,11 @@ use prewire_abi::Shape;
 use prewire_mailbox::TaskStatus;
 use prewire_platform::LaneId;
 use prewire_ring::{SlotRef, Verdict};
+use prewire_runs::event;
 use prewire_sync::atomic::Ordering;
 
 use super::Children;
 use super::seat::{Handed, Stage};
-use prewire_runs::event;
 
 impl Children {
     /// A member of a task has failed: if others are with it, the progress thread has an eye on them.

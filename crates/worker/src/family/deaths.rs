@@ -8,6 +8,7 @@ use std::time::Duration;
 use prewire_os::clock;
 use prewire_os::process::Exit;
 use prewire_platform::LaneId;
+use prewire_runs::event;
 use prewire_sync::atomic::Ordering;
 
 use super::lock;
@@ -15,7 +16,6 @@ use super::member::State;
 use super::message::Ask;
 use super::progress::{Progress, SOON};
 use crate::error::{Death, Error};
-use prewire_runs::event;
 
 /// How long a zygote may take to say how a child has ended.
 const TOLD: Duration = Duration::from_secs(1);

@@ -11,6 +11,7 @@ use prewire_mailbox::Phase;
 use prewire_os::process::{self, Pid, PidFd, Signal};
 use prewire_os::{WaitSet, clock};
 use prewire_platform::LaneId;
+use prewire_runs::event;
 use prewire_sync::atomic::Ordering;
 
 use super::closing::{Closing, Farewell};
@@ -26,7 +27,6 @@ use crate::inner::Inner;
 use crate::plan::Plan;
 use crate::serve;
 use crate::tree::Mode;
-use prewire_runs::event;
 
 /// How soon something is looked at again that tells nobody when it is over.
 pub(super) const SOON: Duration = Duration::from_millis(1);

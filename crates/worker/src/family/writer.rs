@@ -8,11 +8,11 @@ use std::sync::{Arc, Weak};
 use std::thread;
 use std::time::Duration;
 
+use prewire_runs::event;
 use prewire_sync::atomic::{AtomicU64, Ordering};
 
 use crate::output::{Line, Stream};
 use crate::plan::Plan;
-use prewire_runs::event;
 
 /// So many bytes of lines may wait before pipes are left unread.
 const FULL: u64 = 256 << 10;
