@@ -13,7 +13,7 @@ use core::time::Duration;
 use prewire_sync::hint;
 
 /// With fewer tasks that have not completed, as far as that was counted, it is close behind.
-const FAR: u32 = 256;
+const FAR: u32 = 128;
 
 /// It falls back by so many.
 const BY: u32 = 64;
@@ -133,8 +133,8 @@ mod tests {
     #[test]
     fn it_is_close_while_few_tasks_are_unfinished_and_more_come() {
         let mut distance = Distance::default();
-        assert!(distance.is_close(|| Some(0), 16) && distance.is_close(|| Some(255), 32));
-        assert!(!distance.is_close(|| Some(256), 48) && !distance.is_close(|| None, 64));
+        assert!(distance.is_close(|| Some(0), 16) && distance.is_close(|| Some(127), 32));
+        assert!(!distance.is_close(|| Some(128), 48) && !distance.is_close(|| None, 64));
         assert!(!distance.is_close(|| Some(0), 79), "fewer steps than polls");
         assert!(!distance.is_close(|| Some(0), 79) && distance.is_close(|| Some(0), 95));
     }
