@@ -220,7 +220,7 @@ impl Allocator {
         let slot = self.windows[ring].slot(local);
         let state = rings.slot(slot);
         if rings.has_failed() && state.fanout.closed() == Some(Pushed::ClosedFailed) {
-            self.failures[ring].remember(state.id().local());
+            remember(&mut self.failures[ring], cursor, state.id().local());
         }
         let Taken { heap, heap_end, dep_mark, args, args_end } = cursor.take(need);
         state.reset(id, task);
@@ -261,7 +261,7 @@ impl Allocator {
     /// Makes the task just committed complete from birth, without a producer or a run.
     pub fn complete_unwired(&self, placed: &Placed) {
         let _ = self.rings.slot(placed.slot).fanout.close(false);
-        self.rings.note_born_complete();
+        self.rings.note_born_complete(1);
     }
 
     /// Sets the oldest task of `ring` that an open scope holds.
@@ -289,19 +289,29 @@ impl Allocator {
         (0..RING_COUNT).all(|ring| self.rings.watermark(ring) == self.cursors[ring].next)
     }
 
-    /// Forgets the failures of the run before, and goes on with the memory that it began with: outputs, edges and argument words; slots
-    /// go on where they are, as each has a number of its own. Only when drained.
+    /// Forgets the failures of the run before, and goes on with the memory that it began with: slots, outputs, edges and argument words.
+    /// The numbers of tasks go on where that memory begins. Only when drained.
     pub fn start_run(&mut self) {
         debug_assert!(self.is_drained(), "a run starts on drained rings");
         self.failures.iter_mut().for_each(Failures::clear);
         self.rings.clear_flags();
-        for (cursor, window) in self.cursors.iter_mut().zip(self.windows) {
+        for (ring, (cursor, window)) in self.cursors.iter_mut().zip(self.windows).enumerate() {
             cursor.start_run();
+            self.rings.skip_to(ring, cursor.next);
             let last = self.rings.slot(window.slot(cursor.next.wrapping_sub(1)));
             let Tail { heap, deps, args, .. } = cursor.tail;
             last.heap_end.store(heap, Ordering::Relaxed);
             last.dep_mark.store(deps, Ordering::Relaxed);
             last.args_end.store(args, Ordering::Relaxed);
         }
+    }
+}
+
+/// Keeps that the task `local` failed, whose slot another one is given. One of an earlier run nobody asks about, and those come in no
+/// order.
+#[cold]
+fn remember(failures: &mut Failures, cursor: &Cursor, local: u32) {
+    if cursor.is_of_this_run(local) {
+        failures.remember(local);
     }
 }

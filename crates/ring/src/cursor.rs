@@ -209,9 +209,10 @@ impl Cursor {
     }
 
     /// A run begins, and nothing is alive. Each one finds its heap at the start, so that where outputs fit does not depend
-    /// on the runs before; and its edges and arguments, so that a run uses the memory that the one before has used, which is
-    /// there, and in the cache.
+    /// on the runs before; and its slots, edges and arguments, so that a run uses the memory that the one before has used, which
+    /// is there, and in the cache. Numbers are left out for that.
     pub(crate) fn start_run(&mut self) {
+        self.next = at_the_start(self.next, self.window);
         self.first = self.next;
         self.heap.rewind();
         self.deps = at_the_start(self.deps, self.deps_capacity);
@@ -219,6 +220,11 @@ impl Cursor {
         self.meter = Meter::new(self.stand());
         self.tail = Tail { watermark: self.next, heap: self.heap.head(), deps: self.deps, args: self.args };
         self.settle();
+    }
+
+    /// Whether the task that was in a slot with the number `local` last is one of this run.
+    pub(crate) fn is_of_this_run(&self, local: u32) -> bool {
+        local.wrapping_sub(self.first) < self.next.wrapping_sub(self.first)
     }
 
     pub(crate) fn marks(&self) -> RingMarks {

@@ -191,16 +191,25 @@ impl Rings {
         self.completed.fetch_add(tasks, Ordering::Relaxed);
     }
 
-    /// Counts a task that is complete from birth. The orchestrator's.
-    pub(crate) fn note_born_complete(&self) {
+    /// Counts tasks that are complete from birth, and numbers that no task has. The orchestrator's.
+    pub(crate) fn note_born_complete(&self, numbers: u32) {
         let born = self.born_complete.load(Ordering::Relaxed);
-        self.born_complete.store(born.wrapping_add(1), Ordering::Relaxed);
+        self.born_complete.store(born.wrapping_add(numbers), Ordering::Relaxed);
     }
 
     /// The most tasks of any ring that are alive at a time, of the ring with the fewest.
     #[must_use]
     pub fn narrowest(&self) -> u32 {
         self.windows.iter().fold(u32::MAX, |least, window| least.min(window.most()))
+    }
+
+    /// Has the next task of `ring` have the number `next`. The orchestrator's, when no task of the ring is alive.
+    pub(crate) fn skip_to(&self, ring: usize, next: u32) {
+        let skipped = next.wrapping_sub(self.rings[ring].head.load(Ordering::Relaxed));
+        if skipped > 0 {
+            self.rings[ring].skip_to(&self.slots, next);
+            self.note_born_complete(skipped);
+        }
     }
 
     /// Moves the watermark of `ring` over what is consumed. For who waits for it: who has completed something

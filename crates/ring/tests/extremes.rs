@@ -50,29 +50,58 @@ fn long_ago(next: u32) -> impl Iterator<Item = TaskId> {
     .map(move |ago| TaskId::new(0, next.wrapping_sub(ago)))
 }
 
-/// Whatever the runs before have used, a run has all the room, and uses the memory that they have used: its edges and arguments
-/// begin where theirs began.
+/// Whatever the runs before have used, a run has all the room, and uses the memory that they have used: its slots, edges and arguments
+/// begin where theirs began. The numbers that are left out for that are no tasks.
 #[test]
 fn a_run_has_all_the_room_and_begins_where_the_one_before_did() {
     const DEPS: u32 = 24;
     let sizes = RingSizes::default().with_window(WINDOW).with_deps(DEPS);
     let (rings, mut allocator) = Rings::new(&sizes, 1).unwrap();
-    let mut first = None;
-    for tasks in [1, 5, 0, 13, 2] {
+    let (mut first, mut number) = (None, 0);
+    for tasks in [1, 5, 0, 13, WINDOW, WINDOW + 1, 2] {
         allocator.start_run();
+        assert_eq!((allocator.next(0), allocator.taken()), (number, 0), "before {tasks}");
+        assert_eq!((rings.unfinished(), rings.usage(0).live), (0, 0), "before {tasks}");
+        number += tasks.next_multiple_of(WINDOW);
         assert_eq!(allocator.try_reserve(0, &Need { deps: DEPS, args: 8192, ..Need::default() }), Ok(()));
         for task in 0..tasks {
             let need = Need { deps: 1, args: 600, ..Need::default() };
             allocator.try_reserve(0, &need).unwrap();
             let placed = allocator.commit(0, &need, Cold::default());
-            assert_eq!(placed.args % 8192, task * 600, "task {task} of {tasks}");
+            assert_eq!(placed.args % 8192, task * 600 % 8192, "task {task} of {tasks}");
             assert!(allocator.wire(&placed, &[(placed.id, EdgeKind::NONE)]));
             let edge = rings.deps(placed.slot).next().map(|dep| core::ptr::from_ref(dep).addr());
             if task == 0 {
-                assert_eq!(*first.get_or_insert(edge), edge, "of {tasks}");
+                assert_eq!(*first.get_or_insert((placed.slot, edge)), (placed.slot, edge), "of {tasks}");
             }
             complete(&rings, &placed);
         }
+        assert_eq!((allocator.taken(), rings.unfinished()), (tasks.into(), 0));
+    }
+}
+
+/// What failed in a run is known for as long as that goes on, and what failed in earlier ones, of which the slots still say so, is not
+/// taken for it.
+#[test]
+fn a_run_remembers_its_own_failures() {
+    let (rings, mut allocator) = after(0);
+    let mut run = |failing: u32, tasks: u32| {
+        allocator.start_run();
+        let ids = (0..tasks).map(|task| {
+            let placed = place(&mut allocator, 0);
+            rings.publish_unwired(placed.slot);
+            if task < failing {
+                rings.slot(placed.slot).fail();
+            }
+            complete(&rings, &placed);
+            placed.id
+        });
+        let ids: Vec<TaskId> = ids.collect();
+        ids.iter().map(|&id| allocator.retired(id)).collect::<Vec<_>>()
+    };
+    for (failing, tasks) in [(12, 12), (5, 5), (1, 3 * WINDOW), (0, WINDOW), (2, 2 * WINDOW + 3)] {
+        let expected: Vec<_> = (0..tasks).map(|task| Some(task < failing)).collect();
+        assert_eq!(run(failing, tasks), expected, "{failing} of {tasks}");
     }
 }
 

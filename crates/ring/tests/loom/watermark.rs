@@ -79,6 +79,30 @@ fn it_stops_at_what_is_alive() {
     });
 }
 
+/// A run may begin while who has ended the last task of the one before has yet to say so. It finds that task's slot again under a number
+/// further on, and what is said late moves nothing.
+///
+/// Catches `reach-left-behind`, `still-beside`.
+#[test]
+fn what_is_said_of_the_run_before_moves_nothing() {
+    model(|| {
+        let mut graph = Graph::new();
+        let last = graph.root(0);
+        let other = completer(&graph.rings, last.slot);
+        graph.rings.advance_all_in_turn();
+        if graph.allocator.is_drained() {
+            graph.allocator.start_run();
+            // Before the next task is there.
+            let _ = other.join().unwrap();
+            assert_eq!(graph.rings.watermark(0), 4, "past what is not there");
+            let first = graph.root(0);
+            assert_eq!((first.slot, first.id.local()), (last.slot, 4));
+            retire(&graph.rings, 0, first.slot);
+            assert_eq!(graph.rings.watermark(0), 5);
+        }
+    });
+}
+
 /// Room that another thread has made is given after what was there before: the orchestrator sees what the task did, and
 /// that it failed.
 ///
