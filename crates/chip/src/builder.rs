@@ -195,8 +195,9 @@ impl ChipBuilder {
         let mode = config.mode;
         let config = config.machine_memory(machine);
         // Not what the allocator has used before and would have to clear.
+        let populate = |bytes| drop(prewire_os::populate(bytes));
         let pages = |words| Some(Box::new(prewire_os::Words::new(words).ok()?) as prewire_ring::Words);
-        let (rings, allocator) = Rings::new_in(&sizes, spec.domains, &pages)?;
+        let (rings, allocator) = Rings::new_in(&sizes, spec.domains, &pages, populate)?;
         let ready = Arc::new(Ready::new_in(&sizes, &pages));
         let sim = Sim::new(spec, config)?;
         let mut heaps = [0; RING_COUNT];

@@ -26,6 +26,7 @@ mod pages;
 mod parking;
 mod peek;
 mod pipe;
+mod populate;
 mod scope;
 #[cfg(not(any(prewire_loom, prewire_shuttle)))]
 mod scratch;
@@ -44,6 +45,7 @@ pub use memory::Mapping;
 pub use pages::Pages;
 pub use peek::Peek;
 pub use pipe::Pipe;
+pub use populate::populate;
 pub use scope::{Private, Scope, Shared};
 #[cfg(not(any(prewire_loom, prewire_shuttle)))]
 pub use scratch::Scratch;

@@ -38,7 +38,7 @@ pub struct Allocator {
     pub(crate) rings: Arc<Rings>,
     pub(crate) cursors: [Cursor; RING_COUNT],
     /// Where the slots of each ring are.
-    windows: [Window; RING_COUNT],
+    pub(crate) windows: [Window; RING_COUNT],
     /// Failed tasks of this run whose slots were reused, by ring.
     pub(crate) failures: [Failures; RING_COUNT],
 }
@@ -107,6 +107,9 @@ impl Allocator {
 
     /// As [`room`](Allocator::room), with what is reclaimed already.
     fn room_now(&mut self, ring: usize, need: &Need) -> Result<InUse, Blocked> {
+        if self.cursors[ring].ahead.ends_before(self.cursors[ring].next) {
+            self.populate(ring);
+        }
         if self.rings.watermark(ring) != self.cursors[ring].tail.watermark {
             self.look_again(ring);
         }
@@ -145,6 +148,9 @@ impl Allocator {
     #[inline(never)]
     fn make_room(&mut self, ring: usize, need: &Need) -> bool {
         let ring = ring & 3;
+        if self.cursors[ring].ahead.ends_before(self.cursors[ring].next) {
+            self.populate(ring);
+        }
         if self.rings.watermark(ring) != self.cursors[ring].tail.watermark {
             self.look_again(ring);
         }
@@ -214,14 +220,14 @@ impl Allocator {
         site: &'static Location<'static>,
     ) -> Placed {
         let ring = ring & 3;
+        if self.rings.has_failed() {
+            self.remember(ring);
+        }
         let (rings, cursor) = (&*self.rings, &mut self.cursors[ring]);
         let local = cursor.next;
         let id = TaskId::new(ring as u32, local);
         let slot = self.windows[ring].slot(local);
         let state = rings.slot(slot);
-        if rings.has_failed() && state.fanout.closed() == Some(Pushed::ClosedFailed) {
-            remember(&mut self.failures[ring], cursor, state.id().local());
-        }
         let Taken { heap, heap_end, dep_mark, args, args_end } = cursor.take(need);
         state.reset(id, task);
         state.heap_end.store(heap_end, Ordering::Relaxed);
@@ -237,6 +243,19 @@ impl Allocator {
             self.ask_ahead(ring, local, args, args_end);
         }
         Placed { id, slot, heap, args }
+    }
+
+    /// Keeps whether the task failed whose slot the next one of `ring` gets. One of an earlier run nobody asks about, and those come in no
+    /// order.
+    #[cold]
+    #[inline(never)]
+    fn remember(&mut self, ring: usize) {
+        let cursor = &self.cursors[ring];
+        let state = self.rings.slot(self.windows[ring].slot(cursor.next));
+        let local = state.id().local();
+        if state.fanout.closed() == Some(Pushed::ClosedFailed) && cursor.is_of_this_run(local) {
+            self.failures[ring].remember(local);
+        }
     }
 
     /// Has on its way to this processor what one of the next tasks is to be written to, if it is like the task `local` with these
@@ -304,14 +323,5 @@ impl Allocator {
             last.dep_mark.store(deps, Ordering::Relaxed);
             last.args_end.store(args, Ordering::Relaxed);
         }
-    }
-}
-
-/// Keeps that the task `local` failed, whose slot another one is given. One of an earlier run nobody asks about, and those come in no
-/// order.
-#[cold]
-fn remember(failures: &mut Failures, cursor: &Cursor, local: u32) {
-    if cursor.is_of_this_run(local) {
-        failures.remember(local);
     }
 }

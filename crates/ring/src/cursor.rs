@@ -4,6 +4,9 @@
 //! looked up again only when what it says is not enough, or would raise a mark: nearly no submit reads what completers
 //! write. Up to where that is known to be so is kept, so that such a submit compares positions, and that is all.
 
+use core::ops::Range;
+
+use crate::ahead::Ahead;
 use crate::heap::Heap;
 use crate::need::{Blocked, Need, Shortage};
 use crate::usage::{InUse, Meter, RingMarks, Stand};
@@ -25,6 +28,8 @@ pub(crate) struct Cursor {
     pub(crate) next: u32,
     /// The local number that this run began with.
     pub(crate) first: u32,
+    /// The positions in the dep pool and the argument ring that it began with.
+    begun: [u32; 2],
     pub(crate) heap: Heap,
     deps: u32,
     deps_capacity: u32,
@@ -34,11 +39,13 @@ pub(crate) struct Cursor {
     pub(crate) tail: Tail,
     pub(crate) meter: Meter,
     usual: Usual,
+    pub(crate) ahead: Ahead,
 }
 
 /// Up to where the cursors may go before a mark of the run is raised: positions, none of them before its cursor.
 #[derive(Debug, Default)]
 struct Usual {
+    /// And before slots begin that no task has had.
     next: u32,
     deps: u32,
     args: u32,
@@ -65,6 +72,7 @@ impl Cursor {
         let mut cursor = Self {
             next: 0,
             first: 0,
+            begun: [0; 2],
             heap: Heap::new(heap.next_multiple_of(Heap::ALIGN)),
             deps: 0,
             deps_capacity: deps,
@@ -74,6 +82,7 @@ impl Cursor {
             tail: Tail::default(),
             meter: Meter::default(),
             usual: Usual::default(),
+            ahead: Ahead::new(window),
         };
         cursor.settle();
         cursor
@@ -105,7 +114,7 @@ impl Cursor {
         let (tail, high) = (&self.tail, &self.meter.high);
         let reach = |tail: u32, at: u32, high: u32| tail.wrapping_add(high.max(at.wrapping_sub(tail)));
         self.usual = Usual {
-            next: reach(tail.watermark, self.next, high.tasks),
+            next: self.ahead.before(self.next, reach(tail.watermark, self.next, high.tasks)),
             deps: reach(tail.deps, self.deps, high.deps),
             args: reach(tail.args, self.args, high.args),
             heap: self.usual_heap(),
@@ -214,12 +223,28 @@ impl Cursor {
     pub(crate) fn start_run(&mut self) {
         self.next = at_the_start(self.next, self.window);
         self.first = self.next;
+        self.ahead.start_run(self.first, self.window);
         self.heap.rewind();
         self.deps = at_the_start(self.deps, self.deps_capacity);
         self.args = at_the_start(self.args, self.args_capacity);
+        self.begun = [self.deps, self.args];
         self.meter = Meter::new(self.stand());
         self.tail = Tail { watermark: self.next, heap: self.heap.head(), deps: self.deps, args: self.args };
         self.settle();
+    }
+
+    /// Where slots begin that no task has had: how many tasks their memory is to be put there for, and the positions of the edges and
+    /// argument words of so many, if they have as many as those of the run have had on average.
+    pub(crate) fn go_ahead(&mut self) -> (u32, [Range<u32>; 2]) {
+        let tasks = self.ahead.go_on(self.first, self.window);
+        self.settle();
+        let done = u64::from(self.next.wrapping_sub(self.first)).max(1);
+        let from = |at: u32, begun: u32| {
+            let more = u64::from(at.wrapping_sub(begun)) * u64::from(tasks) / done;
+            at..at.saturating_add(u32::try_from(more).unwrap_or(u32::MAX))
+        };
+        let [deps, args] = self.begun;
+        (tasks, [from(self.deps, deps), from(self.args, args)])
     }
 
     /// Whether the task that was in a slot with the number `local` last is one of this run.

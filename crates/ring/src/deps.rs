@@ -1,6 +1,7 @@
 //! The dep-list pools: the edges of the tasks of each ring, each task's side by side.
 
 use core::fmt;
+use core::ops::Range;
 
 use prewire_abi::EdgeKind;
 use prewire_sync::atomic::{AtomicU64, Ordering};
@@ -143,6 +144,13 @@ impl Deps {
             pool
         });
         Self { pools, table: Table::new(base as usize, pages) }
+    }
+
+    /// Where the entries of `ring` at these positions are, up to the last one of its pool: see [`Table::bytes`].
+    pub(crate) fn bytes(&self, ring: usize, positions: Range<u32>) -> Option<Range<*const u8>> {
+        let pool = self.pools[ring & 3];
+        let left = pool.mask - (positions.start & pool.mask) + 1;
+        self.table.bytes(pool.entry(positions.start).index() as usize, positions.len().min(left as usize))
     }
 
     #[inline]

@@ -46,6 +46,7 @@
 
 extern crate alloc;
 
+mod ahead;
 mod allocator;
 mod args;
 mod claim;
@@ -71,6 +72,7 @@ mod table;
 mod usage;
 mod wire;
 
+pub use ahead::Populate;
 pub use allocator::{Allocator, Placed};
 pub use args::{ArgTable, ArgWords};
 pub use claim::{Bytes, Claim};

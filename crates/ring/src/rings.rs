@@ -9,6 +9,7 @@ use prewire_abi::TaskId;
 use prewire_sync::Padded;
 use prewire_sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
+use crate::ahead::Populate;
 use crate::allocator::Allocator;
 use crate::cold::Kind;
 use crate::deps::{Dep, Deps};
@@ -34,7 +35,7 @@ pub struct Rings {
     /// The slots of all rings, ring after ring.
     pub(crate) slots: Slots,
     /// Where each task was submitted. Written by the orchestrator with the slot.
-    sites: Table<AtomicPtr<Location<'static>>>,
+    pub(crate) sites: Table<AtomicPtr<Location<'static>>>,
     pub(crate) deps: Deps,
     /// Where the slots of each ring are.
     pub(crate) windows: [Window; RING_COUNT],
@@ -51,6 +52,8 @@ pub struct Rings {
     /// The run was ended: what is not running yet completes without running. Set by anyone, cleared by the
     /// orchestrator between runs.
     ended: AtomicBool,
+    /// Who has memory put there.
+    pub(crate) populate: Populate,
 }
 
 impl fmt::Debug for Rings {
@@ -67,10 +70,11 @@ impl Rings {
     ///
     /// A size that is not legal.
     pub fn new(sizes: &RingSizes, completers: u16) -> Result<(Arc<Self>, Allocator), SizeError> {
-        Self::new_in(sizes, completers, HEAP)
+        Self::new_in(sizes, completers, HEAP, |_| ())
     }
 
-    /// As [`new`](Rings::new), with large tables in memory from elsewhere.
+    /// As [`new`](Rings::new), with large tables in memory from elsewhere, of which some at a time is told before it is written for the
+    /// first time.
     ///
     /// # Errors
     ///
@@ -79,6 +83,7 @@ impl Rings {
         sizes: &RingSizes,
         completers: u16,
         pages: Pages<'_>,
+        populate: Populate,
     ) -> Result<(Arc<Self>, Allocator), SizeError> {
         sizes.validate()?;
         let mut slots = 0;
@@ -100,6 +105,7 @@ impl Rings {
             ended: AtomicBool::new(false),
             completed: Padded::new(AtomicU32::new(0)),
             born_complete: AtomicU32::new(0),
+            populate,
         });
         let allocator = Allocator::new(Arc::clone(&rings), sizes);
         Ok((rings, allocator))

@@ -9,7 +9,7 @@
 //! taken one.
 
 use alloc::boxed::Box;
-use core::ops::Deref;
+use core::ops::{Deref, Range};
 
 use prewire_sync::atomic::{AtomicU32, Ordering};
 use prewire_sync::{hint, mutant};
@@ -32,6 +32,11 @@ impl Slots {
     pub(crate) fn new(slots: usize, completers: u16, pages: Pages<'_>) -> Self {
         let given_back = (0..completers).map(|_| Table::new(slots, pages)).collect();
         Self { slots: Table::new(slots, pages), given_back }
+    }
+
+    /// Where so many slots are, see [`Table::bytes`].
+    pub(crate) fn bytes(&self, index: usize, count: usize) -> Option<Range<*const u8>> {
+        self.slots.bytes(index, count)
     }
 
     /// How many completers there are.

@@ -27,6 +27,7 @@ pub(crate) const HEAP: Pages<'static> = &|_| None;
 mod words {
     use alloc::boxed::Box;
     use core::marker::PhantomData;
+    use core::ops::Range;
     use core::ptr::NonNull;
 
     use prewire_sync::atomic::AtomicU64;
@@ -67,7 +68,7 @@ mod words {
     /// A power of two of elements that were zero when the table was made, the first one at the start of a cache line.
     pub(crate) struct Table<T> {
         /// The memory: shared words, so that elements may change behind a shared reference.
-        _memory: Memory,
+        memory: Memory,
         /// The first element.
         first: NonNull<AtomicU64>,
         /// One less than there are.
@@ -108,7 +109,7 @@ mod words {
             let skipped = start.addr().get().wrapping_neg() % LINE / WORD;
             // SAFETY: `wanted` words are there from `start` on, which are a line more than at most this.
             let first = unsafe { start.add(skipped) };
-            Self { _memory: memory, first, mask: len - 1, of: PhantomData }
+            Self { memory, first, mask: len - 1, of: PhantomData }
         }
 
         pub(super) fn elements(&self) -> &[T] {
@@ -120,6 +121,16 @@ mod words {
             // - zeros are a `T` (`Zeroable`), and only `T`s are written since, through this slice;
             // - the memory is made of atomics, so it may change behind a shared reference; nobody uses it as words.
             unsafe { NonNull::slice_from_raw_parts(first, self.mask + 1).as_ref() }
+        }
+
+        /// Where so many elements are, from `index` modulo their number on, up to the last one; if the table is in memory from elsewhere.
+        pub(crate) fn bytes(&self, index: usize, count: usize) -> Option<Range<*const u8>> {
+            if matches!(self.memory, Memory::Heap(_)) {
+                return None;
+            }
+            let (all, at) = (self.elements(), index & self.mask);
+            let Range { start, end } = all[at..all.len().min(at.saturating_add(count))].as_ptr_range();
+            Some(start.cast()..end.cast())
         }
 
         /// Its elements, by a copy of where they are.
@@ -164,6 +175,7 @@ pub(crate) use boxed::{Table, View, Zeroed};
 #[cfg(any(prewire_loom, prewire_shuttle))]
 mod boxed {
     use alloc::boxed::Box;
+    use core::ops::Range;
 
     /// What a table can be made of in a model, whose atomics are not bytes.
     pub(crate) trait Zeroed: Default {}
@@ -179,6 +191,11 @@ mod boxed {
 
         pub(super) fn elements(&self) -> &[T] {
             &self.0
+        }
+
+        /// In a model nothing is from elsewhere.
+        pub(crate) fn bytes(&self, _: usize, _: usize) -> Option<Range<*const u8>> {
+            None
         }
 
         pub(crate) fn view(&self) -> View<'_, T> {

@@ -117,7 +117,8 @@ impl Prepared {
         let pages = |words| Some(Box::new(prewire_os::Words::new(words).ok()?) as prewire_ring::Words);
         // A node has one domain.
         let (rings, allocator) =
-            Rings::new_in(&settings.rings, 1, &pages).map_err(|error| Error::Chip(error.into()))?;
+            Rings::new_in(&settings.rings, 1, &pages, |bytes| drop(prewire_os::populate(bytes)))
+                .map_err(|error| Error::Chip(error.into()))?;
         let ready = Arc::new(Ready::new_in(&settings.rings, &pages));
         let cause = Arc::new(Cause::default());
         let devices = Arc::new(Devices::new(settings.device_quota));

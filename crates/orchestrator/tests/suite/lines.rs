@@ -48,7 +48,7 @@ fn rig(sizes: &RingSizes) -> (Rig, Vec<Seen>) {
         seen.borrow_mut().push(table.clone());
         Some(Box::new(table) as Words)
     };
-    let rings = Rings::new_in(sizes, 1, pages).unwrap();
+    let rings = Rings::new_in(sizes, 1, pages, |_| ()).unwrap();
     let rig = Rig::made(sizes, rings, Ready::new_in(sizes, pages), Capacity::chip(24, 48));
     (rig, seen.into_inner())
 }
