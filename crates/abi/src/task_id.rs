@@ -66,7 +66,7 @@ impl TaskId {
         (self.0 >> 32) as u32
     }
 
-    /// The number in the ring, from 0 in the order of submission.
+    /// The number in the ring, in the order of submission. A run may begin with any, and goes on from there without a gap.
     #[must_use]
     #[inline]
     pub const fn local(self) -> u32 {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use common::slow::{LONG, SHORT, chip, until_ended, waits};
 use common::{Gate, Log, add, dog, fails, here, refused, says, still_works};
-use prewire_chip::{Error, ErrorCode, Run};
+use prewire_chip::{DataType, Error, ErrorCode, RingSizes, Run};
 
 #[test]
 fn launched_runs_follow_one_another_in_order() {
@@ -236,5 +236,37 @@ fn runs_do_not_influence_each_other() {
         let _ = cancelled.wait();
         right.wait().unwrap();
         assert_eq!(chip.read::<i32>(&x).unwrap(), [round; 4]);
+    }
+}
+
+/// A run finds its slots where those of the run before were, whatever has become of that: all that has completed was told of.
+#[test]
+fn runs_begin_in_the_same_slots() {
+    const WINDOW: u32 = 64;
+    let _dog = dog();
+    for seeded in [true, false] {
+        let builder = chip().rings(RingSizes::default().with_window(WINDOW));
+        let chip = if seeded { builder.seed(3) } else { builder }.build().unwrap();
+        let (add, fails) = (add(&chip), fails(&chip));
+        let x = chip.zeros::<i32>(&[4]).unwrap();
+        let begun = |run: u32| {
+            let mut first = None;
+            let ended = chip.run(|orch| {
+                first = Some(orch.dummy().go()?.id().local());
+                orch.scope(|orch| {
+                    let made = orch.alloc(&[4], DataType::I32)?;
+                    orch.submit(&add).inout(&made).scalar(1i32).go()
+                })?;
+                if run % 3 == 1 {
+                    orch.submit(&fails).inout(&x).go()?;
+                }
+                orch.submit(&add).inout(&x).scalar(1i32).go().map(drop)
+            });
+            assert_eq!(ended.is_err(), run % 3 == 1, "{ended:?}");
+            first.expect("it began") % WINDOW
+        };
+        let others = (0..30).map(begun).filter(|&slot| slot != 0).count();
+        // Threads may have yet to say what they have completed when the next run begins.
+        assert!(others <= if seeded { 0 } else { 20 }, "{others} of 30 runs began elsewhere");
     }
 }

@@ -40,9 +40,11 @@ impl Ahead {
         ahead
     }
 
-    /// A run begins with task `first`, which has the first slot of `window`.
+    /// A run begins with task `first`, of a ring of so many slots.
     pub(crate) fn start_run(&mut self, first: u32, window: u32) {
-        self.number = if self.reached < window { first + self.reached } else { first.wrapping_sub(1) };
+        let used = first & (window - 1);
+        let goes_on = used <= self.reached && self.reached < window;
+        self.number = if goes_on { first + (self.reached - used) } else { first.wrapping_sub(1) };
     }
 
     /// The nearer one of the task `local`, which comes after `next` or is that, and of the first whose slot is not known to be there.

@@ -164,8 +164,8 @@ impl Allocator {
     }
 
     /// What is reclaimed now. What everything before the watermark used ends where the last retired task's ends. Its slot
-    /// is not yet reused: one slot of the window always stays free for that. Before anything was retired it is the last
-    /// slot of the window, still zeroed.
+    /// is not yet reused: one slot of the window always stays free for that. Before anything of a run was retired it is the slot before
+    /// its first one, in which the run has left where it begins.
     fn tail(&self, ring: usize) -> Tail {
         let watermark = self.rings.watermark(ring);
         let last = self.rings.slot(self.windows[ring].slot(watermark.wrapping_sub(1)));
@@ -245,15 +245,15 @@ impl Allocator {
         Placed { id, slot, heap, args }
     }
 
-    /// Keeps whether the task failed whose slot the next one of `ring` gets. One of an earlier run nobody asks about, and those come in no
-    /// order.
+    /// Keeps whether the task failed whose slot the next one of `ring` gets, if that was given away a window ago: what is older is of an earlier
+    /// run, of which nobody asks, and comes in no order.
     #[cold]
     #[inline(never)]
     fn remember(&mut self, ring: usize) {
         let cursor = &self.cursors[ring];
         let state = self.rings.slot(self.windows[ring].slot(cursor.next));
         let local = state.id().local();
-        if state.fanout.closed() == Some(Pushed::ClosedFailed) && cursor.is_of_this_run(local) {
+        if state.fanout.closed() == Some(Pushed::ClosedFailed) && cursor.was_there_last(local) {
             self.failures[ring].remember(local);
         }
     }
@@ -280,7 +280,7 @@ impl Allocator {
     /// Makes the task just committed complete from birth, without a producer or a run.
     pub fn complete_unwired(&self, placed: &Placed) {
         let _ = self.rings.slot(placed.slot).fanout.close(false);
-        self.rings.note_born_complete(1);
+        self.rings.note_uncompleted(1);
     }
 
     /// Sets the oldest task of `ring` that an open scope holds.
@@ -309,13 +309,15 @@ impl Allocator {
     }
 
     /// Forgets the failures of the run before, and goes on with the memory that it began with: slots, outputs, edges and argument words.
-    /// The numbers of tasks go on where that memory begins. Only when drained.
+    /// The numbers of tasks go on where that memory begins; or without a gap, if somebody has yet to say that a task has completed: what is
+    /// told late is told apart by its number. Only when drained.
     pub fn start_run(&mut self) {
         debug_assert!(self.is_drained(), "a run starts on drained rings");
         self.failures.iter_mut().for_each(Failures::clear);
         self.rings.clear_flags();
+        let rewinds = self.rings.is_told();
         for (ring, (cursor, window)) in self.cursors.iter_mut().zip(self.windows).enumerate() {
-            cursor.start_run();
+            cursor.start_run(rewinds);
             self.rings.skip_to(ring, cursor.next);
             let last = self.rings.slot(window.slot(cursor.next.wrapping_sub(1)));
             let Tail { heap, deps, args, .. } = cursor.tail;

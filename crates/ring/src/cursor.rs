@@ -219,9 +219,11 @@ impl Cursor {
 
     /// A run begins, and nothing is alive. Each one finds its heap at the start, so that where outputs fit does not depend
     /// on the runs before; and its slots, edges and arguments, so that a run uses the memory that the one before has used, which
-    /// is there, and in the cache. Numbers are left out for that.
-    pub(crate) fn start_run(&mut self) {
-        self.next = at_the_start(self.next, self.window);
+    /// is there, and in the cache. Numbers are left out for that, unless it `rewinds` no slots.
+    pub(crate) fn start_run(&mut self, rewinds: bool) {
+        if rewinds {
+            self.next = at_the_start(self.next, self.window);
+        }
         self.first = self.next;
         self.ahead.start_run(self.first, self.window);
         self.heap.rewind();
@@ -247,9 +249,10 @@ impl Cursor {
         (tasks, [from(self.deps, deps), from(self.args, args)])
     }
 
-    /// Whether the task that was in a slot with the number `local` last is one of this run.
-    pub(crate) fn is_of_this_run(&self, local: u32) -> bool {
-        local.wrapping_sub(self.first) < self.next.wrapping_sub(self.first)
+    /// Whether the task that is in the next one's slot, and has the number `local`, was the last one that could be given it: not where
+    /// slots were left for runs.
+    pub(crate) fn was_there_last(&self, local: u32) -> bool {
+        self.next.wrapping_sub(local) == self.window
     }
 
     pub(crate) fn marks(&self) -> RingMarks {
@@ -293,7 +296,7 @@ mod tests {
             };
             if round % 10_000 == 0 {
                 live.clear();
-                cursor.start_run();
+                cursor.start_run(round % 20_000 == 0);
             }
             let need = Need {
                 heap: draw(2) * draw(6000),

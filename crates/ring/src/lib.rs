@@ -21,10 +21,11 @@
 //!    that back each completer counts in another, of its own. A slot may be reclaimed once it is closed and the counts are
 //!    the same. An open scope holds by position: nothing at or above the ring's *scope floor* is reclaimed, so that closing
 //!    a scope is one store however many tasks it has.
-//! 6. The **watermark** of a ring is the oldest live task. It moves in order over consumed slots, under a
+//! 6. The **watermark** of a ring is the oldest live task. It moves in order over consumed slots, and between two runs over numbers
+//!    that no task has, under a
 //!    [`CombiningLock`]: the winner walks, and forgets what was given back of those; a loser leaves a note that the winner reads
-//!    before it leaves. The orchestrator waits for its turn, spinning, in three cases: it takes a hold on what is complete and
-//!    in no scope; it asks whether what is complete is retained; and it has to know that there is no more to come. So does whoever asks how many hold a task, for a report.
+//!    before it leaves. The orchestrator waits for its turn, spinning, in four cases: it takes a hold on what is complete and
+//!    in no scope; it asks whether what is complete is retained; it has to know that there is no more to come; and it leaves numbers out. So does whoever asks how many hold a task, for a report.
 //!
 //! ```
 //! use prewire_abi::{Shape, TaskId};

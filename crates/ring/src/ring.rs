@@ -2,7 +2,7 @@
 //!
 //! Invariant: the watermark moves in order, under a lock whose losers leave their errand to the winner, over slots that are
 //! initialised, whose tasks are complete, and that no open scope and no consumer holds. Before it is stored, what was given back of
-//! these tasks is forgotten.
+//! these tasks is forgotten. Between two runs it goes on over numbers that no task has.
 
 use core::mem;
 
@@ -52,8 +52,8 @@ pub(crate) struct Ring {
 impl Ring {
     /// No open scope holds a task.
     pub(crate) const NO_FLOOR: u64 = u64::MAX;
-    /// What is told late is told within so many numbers, or so late that nothing is known of it; but for a number that is 2^32 numbers old
-    /// to within a window, which nobody can tell from a new one. A run leaves out less than a window of them.
+    /// What is told late is told within so many tasks, or so late that nothing is known of it; but for a number that is 2^32 tasks old to
+    /// within a window, which nobody can tell from a new one. Numbers are left out only where nobody is late.
     const RECENT: u32 = 1 << 30;
 
     pub(crate) fn new(window: Window, args: u32, pages: Pages<'_>) -> Self {
@@ -148,19 +148,32 @@ impl Ring {
         }
     }
 
-    /// Leaves out the numbers before `next`, which no task has. The orchestrator's, when no task is alive; those who have ended the last
-    /// ones may have yet to say so.
+    /// Leaves out the numbers before `next`, which no task has. The orchestrator's, when no task is alive and nobody has a number of an
+    /// earlier one to tell: others may look, and are waited for.
     pub(crate) fn skip_to(&self, slots: &Slots, next: u32) {
-        self.while_still(slots, |oldest, reach| {
-            debug_assert_eq!(oldest, self.head.load(Ordering::Relaxed), "no task is alive");
-            // MUTANT "reach-left-behind": there seems to be something to walk over from here to before the window.
-            if !mutant::skips("reach-left-behind") {
-                *reach = next;
-            }
-            // Whoever walks sees both by the lock; others only count.
-            self.head.store(next, Ordering::Relaxed);
+        self.while_still(slots, |_, reach| {
+            *reach = next;
+            // Before the head: see `Ring::live`.
             self.watermark.store(next, Ordering::Relaxed);
+            // ORDERING: Release, "ring-skip"; pairs with the load in `Ring::live`: whoever sees this head sees the watermark.
+            self.head.store(next, mutant::order("skip-head", Ordering::Release));
         });
+    }
+
+    /// The oldest live task, and how many tasks live, at one moment: whoever looks does not do so before and behind numbers that are left
+    /// out between them.
+    pub(crate) fn live(&self) -> (u32, u32) {
+        loop {
+            let oldest = self.watermark();
+            // ORDERING: Acquire, "ring-skip"; pairs with the store in `Ring::skip_to`.
+            let head = self.head.load(mutant::order("live-head", Ordering::Acquire));
+            // MUTANT "live-once": the watermark is of before, the head of behind.
+            if self.watermark() == oldest || mutant::skips("live-once") {
+                let live = head.wrapping_sub(oldest);
+                // A watermark that went on without tasks, and a head that has yet to.
+                return (oldest, if live > self.window.most() { 0 } else { live });
+            }
+        }
     }
 
     /// Takes a hold on the task `local`, which is complete and in this slot; false if it is retired. Whoever moves the watermark next
@@ -218,7 +231,7 @@ impl Ring {
     }
 }
 
-/// Whether local number `a` comes before `b`, when they are less than 2^31 tasks apart.
+/// Whether local number `a` comes before `b`, when they are less than 2^31 numbers apart.
 pub(crate) const fn is_before(a: u32, b: u32) -> bool {
     a.wrapping_sub(b) >= 1 << 31
 }

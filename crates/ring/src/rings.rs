@@ -47,8 +47,9 @@ pub struct Rings {
     failures: AtomicU64,
     /// How many tasks have completed, modulo 2^32, since these rings were made. Raised by completers, some tasks late.
     completed: Padded<AtomicU32>,
-    /// As many were complete from birth. Written by the orchestrator.
-    born_complete: AtomicU32,
+    /// So many numbers nobody completes: those of tasks that were complete from birth, and those that no task has. Written by the
+    /// orchestrator.
+    uncompleted: AtomicU32,
     /// The run was ended: what is not running yet completes without running. Set by anyone, cleared by the
     /// orchestrator between runs.
     ended: AtomicBool,
@@ -104,7 +105,7 @@ impl Rings {
             failures: AtomicU64::new(0),
             ended: AtomicBool::new(false),
             completed: Padded::new(AtomicU32::new(0)),
-            born_complete: AtomicU32::new(0),
+            uncompleted: AtomicU32::new(0),
             populate,
         });
         let allocator = Allocator::new(Arc::clone(&rings), sizes);
@@ -184,23 +185,36 @@ impl Rings {
     /// ```
     #[must_use]
     pub fn unfinished(&self) -> u32 {
-        // Before the heads: what has completed by now was submitted by then. Not said to be seen so: a guess is enough.
-        let completed = self.completed.load(Ordering::Relaxed);
-        let completed = completed.wrapping_add(self.born_complete.load(Ordering::Relaxed));
-        let heads = self.rings.iter().map(|ring| ring.head.load(Ordering::Relaxed));
-        let unfinished = heads.fold(0, u32::wrapping_add).wrapping_sub(completed);
+        // Not said to be seen together: a guess is enough.
+        let unfinished = self.untold(Ordering::Relaxed);
         if unfinished > u32::MAX / 2 { 0 } else { unfinished }
     }
 
-    /// Counts what a completer has completed.
-    pub(crate) fn note_completed(&self, tasks: u32) {
-        self.completed.fetch_add(tasks, Ordering::Relaxed);
+    /// As many numbers as were given to tasks whose completers have yet to say so.
+    fn untold(&self, order: Ordering) -> u32 {
+        // Before the heads: what has completed by now was submitted by then.
+        let over = self.completed.load(order).wrapping_add(self.uncompleted.load(Ordering::Relaxed));
+        let heads = self.rings.iter().map(|ring| ring.head.load(Ordering::Relaxed));
+        heads.fold(0, u32::wrapping_add).wrapping_sub(over)
     }
 
-    /// Counts tasks that are complete from birth, and numbers that no task has. The orchestrator's.
-    pub(crate) fn note_born_complete(&self, numbers: u32) {
-        let born = self.born_complete.load(Ordering::Relaxed);
-        self.born_complete.store(born.wrapping_add(numbers), Ordering::Relaxed);
+    /// Whether all who have completed tasks have said so, so that nobody has the number of one to tell any more. For the orchestrator, when
+    /// nothing is alive.
+    pub(crate) fn is_told(&self) -> bool {
+        // ORDERING: Acquire, "completed"; pairs with the addition in `Rings::note_completed`: what was told before that is over.
+        self.untold(Ordering::Acquire) == 0
+    }
+
+    /// Counts what a completer has completed, when it has told all that it knows of that.
+    pub(crate) fn note_completed(&self, tasks: u32) {
+        // ORDERING: Release, "completed"; pairs with the load in `Rings::is_told`.
+        self.completed.fetch_add(tasks, Ordering::Release);
+    }
+
+    /// Counts numbers that nobody completes. The orchestrator's.
+    pub(crate) fn note_uncompleted(&self, numbers: u32) {
+        let before = self.uncompleted.load(Ordering::Relaxed);
+        self.uncompleted.store(before.wrapping_add(numbers), Ordering::Relaxed);
     }
 
     /// The most tasks of any ring that are alive at a time, of the ring with the fewest.
@@ -209,12 +223,12 @@ impl Rings {
         self.windows.iter().fold(u32::MAX, |least, window| least.min(window.most()))
     }
 
-    /// Has the next task of `ring` have the number `next`. The orchestrator's, when no task of the ring is alive.
+    /// Has the next task of `ring` have the number `next`. The orchestrator's, when no task is alive and [all is told](Rings::is_told).
     pub(crate) fn skip_to(&self, ring: usize, next: u32) {
         let skipped = next.wrapping_sub(self.rings[ring].head.load(Ordering::Relaxed));
         if skipped > 0 {
             self.rings[ring].skip_to(&self.slots, next);
-            self.note_born_complete(skipped);
+            self.note_uncompleted(skipped);
         }
     }
 
@@ -240,10 +254,7 @@ impl Rings {
     /// What `ring` holds.
     #[must_use]
     pub fn usage(&self, ring: usize) -> Usage {
-        let watermark = self.rings[ring].watermark();
-        let live = self.rings[ring].head.load(Ordering::Relaxed).wrapping_sub(watermark);
-        // Read while tasks come and go, the two may be of different times: a window holds so many and no more.
-        let live = live.min(self.windows[ring].most());
+        let (watermark, live) = self.rings[ring].live();
         Usage { live, oldest: (live > 0).then(|| TaskId::new(ring as u32, watermark)) }
     }
 

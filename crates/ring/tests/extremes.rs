@@ -80,10 +80,9 @@ fn a_run_has_all_the_room_and_begins_where_the_one_before_did() {
     }
 }
 
-/// What failed in a run is known for as long as that goes on, and what failed in earlier ones, of which the slots still say so, is not
-/// taken for it.
+/// What failed in a run is known for as long as that goes on, whatever the slots still say of earlier runs.
 #[test]
-fn a_run_remembers_its_own_failures() {
+fn a_run_remembers_its_failures() {
     let (rings, mut allocator) = after(0);
     let mut run = |failing: u32, tasks: u32| {
         allocator.start_run();
@@ -102,6 +101,68 @@ fn a_run_remembers_its_own_failures() {
     for (failing, tasks) in [(12, 12), (5, 5), (1, 3 * WINDOW), (0, WINDOW), (2, 2 * WINDOW + 3)] {
         let expected: Vec<_> = (0..tasks).map(|task| Some(task < failing)).collect();
         assert_eq!(run(failing, tasks), expected, "{failing} of {tasks}");
+    }
+}
+
+/// As long as somebody has a number to tell, numbers go on without a gap: left out, they would have gone round sooner than he comes to it.
+#[test]
+fn no_number_is_left_out_while_one_is_to_be_told() {
+    let (rings, mut allocator) = after(0);
+    let mut late = None;
+    for run in 0..5 * WINDOW {
+        allocator.start_run();
+        assert_eq!((allocator.next(0), rings.unfinished()), (run, run.min(1)));
+        let placed = place(&mut allocator, 0);
+        let routed = rings.complete(0, &mut vec![placed.slot], &mut |_| {});
+        match &late {
+            None => late = Some(routed),
+            Some(_) => rings.retire(&routed),
+        }
+        rings.advance_all_in_turn();
+    }
+    rings.retire(&late.unwrap());
+    assert!(allocator.is_drained(), "the watermark is at {}", rings.watermark(0));
+    complete(&rings, &place(&mut allocator, 0));
+    allocator.start_run();
+    assert_eq!(allocator.next(0), 6 * WINDOW);
+}
+
+/// What a consumer in another ring lets go of moves the watermark as far as is known, and that is not to where the run before was.
+#[test]
+fn there_is_nothing_to_walk_over_in_numbers_that_are_left_out() {
+    let (rings, mut allocator) = after(3);
+    allocator.start_run();
+    allocator.set_floor(0, Some(WINDOW));
+    let born = place(&mut allocator, 0);
+    allocator.complete_unwired(&born);
+    let consumer = allocator.commit(1, &Need { deps: 1, ..Need::default() }, Cold::default());
+    assert!(allocator.wire(&consumer, &[(born.id, EdgeKind::BOTH)]));
+    allocator.set_floor(0, None);
+    complete(&rings, &consumer);
+    assert!(rings.watermark(0) <= allocator.next(0), "at {}, past what is there", rings.watermark(0));
+    rings.advance(0);
+    assert!(allocator.is_drained());
+}
+
+/// Each ring begins anew, whatever the others have had.
+#[test]
+fn every_ring_begins_at_its_start() {
+    let sizes = RingSizes::default().with_window(WINDOW);
+    let (rings, mut allocator) = Rings::new(&sizes, 1).unwrap();
+    let mut firsts = [None; 4];
+    for run in 0..5u32 {
+        allocator.start_run();
+        for (ring, first) in firsts.iter_mut().enumerate() {
+            for task in 0..(run + ring as u32) % 4 * 5 {
+                let placed = allocator.commit(ring, &Need::default(), Cold::default());
+                if task == 0 {
+                    assert_eq!(*first.get_or_insert(placed.slot), placed.slot, "ring {ring} in run {run}");
+                }
+                complete(&rings, &placed);
+            }
+        }
+        assert_eq!(rings.unfinished(), 0);
+        assert!((0..4).all(|ring| rings.usage(ring).live == 0));
     }
 }
 

@@ -201,7 +201,7 @@ impl TensorMap {
     }
 }
 
-/// Whether `a` was submitted before `b`, of the same ring: not told of others, or of what is 2^31 tasks apart.
+/// Whether `a` was submitted before `b`, of the same ring: not told of others, or of what is 2^31 numbers apart.
 #[inline]
 fn is_before(a: TaskId, b: TaskId) -> bool {
     a.ring() == b.ring() && a.local().wrapping_sub(b.local()) >= 1 << 31

@@ -12,8 +12,11 @@
 use core::time::Duration;
 use prewire_sync::hint;
 
-/// With fewer tasks that have not completed, as far as that was counted, it is close behind.
-const FAR: u32 = 128;
+/// With fewer tasks that have not completed it is close behind.
+const FAR: u32 = 96;
+
+/// As many more may have completed in each domain, which has yet to say so.
+const UNTOLD: u32 = 32;
 
 /// It falls back by so many.
 const BY: u32 = 64;
@@ -31,8 +34,10 @@ const PACE: Duration = Duration::from_nanos(250);
 const LONGEST: Duration = Duration::from_micros(12);
 
 /// The distance of one worker. Touched by it alone.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Distance {
+    /// With fewer tasks of which it is not known that they have completed it is close behind.
+    far: u32,
     /// Polls since it saw to it.
     polls: u32,
     /// Steps that the orchestration had made then.
@@ -40,6 +45,11 @@ pub(crate) struct Distance {
 }
 
 impl Distance {
+    /// Of a worker of a simulator with so many domains.
+    pub(crate) fn new(domains: u16) -> Self {
+        Self { far: FAR + UNTOLD * u32::from(domains), polls: 0, steps: 0 }
+    }
+
     /// The worker is about to poll: whether it is time to see to its distance.
     #[inline]
     pub(crate) fn is_due(&mut self) -> bool {
@@ -55,7 +65,7 @@ impl Distance {
     /// all. Where nobody knows how many tasks there are it is not.
     pub(crate) fn is_close(&mut self, unfinished: impl Fn() -> Option<u32>, steps: u64) -> bool {
         let gone = steps.wrapping_sub(core::mem::replace(&mut self.steps, steps));
-        gone >= STEPS && unfinished().is_some_and(|tasks| tasks < FAR)
+        gone >= STEPS && unfinished().is_some_and(|tasks| tasks < self.far)
     }
 }
 
@@ -132,16 +142,18 @@ mod tests {
 
     #[test]
     fn it_is_close_while_few_tasks_are_unfinished_and_more_come() {
-        let mut distance = Distance::default();
+        let mut distance = Distance::new(1);
         assert!(distance.is_close(|| Some(0), 16) && distance.is_close(|| Some(127), 32));
         assert!(!distance.is_close(|| Some(128), 48) && !distance.is_close(|| None, 64));
         assert!(!distance.is_close(|| Some(0), 79), "fewer steps than polls");
         assert!(!distance.is_close(|| Some(0), 79) && distance.is_close(|| Some(0), 95));
+        let mut of_three = Distance::new(3);
+        assert!(of_three.is_close(|| Some(191), 16) && !of_three.is_close(|| Some(192), 32));
     }
 
     #[test]
     fn it_is_seen_to_now_and_then() {
-        let mut distance = Distance::default();
+        let mut distance = Distance::new(1);
         assert_eq!((0..160).filter(|_| distance.is_due()).count(), 10);
     }
 }

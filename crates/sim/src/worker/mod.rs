@@ -89,7 +89,7 @@ impl<'a> Worker<'a> {
             unlooked: 0,
             given: LaneSet::EMPTY,
             gathering: Gathering::default(),
-            distance: Distance::default(),
+            distance: Distance::new(pool.cores.spec.domains),
         };
         pool.seats.enter(number);
         if granted {
