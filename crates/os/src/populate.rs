@@ -4,11 +4,11 @@ use core::ops::Range;
 use std::io;
 
 use rustix::mm::{self, Advice};
+use rustix::param::page_size;
 
-use crate::memory::Mapping;
-
-/// Has the system put the pages there that these bytes are on, as writing to each of them would, and in less time: for pages that are
-/// about to be written for the first time. What is in them stays.
+/// Has the system put the pages there that these bytes are on, as writing to each of them would, and in less time: for anonymous memory
+/// that is about to be written for the first time. What is in it stays. Of other memory, too, but what a write would do otherwise is done:
+/// pages of a file that is mapped for this process alone become its own, and what a shared file has no blocks for gets them.
 ///
 /// # Errors
 ///
@@ -17,8 +17,7 @@ use crate::memory::Mapping;
 ///
 /// ```
 /// let words = prewire_os::Words::new(1 << 16)?;
-/// let first: &[_] = &words[..4096];
-/// let bytes = first.as_ptr_range();
+/// let bytes = words[..4096].as_ptr_range();
 /// // Where it is not done, the pages are there when they are written.
 /// let _ = prewire_os::populate(bytes.start.cast()..bytes.end.cast());
 /// # Ok::<(), std::io::Error>(())
@@ -28,58 +27,56 @@ pub fn populate(bytes: Range<*const u8>) -> io::Result<()> {
     if start >= end {
         return Ok(());
     }
-    let first = start & !(Mapping::PAGE - 1);
-    let length = (end - first).next_multiple_of(Mapping::PAGE);
+    let first = start & !(page_size() - 1);
+    let length = (end - first).checked_next_multiple_of(page_size()).ok_or(io::ErrorKind::InvalidInput)?;
     let page = bytes.start.with_addr(first).cast_mut().cast();
-    // SAFETY: it changes no byte, whatever is mapped there, and whoever reads or writes it meanwhile; what is not mapped is an error.
+    // SAFETY: no byte is changed, whoever reads or writes it meanwhile; and what is not mapped is an error.
     unsafe { mm::madvise(page, length, Advice::LinuxPopulateWrite) }.map_err(io::Error::from)
 }
 
-#[cfg(all(test, not(miri)))]
+#[cfg(all(test, not(any(miri, prewire_loom, prewire_shuttle))))]
 mod tests {
     use super::*;
     use crate::words::Words;
-    use prewire_sync::atomic::Ordering;
+    use prewire_sync::atomic::{AtomicU64, Ordering};
 
-    const WORDS: usize = Mapping::PAGE / 8;
-
-    /// How often this thread found a page missing so far.
-    fn faults() -> i64 {
-        // SAFETY: all zeros are such a record.
-        let mut usage: libc::rusage = unsafe { core::mem::zeroed() };
-        // SAFETY: it is written to a record that is there.
-        assert_eq!(unsafe { libc::getrusage(libc::RUSAGE_THREAD, &raw mut usage) }, 0);
-        usage.ru_minflt
+    fn bytes(words: &[AtomicU64]) -> Range<*const u8> {
+        let Range { start, end } = words.as_ptr_range();
+        start.cast()..end.cast()
     }
 
-    /// Writes a word of each of these pages.
-    fn write(words: &Words, pages: Range<usize>) -> i64 {
-        let before = faults();
-        pages.for_each(|page| words[page * WORDS + 3].store(7, Ordering::Relaxed));
-        faults() - before
+    /// How many of the pages of `words`, which begin with a page, are there.
+    fn there(words: &[AtomicU64]) -> usize {
+        let mut pages = vec![0u8; size_of_val(words).div_ceil(page_size())];
+        let start = words.as_ptr().cast_mut().cast();
+        // SAFETY: so many bytes are mapped from there on, and there is room for what is said of their pages.
+        assert_eq!(unsafe { libc::mincore(start, size_of_val(words), pages.as_mut_ptr()) }, 0);
+        pages.iter().filter(|&page| page & 1 != 0).count()
     }
 
     #[test]
     fn what_was_asked_for_is_there_and_what_is_in_it_stays() {
-        let words = Words::new(64 * WORDS).unwrap();
-        words[9 * WORDS].store(5, Ordering::Relaxed);
-        // In the middle of pages, at both ends.
-        let some = words[8 * WORDS + 100..48 * WORDS - 100].as_ptr_range();
-        match populate(some.start.cast()..some.end.cast()) {
-            Err(error) if error.kind() == io::ErrorKind::InvalidInput => return,
-            done => done.unwrap(),
+        let page = page_size() / size_of::<u64>();
+        let words = Words::new(64 * page).unwrap();
+        if populate(bytes(&words[..page])).is_err_and(|error| error.kind() == io::ErrorKind::InvalidInput) {
+            // One page and no more: the kernel knows nothing of this.
+            return;
         }
-        assert_eq!(words[9 * WORDS].load(Ordering::Relaxed), 5);
-        // Of these forty pages; a fault or two of something else may come in between.
-        let (there, others) = (write(&words, 8..48), write(&words, 48..64));
-        assert!(there < 8 && others > there, "{there} faults where it was asked for, {others} beside");
+        words[9 * page].store(5, Ordering::Relaxed);
+        // From the middle of a page to the middle of another one.
+        populate(bytes(&words[8 * page + 100..48 * page - 100])).unwrap();
+        assert_eq!(there(&words[8 * page..48 * page]), 40);
+        assert_eq!(words[9 * page].load(Ordering::Relaxed), 5);
     }
 
     #[test]
-    fn nothing_is_asked_for_of_no_bytes_and_what_is_not_mapped_is_an_error() {
+    fn nothing_is_asked_for_of_no_bytes_and_what_is_not_memory_is_an_error() {
         let at = |address: usize| core::ptr::without_provenance::<u8>(address);
-        populate(at(4096)..at(4096)).unwrap();
-        populate(at(8192)..at(4096)).unwrap();
-        populate(at(4096)..at(8192)).unwrap_err();
+        let page = page_size();
+        populate(at(page)..at(page)).unwrap();
+        populate(at(2 * page)..at(page)).unwrap();
+        populate(at(page)..at(2 * page)).unwrap_err();
+        let error = populate(at(1)..at(usize::MAX)).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
     }
 }

@@ -6,7 +6,7 @@
 
 use core::ops::Range;
 
-use crate::ahead::Ahead;
+use crate::ahead::{Ahead, Used};
 use crate::heap::Heap;
 use crate::need::{Blocked, Need, Shortage};
 use crate::usage::{InUse, Meter, RingMarks, Stand};
@@ -101,6 +101,7 @@ impl Cursor {
     #[inline(always)]
     pub(crate) fn is_usual(&self, need: &Need) -> bool {
         let (usual, own) = (&self.usual, &self.meter.own);
+        debug_assert!(usual.next.wrapping_sub(self.next) <= self.window, "before its cursor: {self:?}");
         usual.next != self.next
             && need.args <= usual.args.wrapping_sub(self.args)
             && need.args <= own.args
@@ -221,6 +222,7 @@ impl Cursor {
     /// on the runs before; and its slots, edges and arguments, so that a run uses the memory that the one before has used, which
     /// is there, and in the cache. Numbers are left out for that, unless it `rewinds` no slots.
     pub(crate) fn start_run(&mut self, rewinds: bool) {
+        self.ahead.end_run(self.used());
         if rewinds {
             self.next = at_the_start(self.next, self.window);
         }
@@ -235,18 +237,25 @@ impl Cursor {
         self.settle();
     }
 
-    /// Where slots begin that no task has had: how many tasks their memory is to be put there for, and the positions of the edges and
-    /// argument words of so many, if they have as many as those of the run have had on average.
-    pub(crate) fn go_ahead(&mut self) -> (u32, [Range<u32>; 2]) {
-        let tasks = self.ahead.go_on(self.first, self.window);
+    /// Where slots begin that no task has had: what is to be put there of them, of edges and of words, see [`Ahead::go_on`].
+    pub(crate) fn go_ahead(&mut self) -> (u32, Range<u32>, Range<u32>) {
+        let (tasks, edges, words) = self.ahead.go_on(self.first, self.window, self.used());
         self.settle();
-        let done = u64::from(self.next.wrapping_sub(self.first)).max(1);
-        let from = |at: u32, begun: u32| {
-            let more = u64::from(at.wrapping_sub(begun)) * u64::from(tasks) / done;
-            at..at.saturating_add(u32::try_from(more).unwrap_or(u32::MAX))
-        };
-        let [deps, args] = self.begun;
-        (tasks, [from(self.deps, deps), from(self.args, args)])
+        (
+            tasks,
+            edges.start..edges.end.min(self.deps_capacity),
+            words.start..words.end.min(self.args_capacity),
+        )
+    }
+
+    /// What the run has used.
+    fn used(&self) -> Used {
+        let [edges, words] = self.begun;
+        Used {
+            tasks: self.next.wrapping_sub(self.first),
+            edges: self.deps.wrapping_sub(edges),
+            words: self.args.wrapping_sub(words),
+        }
     }
 
     /// Whether the task that is in the next one's slot, and has the number `local`, was the last one that could be given it: not where
@@ -283,10 +292,16 @@ mod tests {
         assert_eq!(at_the_start(7, 1 << 31), 1 << 31);
     }
 
-    /// Random tasks through small rings, the oldest reclaimed now and then.
     #[test]
     fn what_is_usual_fits_and_raises_no_mark() {
-        let mut cursor = Cursor::new(8, 16 * 1024, 12, 64);
+        random_tasks(8);
+        // Slots begin that no task has had.
+        random_tasks(512);
+    }
+
+    /// Random tasks through rings of which one thing or another is small, the oldest reclaimed now and then.
+    fn random_tasks(window: u32) {
+        let mut cursor = Cursor::new(window, 16 * 1024, 12, 64);
         let mut live = VecDeque::new();
         let (mut seed, mut usual, mut raised) = (5u64, 0, 0);
         for round in 0..40_000u32 {
@@ -303,6 +318,11 @@ mod tests {
                 deps: (draw(2) * draw(5)) as u32,
                 args: (draw(2) * draw(20)) as u32,
             };
+            let at_new = cursor.ahead.ends_before(cursor.next);
+            assert!(!(at_new && cursor.is_usual(&need)), "{cursor:?}");
+            if at_new {
+                let _ = cursor.go_ahead();
+            }
             let now = cursor.with(&need, &cursor.tail);
             let (high, own) = (cursor.meter.high, cursor.meter.own);
             if cursor.is_usual(&need) {

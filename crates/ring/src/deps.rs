@@ -146,11 +146,10 @@ impl Deps {
         Self { pools, table: Table::new(base as usize, pages) }
     }
 
-    /// Where the entries of `ring` at these positions are, up to the last one of its pool: see [`Table::bytes`].
-    pub(crate) fn bytes(&self, ring: usize, positions: Range<u32>) -> Option<Range<*const u8>> {
-        let pool = self.pools[ring & 3];
-        let left = pool.mask - (positions.start & pool.mask) + 1;
-        self.table.bytes(pool.entry(positions.start).index() as usize, positions.len().min(left as usize))
+    /// Where these entries of `ring` are, counted from its first one: see [`Table::bytes`].
+    pub(crate) fn bytes(&self, ring: usize, entries: Range<u32>) -> Option<Range<*const u8>> {
+        let first = self.pools[ring & 3].entry(entries.start);
+        self.table.bytes(first.index() as usize, entries.len())
     }
 
     #[inline]

@@ -74,8 +74,8 @@ impl Rings {
         Self::new_in(sizes, completers, HEAP, |_| ())
     }
 
-    /// As [`new`](Rings::new), with large tables in memory from elsewhere, of which some at a time is told before it is written for the
-    /// first time.
+    /// As [`new`](Rings::new), with large tables in memory from elsewhere: `populate` is called with the parts of it that are about to be
+    /// written for the first time.
     ///
     /// # Errors
     ///
