@@ -239,7 +239,7 @@ fn runs_do_not_influence_each_other() {
     }
 }
 
-/// A run finds its slots where those of the run before were, whatever has become of that: all that has completed was told of.
+/// A run finds its slots where those of the run before were, whatever has become of that: all that has completed is told of, if not at once.
 #[test]
 fn runs_begin_in_the_same_slots() {
     const WINDOW: u32 = 64;
@@ -267,6 +267,6 @@ fn runs_begin_in_the_same_slots() {
         };
         let others = (0..30).map(begun).filter(|&slot| slot != 0).count();
         // Threads may have yet to say what they have completed when the next run begins.
-        assert!(others <= if seeded { 0 } else { 20 }, "{others} of 30 runs began elsewhere");
+        assert!(others <= if seeded { 0 } else { 5 }, "{others} of 30 runs began elsewhere");
     }
 }

@@ -3,8 +3,8 @@
 //! A page is cleared by the system when it is written for the first time: one at a time, at the cost of a dozen tasks. Asked for some at a
 //! time they cost less, on some machines half. So where the orchestrator comes to slots that no task has had, it asks for those of as
 //! many tasks more as there were already, up to a few hundred and to some pages: their slots, and edges and argument words
-//! as the tasks of the run have them on average. What is larger than that, and what larger tasks of later runs have in slots that
-//! are there, is come to.
+//! as the tasks of the run have them on average. What is larger than that, what larger tasks of later runs have in slots that
+//! are there, and what a run has that begins beyond all of that, is come to.
 //!
 //! Invariant: nothing depends on it. What was not asked for is there when it is written; what nobody will write is not asked for but for
 //! these few; and nothing is asked for twice.

@@ -190,6 +190,11 @@ impl Rings {
     /// are counted here.
     #[inline]
     pub fn retire(&self, routed: &Routed) {
+        // MUTANT "told-first": it has yet to tell what it is known to have told.
+        let told_first = mutant::skips("told-first");
+        if told_first {
+            self.note_completed(routed.completed);
+        }
         let (ended, let_go) = (routed.rings & Routed::ENDED, routed.rings >> Routed::LET_GO);
         let upto = if ended & ended.wrapping_sub(1) == 0 { Upto::Number(routed.upto) } else { Upto::Head };
         // What was let go of and has ended is within what is known of its ring, see `Upto::Known`; of what has not, who ends it will know.
@@ -200,7 +205,9 @@ impl Rings {
             }
         }
         // From here on it knows no number.
-        self.note_completed(routed.completed);
+        if !told_first {
+            self.note_completed(routed.completed);
+        }
     }
 
     /// The second half: takes a wait from each task on the list. Those that are ready now are handed to `ready`; or put on

@@ -241,11 +241,9 @@ impl Cursor {
     pub(crate) fn go_ahead(&mut self) -> (u32, Range<u32>, Range<u32>) {
         let (tasks, edges, words) = self.ahead.go_on(self.first, self.window, self.used());
         self.settle();
-        (
-            tasks,
-            edges.start..edges.end.min(self.deps_capacity),
-            words.start..words.end.min(self.args_capacity),
-        )
+        // Positions go round in tables that are no smaller than that.
+        let upto = |all: Range<u32>, capacity: u32| all.start..all.end.min(capacity.next_power_of_two());
+        (tasks, upto(edges, self.deps_capacity), upto(words, self.args_capacity))
     }
 
     /// What the run has used.

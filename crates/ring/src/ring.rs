@@ -47,6 +47,9 @@ pub(crate) struct Ring {
     /// Who moves the watermark. In it: up to where there are slots in use, as far as those who were at it knew. On a line of
     /// its own, as the orchestrator reads what is around it at every submit.
     walk: Padded<CombiningLock<u32>>,
+    /// In a model, the number that was gone on to last: nobody is to tell an earlier one. Written under `walk`.
+    #[cfg(prewire_loom)]
+    skipped_to: AtomicU32,
 }
 
 impl Ring {
@@ -64,6 +67,8 @@ impl Ring {
             floor: AtomicU64::new(Self::NO_FLOOR),
             watermark: Padded::new(AtomicU32::new(0)),
             walk: Padded::new(CombiningLock::new(0)),
+            #[cfg(prewire_loom)]
+            skipped_to: AtomicU32::new(0),
         }
     }
 
@@ -118,6 +123,10 @@ impl Ring {
     /// What [`advance`](Ring::advance) does, by the thread that is at it.
     #[inline(always)]
     fn walk(&self, slots: &Slots, reach: &mut u32, upto: Upto) {
+        #[cfg(prewire_loom)]
+        if let Upto::Number(upto) = upto {
+            assert!(!is_before(upto, self.skipped_to.load(Ordering::Relaxed)), "{upto} is told late");
+        }
         let window = self.window;
         let start = self.watermark.load(Ordering::Relaxed);
         let upto = match upto {
@@ -153,6 +162,8 @@ impl Ring {
     pub(crate) fn skip_to(&self, slots: &Slots, next: u32) {
         self.while_still(slots, |_, reach| {
             *reach = next;
+            #[cfg(prewire_loom)]
+            self.skipped_to.store(next, Ordering::Relaxed);
             // Before the head: see `Ring::live`.
             self.watermark.store(next, Ordering::Relaxed);
             // ORDERING: Release, "ring-skip"; pairs with the load in `Ring::live`: whoever sees this head sees the watermark.

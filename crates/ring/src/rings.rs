@@ -201,7 +201,8 @@ impl Rings {
     /// Whether all who have completed tasks have said so, so that nobody has the number of one to tell any more. For the orchestrator, when
     /// nothing is alive.
     pub(crate) fn is_told(&self) -> bool {
-        // ORDERING: Acquire, "completed"; pairs with the addition in `Rings::note_completed`: what was told before that is over.
+        // ORDERING: Acquire, "completed"; pairs with the addition in `Rings::note_completed`: what was told before that is over. No
+        // model fails without it, as additions see the latest value there.
         self.untold(Ordering::Acquire) == 0
     }
 
@@ -227,8 +228,9 @@ impl Rings {
     pub(crate) fn skip_to(&self, ring: usize, next: u32) {
         let skipped = next.wrapping_sub(self.rings[ring].head.load(Ordering::Relaxed));
         if skipped > 0 {
-            self.rings[ring].skip_to(&self.slots, next);
+            // First, so that nobody takes them for unfinished meanwhile.
             self.note_uncompleted(skipped);
+            self.rings[ring].skip_to(&self.slots, next);
         }
     }
 

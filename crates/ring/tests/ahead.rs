@@ -146,8 +146,25 @@ fn what_goes_round_before_slots_do_is_asked_for_once() {
         let bytes: usize = asked().iter().filter(inside).map(ExactSizeIterator::len).sum();
         bytes as f64 / rig.tables[table].len() as f64
     };
+    // Slots, edges, and words by ring: where a task was submitted is in a table that is too small for pages of its own.
+    assert_eq!(rig.tables.len(), 6);
     // Of the last one of four pools, and of that ring's words, most: larger tasks of a later run had slots that were there.
     assert!((0.15..0.25).contains(&of(1)) && (0.6..1.0).contains(&of(5)), "{} and {}", of(1), of(5));
+}
+
+/// What a run has used is there, asked for or not.
+#[test]
+fn what_was_used_is_not_asked_for() {
+    ASKED.take();
+    let mut rig = Rig::new(&RingSizes::default().with_window(WINDOW).with_deps(4 * WINDOW));
+    rig.run(0, Need { heap: 0, deps: 5, args: 100 }, FEW - 4, 1);
+    rig.run(0, Need { heap: 0, deps: 1, args: 10 }, FEW + 6, 1);
+    let slots = asked();
+    assert_eq!(slots.len(), 1, "{slots:?}");
+    let used = rig.run(0, Need { heap: 0, deps: 5, args: 100 }, FEW, 1);
+    for addresses in used {
+        assert_eq!(addresses.map(|address| times(&slots, address)), [0; 3]);
+    }
 }
 
 /// Who submits a task with large arguments does not wait for hundreds like it.

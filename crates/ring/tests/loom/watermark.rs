@@ -80,11 +80,11 @@ fn it_stops_at_what_is_alive() {
 }
 
 /// A run may begin while who has ended the last task of the one before has yet to say so. It then goes on with the next slot, else it
-/// begins with the first one again; and what is said late moves nothing.
+/// begins with the first one again: then nobody has anything to say of that run.
 ///
-/// Catches `combine-enter`.
+/// Catches `told-first`, `combine-enter`.
 #[test]
-fn what_is_said_of_the_run_before_moves_nothing() {
+fn numbers_are_left_out_when_nobody_has_one_to_tell() {
     model(|| {
         let mut graph = Graph::new();
         let last = graph.root(0);
