@@ -100,10 +100,9 @@ impl Ahead {
         self.slots += tasks;
         self.start_run(first, window);
         let beyond = |reached: &mut u32, amount: u32| {
-            let end = amount.saturating_add(used.more(amount, tasks));
             let start = amount.max(*reached);
-            *reached = end.max(*reached);
-            start..end.max(start)
+            *reached = start.max(amount.saturating_add(used.more(amount, tasks)));
+            start..*reached
         };
         (tasks, beyond(&mut self.edges, used.edges), beyond(&mut self.words, used.words))
     }

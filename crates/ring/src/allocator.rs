@@ -107,15 +107,21 @@ impl Allocator {
 
     /// As [`room`](Allocator::room), with what is reclaimed already.
     fn room_now(&mut self, ring: usize, need: &Need) -> Result<InUse, Blocked> {
+        self.look(ring);
+        let cursor = &self.cursors[ring];
+        let now = cursor.with(need, &cursor.tail);
+        if cursor.has(&now) { Ok(now) } else { Err(cursor.blocked(need, &cursor.tail)) }
+    }
+
+    /// Sees to what there is of `ring` for its next task: the memory of its slot, and what is reclaimed.
+    #[inline(always)]
+    fn look(&mut self, ring: usize) {
         if self.cursors[ring].ahead.ends_before(self.cursors[ring].next) {
             self.populate(ring);
         }
         if self.rings.watermark(ring) != self.cursors[ring].tail.watermark {
             self.look_again(ring);
         }
-        let cursor = &self.cursors[ring];
-        let now = cursor.with(need, &cursor.tail);
-        if cursor.has(&now) { Ok(now) } else { Err(cursor.blocked(need, &cursor.tail)) }
     }
 
     /// Looks up what is reclaimed of `ring` now.
@@ -148,12 +154,7 @@ impl Allocator {
     #[inline(never)]
     fn make_room(&mut self, ring: usize, need: &Need) -> bool {
         let ring = ring & 3;
-        if self.cursors[ring].ahead.ends_before(self.cursors[ring].next) {
-            self.populate(ring);
-        }
-        if self.rings.watermark(ring) != self.cursors[ring].tail.watermark {
-            self.look_again(ring);
-        }
+        self.look(ring);
         let cursor = &mut self.cursors[ring];
         let now = cursor.with(need, &cursor.tail);
         let has = cursor.has(&now);
@@ -197,7 +198,7 @@ impl Allocator {
     /// How many slots this run has taken: one a task, and one an allocation.
     #[must_use]
     pub fn taken(&self) -> u64 {
-        self.cursors.iter().map(|cursor| u64::from(cursor.next.wrapping_sub(cursor.first))).sum()
+        self.cursors.iter().map(|cursor| u64::from(cursor.next.wrapping_sub(cursor.begun.tasks))).sum()
     }
 
     /// Takes a slot of `ring` and what `need` asks for, which [`try_reserve`](Allocator::try_reserve) has just found

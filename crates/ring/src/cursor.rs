@@ -26,10 +26,8 @@ pub(crate) struct Tail {
 pub(crate) struct Cursor {
     /// The next local number.
     pub(crate) next: u32,
-    /// The local number that this run began with.
-    pub(crate) first: u32,
-    /// The positions in the dep pool and the argument ring that it began with.
-    begun: [u32; 2],
+    /// Where the cursors stood when this run began.
+    pub(crate) begun: Stand,
     pub(crate) heap: Heap,
     deps: u32,
     deps_capacity: u32,
@@ -71,8 +69,7 @@ impl Cursor {
     pub(crate) fn new(window: u32, heap: u64, deps: u32, args: u32) -> Self {
         let mut cursor = Self {
             next: 0,
-            first: 0,
-            begun: [0; 2],
+            begun: Stand::default(),
             heap: Heap::new(heap.next_multiple_of(Heap::ALIGN)),
             deps: 0,
             deps_capacity: deps,
@@ -220,26 +217,25 @@ impl Cursor {
 
     /// A run begins, and nothing is alive. Each one finds its heap at the start, so that where outputs fit does not depend
     /// on the runs before; and its slots, edges and arguments, so that a run uses the memory that the one before has used, which
-    /// is there, and in the cache. Numbers are left out for that, unless it `rewinds` no slots.
+    /// is there, and in the cache. Numbers are left out for the slots; where it `rewinds` none of these, they go on.
     pub(crate) fn start_run(&mut self, rewinds: bool) {
         self.ahead.end_run(self.used());
         if rewinds {
             self.next = at_the_start(self.next, self.window);
         }
-        self.first = self.next;
-        self.ahead.start_run(self.first, self.window);
         self.heap.rewind();
         self.deps = at_the_start(self.deps, self.deps_capacity);
         self.args = at_the_start(self.args, self.args_capacity);
-        self.begun = [self.deps, self.args];
-        self.meter = Meter::new(self.stand());
+        self.begun = self.stand();
+        self.ahead.start_run(self.begun.tasks, self.window);
+        self.meter = Meter::new(self.begun);
         self.tail = Tail { watermark: self.next, heap: self.heap.head(), deps: self.deps, args: self.args };
         self.settle();
     }
 
     /// Where slots begin that no task has had: what is to be put there of them, of edges and of words, see [`Ahead::go_on`].
     pub(crate) fn go_ahead(&mut self) -> (u32, Range<u32>, Range<u32>) {
-        let (tasks, edges, words) = self.ahead.go_on(self.first, self.window, self.used());
+        let (tasks, edges, words) = self.ahead.go_on(self.begun.tasks, self.window, self.used());
         self.settle();
         // Positions go round in tables that are no smaller than that.
         let upto = |all: Range<u32>, capacity: u32| all.start..all.end.min(capacity.next_power_of_two());
@@ -248,11 +244,11 @@ impl Cursor {
 
     /// What the run has used.
     fn used(&self) -> Used {
-        let [edges, words] = self.begun;
+        let Stand { tasks, deps, args, .. } = self.begun;
         Used {
-            tasks: self.next.wrapping_sub(self.first),
-            edges: self.deps.wrapping_sub(edges),
-            words: self.args.wrapping_sub(words),
+            tasks: self.next.wrapping_sub(tasks),
+            edges: self.deps.wrapping_sub(deps),
+            words: self.args.wrapping_sub(args),
         }
     }
 

@@ -22,9 +22,8 @@
 //!    the same. An open scope holds by position: nothing at or above the ring's *scope floor* is reclaimed, so that closing
 //!    a scope is one store however many tasks it has.
 //! 6. The **watermark** of a ring is the oldest live task. It moves in order over consumed slots, and between two runs over numbers
-//!    that no task has, under a
-//!    [`CombiningLock`]: the winner walks, and forgets what was given back of those; a loser leaves a note that the winner reads
-//!    before it leaves. The orchestrator waits for its turn, spinning, in four cases: it takes a hold on what is complete and
+//!    that no task has, under a [`CombiningLock`]: the winner walks, and forgets what was given back of those; a loser leaves a note
+//!    that the winner reads before it leaves. The orchestrator waits for its turn, spinning, in four cases: it takes a hold on what is complete and
 //!    in no scope; it asks whether what is complete is retained; it has to know that there is no more to come; and it leaves numbers out. So does whoever asks how many hold a task, for a report.
 //!
 //! ```

@@ -1,10 +1,11 @@
 //! Memory is asked for before it is written for the first time, in pieces, and not again.
 #![cfg(not(any(prewire_loom, prewire_shuttle)))]
 
+mod common;
+
+use common::{asked, asking, complete};
 use prewire_abi::EdgeKind;
-use prewire_ring::{Allocator, Cold, Need, Placed, RingSizes, Rings, Words};
-use prewire_sync::atomic::AtomicU64;
-use std::cell::RefCell;
+use prewire_ring::{Allocator, Cold, Need, RingSizes, Rings};
 use std::ops::Range;
 use std::panic::Location;
 use std::sync::Arc;
@@ -15,15 +16,6 @@ const FEW: u32 = 64;
 /// So much at a time at the most, but for a task.
 const MOST: usize = 128 << 10;
 const LINE: usize = 64;
-
-thread_local! {
-    /// What was asked for by this thread, as addresses.
-    static ASKED: RefCell<Vec<Range<usize>>> = const { RefCell::new(Vec::new()) };
-}
-
-fn asked() -> Vec<Range<usize>> {
-    ASKED.with_borrow(Vec::clone)
-}
 
 /// Rings whose tables are known.
 struct Rig {
@@ -38,18 +30,8 @@ type At = [usize; 3];
 
 impl Rig {
     fn new(sizes: &RingSizes) -> Self {
-        let tables = RefCell::new(Vec::new());
-        let pages = |words: usize| {
-            let table: Box<[AtomicU64]> = (0..words).map(|_| AtomicU64::new(0)).collect();
-            let Range { start, end } = table.as_ptr_range();
-            tables.borrow_mut().push(start.addr()..end.addr());
-            Some(Box::new(table) as Words)
-        };
-        let ask = |bytes: Range<*const u8>| {
-            ASKED.with_borrow_mut(|all| all.push(bytes.start.addr()..bytes.end.addr()));
-        };
-        let (rings, allocator) = Rings::new_in(sizes, 1, &pages, ask).unwrap();
-        Self { rings, allocator, tables: tables.into_inner() }
+        let (rings, allocator, tables) = asking(sizes);
+        Self { rings, allocator, tables }
     }
 
     /// Where the argument word at a position of `ring` is: these tables are made last, and have a line more than they need.
@@ -59,18 +41,13 @@ impl Rig {
         table.start.next_multiple_of(LINE) + position as usize % words * size_of::<u64>()
     }
 
-    fn complete(&self, placed: &Placed) {
-        let routed = self.rings.complete(0, &mut vec![placed.slot], &mut |_| {});
-        self.rings.retire(&routed);
-    }
-
     /// A run of so many tasks like this in `ring`, of which up to `live` are alive at a time, submitted as an orchestrator does.
     fn run(&mut self, ring: usize, need: Need, tasks: u32, live: usize) -> Vec<At> {
         self.allocator.start_run();
         let (mut alive, mut all) = (std::collections::VecDeque::new(), Vec::new());
         for task in 0..tasks {
             if alive.len() == live {
-                self.complete(&alive.pop_front().unwrap());
+                complete(&self.rings, &alive.pop_front().unwrap());
             }
             let placed = self.allocator.take(ring, &need, Cold::default().into(), Location::caller());
             let placed = placed.unwrap_or_else(|| panic!("there is room for task {task}"));
@@ -81,7 +58,7 @@ impl Rig {
             all.push([slot.addr(), edge.addr(), self.word(ring, placed.args)]);
             alive.push_back(placed);
         }
-        alive.iter().for_each(|placed| self.complete(placed));
+        alive.iter().for_each(|placed| complete(&self.rings, placed));
         all
     }
 
@@ -106,7 +83,6 @@ fn times(all: &[Range<usize>], address: usize) -> usize {
 fn what_the_first_lap_comes_to_is_asked_for_once() {
     // With as many tasks alive as the run has ever had, and with ever more; in the first ring, and in another one.
     for (ring, live) in [(0, 1), (0, 40), (2, 511)] {
-        ASKED.take();
         let mut rig = Rig::new(&RingSizes::default().with_window(WINDOW).with_deps(4 * WINDOW));
         let need = Need { heap: 0, deps: 2, args: 20 };
         rig.run(ring, need, FEW, live);
@@ -134,7 +110,6 @@ fn what_the_first_lap_comes_to_is_asked_for_once() {
 /// Edges and words go round before slots do; and what is of one run may be larger than what is of another.
 #[test]
 fn what_goes_round_before_slots_do_is_asked_for_once() {
-    ASKED.take();
     let mut rig = Rig::new(&RingSizes::default().with_window(WINDOW).with_deps(2 * WINDOW).with_args(32));
     for (deps, args, tasks) in [(1, 10, 100), (3, 50, 3 * WINDOW), (8, 300, 3 * WINDOW), (3, 50, 2 * WINDOW)]
     {
@@ -155,7 +130,6 @@ fn what_goes_round_before_slots_do_is_asked_for_once() {
 /// What a run has used is there, asked for or not.
 #[test]
 fn what_was_used_is_not_asked_for() {
-    ASKED.take();
     let mut rig = Rig::new(&RingSizes::default().with_window(WINDOW).with_deps(4 * WINDOW));
     rig.run(0, Need { heap: 0, deps: 5, args: 100 }, FEW - 4, 1);
     rig.run(0, Need { heap: 0, deps: 1, args: 10 }, FEW + 6, 1);
@@ -170,7 +144,6 @@ fn what_was_used_is_not_asked_for() {
 /// Who submits a task with large arguments does not wait for hundreds like it.
 #[test]
 fn as_much_is_asked_for_at_a_time_as_takes_no_time() {
-    ASKED.take();
     let mut rig = Rig::new(&RingSizes::default().with_window(WINDOW).with_deps(4 * WINDOW));
     rig.run(0, Need { heap: 0, deps: 1, args: 2048 }, FEW + 20, 3);
     let all = asked();
@@ -180,7 +153,6 @@ fn as_much_is_asked_for_at_a_time_as_takes_no_time() {
 
 #[test]
 fn what_is_of_the_allocator_is_not_asked_for() {
-    ASKED.take();
     let mut rig = Rig::new(&RingSizes::default().with_window(128).with_deps(64));
     let at = rig.run(0, Need { heap: 0, deps: 1, args: 20 }, 128, 1);
     let [slot, ..] = at[100];

@@ -2,6 +2,9 @@
 //! away its number is, and no size wraps around to a small one.
 #![cfg(not(any(prewire_loom, prewire_shuttle)))]
 
+mod common;
+
+use common::complete;
 use prewire_abi::{EdgeKind, LaneMask, Shape, TaskId};
 use prewire_ring::{Allocator, Cold, Need, Placed, RingSizes, Rings, Routed, Shortage};
 use std::sync::Arc;
@@ -23,11 +26,6 @@ fn place(allocator: &mut Allocator, deps: u32) -> Placed {
     let need = Need { deps, ..Need::default() };
     allocator.try_reserve(0, &need).unwrap();
     allocator.commit(0, &need, Cold::default())
-}
-
-fn complete(rings: &Rings, placed: &Placed) {
-    let routed = rings.complete(0, &mut vec![placed.slot], &mut |_| {});
-    rings.retire(&routed);
 }
 
 /// The numbers of tasks that many tasks ago: local numbers come around after 2^32, so those are as good as submitted.

@@ -2,19 +2,14 @@
 //! the one before was told of or not, and wherever numbers and tables go round.
 #![cfg(not(any(prewire_loom, prewire_shuttle)))]
 
+mod common;
+
+use common::{asked, asking};
 use prewire_abi::{EdgeKind, TaskId};
-use prewire_ring::{Allocator, Cold, Need, Placed, RING_COUNT, RingSizes, Rings, Routed, Words};
-use prewire_sync::atomic::AtomicU64;
-use std::cell::RefCell;
+use prewire_ring::{Allocator, Cold, Need, Placed, RING_COUNT, RingSizes, Rings, Routed};
 use std::collections::VecDeque;
-use std::ops::Range;
 use std::panic::Location;
 use std::sync::Arc;
-
-thread_local! {
-    /// What was asked for by this thread, as addresses.
-    static ASKED: RefCell<Vec<Range<usize>>> = const { RefCell::new(Vec::new()) };
-}
 
 struct Draw(u64);
 
@@ -48,19 +43,6 @@ impl Rig {
     fn new(sizes: &RingSizes, seed: u64, (rings, allocator): (Arc<Rings>, Allocator)) -> Self {
         let (alive, all) = (VecDeque::new(), Vec::new());
         Self { sizes: *sizes, rings, allocator, draw: Draw(seed), late: None, alive, all }
-    }
-
-    /// Of rings that say what is to be put there.
-    fn asking(sizes: &RingSizes, seed: u64) -> Self {
-        ASKED.take();
-        let pages = |words: usize| {
-            let table: Box<[AtomicU64]> = (0..words).map(|_| AtomicU64::new(0)).collect();
-            Some(Box::new(table) as Words)
-        };
-        let ask = |bytes: Range<*const u8>| {
-            ASKED.with_borrow_mut(|all| all.push(bytes.start.addr()..bytes.end.addr()));
-        };
-        Self::new(sizes, seed, Rings::new_in(sizes, 1, &pages, ask).unwrap())
     }
 
     /// Takes a slot, in one of the ways that there are, if there is room.
@@ -149,16 +131,16 @@ impl Rig {
         assert!((0..RING_COUNT).all(|ring| self.rings.usage(ring).live == 0), "{:?}", self.rings);
         assert_eq!(self.rings.unfinished(), u32::from(self.late.is_some()));
     }
+}
 
-    /// Nothing was asked for twice: how often it was.
-    fn asked(self) -> usize {
-        let mut asked = ASKED.take();
-        asked.sort_by_key(|bytes| bytes.start);
-        for pair in asked.windows(2) {
-            assert!(pair[0].end <= pair[1].start, "asked for twice: {pair:x?}");
-        }
-        asked.len()
+/// Nothing was asked for twice: how often it was.
+fn asked_once() -> usize {
+    let mut asked = asked();
+    asked.sort_by_key(|bytes| bytes.start);
+    for pair in asked.windows(2) {
+        assert!(pair[0].end <= pair[1].start, "asked for twice: {pair:x?}");
     }
+    asked.len()
 }
 
 #[test]
@@ -170,9 +152,10 @@ fn runs_begin_and_end_as_they_are_to() {
             let deps = [12, 100, 700, 4096][seed as usize % 4];
             let mut sizes = RingSizes::default().with_window(window).with_deps(deps).with_heap(64 << 10);
             sizes.window[2] = 128;
-            let mut rig = Rig::asking(&sizes, seed * 31 + u64::from(window));
+            let (rings, allocator, _) = asking(&sizes);
+            let mut rig = Rig::new(&sizes, seed * 31 + u64::from(window), (rings, allocator));
             (0..40).for_each(|_| rig.run());
-            asked += rig.asked();
+            asked += asked_once();
         }
     }
     assert!(asked > 1000, "{asked} times");
