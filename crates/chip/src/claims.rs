@@ -45,6 +45,8 @@ impl fmt::Display for TooMuchMemory {
 pub(crate) fn check(sizes: &RingSizes, domains: u16, machine: Option<u64>) -> Result<()> {
     let Some(machine) = machine else { return Ok(()) };
     let mut claims = sizes.claims(domains);
+    // Not what live tasks have left to their records and the map is told of beyond its entries: nobody sets how much that is, and hardly
+    // ever is it there.
     claims.push(Claim::new(
         "entries of the tensor map",
         "RingSizes::tensor_map",

@@ -148,13 +148,13 @@ fn a_tensor_map_full_of_what_an_open_scope_holds_is_code_11() {
     let sizes = RingSizes { tensor_map: 64, ..RingSizes::default() };
     told_at_once(sizes, ErrorCode::TensorMapOverflow, &parts, |orch, site| {
         orch.scope(|orch| {
-            // Each of these is a read that is remembered as long as its task, which the scope holds.
+            // Each of these is a write that is remembered as long as its task, which the scope holds.
             let tensors =
                 (0..66).map(|_| orch.alloc(&[1], DataType::I32)).collect::<Result<Vec<Tensor>>>()?;
             for tensor in &tensors {
                 let (here, submit) = (here!(), orch.dummy());
                 *site = here;
-                submit.input(tensor).output(&[1], DataType::I32).go()?;
+                submit.inout(tensor).output(&[1], DataType::I32).go()?;
             }
             Ok(())
         })

@@ -193,7 +193,7 @@ fn a_tensor_map_that_an_open_scope_fills_is_told_at_once() {
     bench.run(64, |orch| {
         orch.scope(|orch| {
             for buffer in &buffers[..64] {
-                orch.submit(&bench.nop).input(buffer).output(&[1], DataType::I32).go()?;
+                orch.submit(&bench.nop).inout(buffer).output(&[1], DataType::I32).go()?;
             }
             Ok(())
         })
@@ -201,15 +201,15 @@ fn a_tensor_map_that_an_open_scope_fills_is_told_at_once() {
     });
     bench.run(64, |orch| {
         orch.scope(|orch| {
-            let read = |orch: &mut Orch<'_>, i: usize| {
-                orch.submit(&bench.nop).input(&buffers[i]).output(&[1], DataType::I32).go()
+            let write = |orch: &mut Orch<'_>, i: usize| {
+                orch.submit(&bench.nop).inout(&buffers[i]).output(&[1], DataType::I32).go()
             };
             for i in 0..63 {
-                read(orch, i)?;
+                write(orch, i)?;
             }
             let full = (here!(), orch.submit(&bench.nop));
             let (site, submit) = full;
-            let result = submit.input(&buffers[63]).input(&buffers[64]).output(&[1], DataType::I32).go();
+            let result = submit.inout(&buffers[63]).inout(&buffers[64]).output(&[1], DataType::I32).go();
             let error = refused(
                 result,
                 &[site, "tensor map is full for good", "of 64 entries", "RingSizes::tensor_map"],

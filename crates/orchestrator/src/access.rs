@@ -60,6 +60,9 @@ impl Orchestrator {
         if owner.is_valid() && self.is_of_this_run(owner) {
             self.edges.add(owner, EdgeKind::WAIT);
         }
+        if access == Access::Write && self.map.has_left(tensor.buffer_addr()) {
+            self.record_left();
+        }
         let (edges, allocator) = (&mut self.edges, &self.allocator);
         // Whatever hazards are inferred between tasks, the host waits for what is known to write.
         for access in [Access::Read, access] {

@@ -5,7 +5,7 @@
 
 use prewire_abi::{EdgeKind, ScopeMode, TaskId, TensorArgType, ValidTensor};
 use prewire_ring::{Alive, Allocator, RING_COUNT};
-use prewire_tensormap::{Access, Hazards, Life, Place};
+use prewire_tensormap::{Access, Hazards, Life, Place, Read};
 
 use crate::arg::Arg;
 use crate::args::Args;
@@ -14,6 +14,7 @@ use crate::edges::Edges;
 use crate::error::SubmitError;
 use crate::infer::{asks, life};
 use crate::orchestrator::{Orchestrator, is_submitted};
+use crate::record::Record;
 use crate::scope::{ScopeKey, Scopes};
 use crate::sums::WRITES;
 
@@ -23,6 +24,8 @@ struct Written {
     last: Option<u32>,
     /// Whether it may be another argument too: a write comes across what the task reads where all of that is on record.
     unclear: bool,
+    /// Whether it may have been read by tasks to whose records that was left.
+    is_left: bool,
 }
 
 /// What is looked up once for all arguments of a task.
@@ -42,14 +45,21 @@ impl Now {
         match self.alive.has_or_next(id) {
             Some(true) => Life::Live,
             Some(false) if !allocator.rings().has_failed() => Life::Retired,
-            _ => life(allocator, id),
+            _ => life_elsewhere(allocator, id),
         }
     }
 }
 
+/// As [`life`]: a call of its own, so that it is in line wherever most are asked about.
+#[inline(never)]
+fn life_elsewhere(allocator: &Allocator, id: TaskId) -> Life {
+    life(allocator, id)
+}
+
 impl Orchestrator {
     /// Step 2: the distinct producers, with the kinds of their edges; and where the tensor map came across what the task
-    /// accesses, for [`record_accesses`](Orchestrator::record_accesses). Reads are recorded at once if they can be.
+    /// accesses, for [`record_accesses`](Orchestrator::record_accesses). Reads are recorded at once if they can be, or left to the
+    /// record of the task.
     ///
     /// # Errors
     ///
@@ -84,21 +94,25 @@ impl Orchestrator {
         let now = self.now(infer);
         let begins_with_read =
             args.tensors().first().is_some_and(|arg| matches!(arg.tag(), TensorArgType::Input));
-        if begins_with_read && infer && self.map.takes_reads(args.count() as u32) {
+        let fits = args.count() <= Record::LEAVES;
+        if begins_with_read && infer && fits && self.map.takes_reads(args.count() as u32) {
             self.collect_early(args, &now)?;
         } else {
             self.collect_plainly(args, &now)?;
         }
-        if args.reads().is_empty() { Ok(()) } else { self.collect_reads(args, infer) }
+        if !args.reads().is_empty() {
+            self.collect_reads(args, infer)?;
+        }
+        Ok(())
     }
 
-    /// As `collect`, of a task that begins with a read: what is read goes on record at once.
+    /// As `collect`, of a task that begins with a read: what is read goes on record at once, or is left to the task's own.
     #[inline]
     fn collect_early(&mut self, args: &Args, now: &Now) -> Result<(), SubmitError> {
         self.early = Some(now.own);
         // Most are of one scope.
         let mut open = ScopeKey::NONE;
-        let mut written = Written { last: None, unclear: false };
+        let mut written = Written { last: None, unclear: false, is_left: false };
         for (number, arg) in args.tensors().iter().enumerate() {
             if arg.creates() {
                 continue;
@@ -110,17 +124,36 @@ impl Orchestrator {
             }
             let Self { edges, map, allocator, .. } = self;
             let wait = |id| edges.add(id, EdgeKind::WAIT);
-            let place = map.read(arg.tensor(), now.own, |id| now.life(allocator, id), wait);
             self.accesses += 1;
-            if let Some(place) = place {
-                written.unclear = true;
-                self.late.push((number as u32, place));
-            }
+            let place = match map.read(arg.tensor(), now.own, |id| now.life(allocator, id), wait) {
+                Read::Recorded => continue,
+                Read::Left => {
+                    self.left.own |= 1 << number;
+                    self.left.count += 1;
+                    continue;
+                }
+                Read::Later(place) => place,
+                Read::Declined => self.find_read(arg.tensor(), now),
+            };
+            written.unclear = true;
+            self.late.push((number as u32, place));
         }
-        match written.last {
-            Some(last) if written.unclear || (last as usize) + 1 < args.count() => self.check_written(args),
-            _ => Ok(()),
+        let Some(last) = written.last else { return Ok(()) };
+        if written.is_left {
+            self.collect_again(args, now, &mut written);
         }
+        if written.unclear || (last as usize) + 1 < args.count() {
+            self.check_written(args)?;
+        }
+        Ok(())
+    }
+
+    /// As `collect`, of a read of `tensor` that takes a search.
+    #[inline(never)]
+    fn find_read(&mut self, tensor: &ValidTensor, now: &Now) -> Place {
+        let Self { edges, map, allocator, .. } = self;
+        let wait = |id| edges.add(id, EdgeKind::WAIT);
+        map.find(tensor, Access::Read, |id| now.life(allocator, id), wait)
     }
 
     /// As `collect`, of one argument that is no read to go on record.
@@ -136,6 +169,7 @@ impl Orchestrator {
             return;
         }
         let Self { edges, map, allocator, .. } = self;
+        written.is_left |= map.has_left(tensor.buffer_addr());
         let wait = |id| {
             if id == now.own {
                 written.unclear = true;
@@ -147,7 +181,27 @@ impl Orchestrator {
         self.record_later(number, place);
     }
 
-    /// As `collect`, of any task; nothing goes on record.
+    /// As `collect`, of what is written, once it is on record who has read it. It may be what the task has left itself, too.
+    #[cold]
+    #[inline(never)]
+    fn collect_again(&mut self, args: &Args, now: &Now, written: &mut Written) {
+        self.record_left_of_others(args);
+        written.unclear = true;
+        let Self { edges, map, allocator, late, .. } = self;
+        for (number, place) in late {
+            let arg = &args.tensors()[*number as usize];
+            if arg.tag().writes() {
+                let wait = |id| {
+                    if id != now.own {
+                        edges.add(id, EdgeKind::WAIT);
+                    }
+                };
+                *place = map.find(arg.tensor(), Access::Write, |id| now.life(allocator, id), wait);
+            }
+        }
+    }
+
+    /// As `collect`, of any task; nothing goes on record, but what is left to the task's own.
     #[inline(never)]
     fn collect_plainly(&mut self, args: &Args, now: &Now) -> Result<(), SubmitError> {
         let mut open = ScopeKey::NONE;
@@ -161,6 +215,15 @@ impl Orchestrator {
             if !now.infer || tensor.is_manual_dep() {
                 continue;
             }
+            if access == Access::Write && self.map.has_left(tensor.buffer_addr()) {
+                self.record_left_of_others(args);
+            }
+            if access == Access::Read && number < Record::LEAVES && self.map.leaves(tensor) {
+                self.accesses += 1;
+                self.left.own |= 1 << number;
+                self.left.count += 1;
+                continue;
+            }
             let Self { edges, map, allocator, .. } = self;
             let wait = |id| {
                 debug_assert_ne!(id, now.own, "nothing of the task is on record");
@@ -169,7 +232,10 @@ impl Orchestrator {
             let place = map.find(tensor, access, |id| now.life(allocator, id), wait);
             self.record_later(number as u32, place);
         }
-        if args.sums().has(WRITES) { self.check_written(args) } else { Ok(()) }
+        if args.sums().has(WRITES) {
+            self.check_written(args)?;
+        }
+        Ok(())
     }
 
     /// As `collect`, of who made a tensor, and whether its scope is open, which `open` is known to be.
@@ -196,7 +262,8 @@ impl Orchestrator {
         Ok(())
     }
 
-    /// Takes back what is on record of a task that is not there yet: it is recorded once it is. The id that it is to have
+    /// Takes back what is on record of a task that is not there yet: it is recorded once it is. What is left to its own record is so
+    /// still. The id that it is to have
     /// counts as one that lives, so nothing would make room by dropping it, and is another task's if this one is refused.
     #[cold]
     pub(crate) fn take_back(&mut self, args: &Args) {
@@ -327,6 +394,7 @@ impl Orchestrator {
         self.edges.clear();
         self.late.clear();
         (self.accesses, self.early) = (0, None);
+        self.left.forget_own();
     }
 
     /// What is accessed as number `number` was found at `place`, and is to be recorded once the task is there.

@@ -7,7 +7,8 @@
 //!    map knows;
 //! 3. makes sure that slot, heap, dep entries, argument words and tensor-map entries are there, waiting if they are
 //!    not: here and nowhere else, and before anything is taken;
-//! 4. takes them, records what the task reads and writes, and stores its arguments;
+//! 4. takes them, records what the task reads and writes, and stores its arguments: where these say it all, what is read is not
+//!    recorded before somebody writes there;
 //! 5. wires it, and routes it if it is ready.
 //!
 //! **Invariant: when `submit` returns, the task is queued ready, or linked to every producer it waits for.** No other
@@ -27,6 +28,7 @@ mod collect;
 mod edges;
 mod error;
 mod infer;
+mod left;
 mod orchestrator;
 mod record;
 mod recorded;

@@ -11,6 +11,7 @@ use prewire_tensormap::{Hazards, Place, TensorMap};
 
 use crate::edges::Edges;
 use crate::error::SubmitError;
+use crate::left::Left;
 use crate::recorded::Recorded;
 use crate::scope::{ScopeKey, Scopes};
 
@@ -88,11 +89,13 @@ pub struct Orchestrator {
     pub(crate) scopes: Scopes,
     /// Producers of the task being submitted.
     pub(crate) edges: Edges,
-    /// How many of its accesses the tensor map is to remember.
+    /// How many of its accesses the tensor map is to remember, or are left.
     pub(crate) accesses: u32,
     /// Those that it does not remember yet: which argument, or tensor that is read beside, ascending; and where the map came
     /// across it.
     pub(crate) late: Vec<(u32, Place)>,
+    /// The reads that it is not told of.
+    pub(crate) left: Left,
     /// The id under which reads are on record, though no such task was submitted yet.
     pub(crate) early: Option<TaskId>,
     /// The first local number of this run, by ring.
@@ -128,6 +131,7 @@ impl Orchestrator {
             edges: Edges::default(),
             accesses: 0,
             late: Vec::new(),
+            left: Left::default(),
             early: None,
             first: [0; RING_COUNT],
             stale: None,
@@ -149,6 +153,7 @@ impl Orchestrator {
         self.allocator.start_run();
         self.map.clear();
         self.first = core::array::from_fn(|ring| self.allocator.next(ring));
+        self.left.start_run(self.first);
         self.unordered = self.hazards != Hazards::All;
         self.recorded = Recorded::default();
         (self.stale, self.early) = (None, None);

@@ -2,7 +2,7 @@
 //!
 //! | words | content |
 //! |---|---|
-//! | 0 | tensors, scalars, whether there is a predicate, whether a tensor is not packed, and whether tensors are whole |
+//! | 0 | tensors, scalars, whether there is a predicate or a tensor that is not packed, whether they are whole; and which of them are left to it |
 //! | 3 | the predicate: address, operator and dtype, target |
 //! | 4 or 7 a tensor | address of the first element; dtype, dimensions, tag; shape; and strides, unless it is packed |
 //! | 12 a tensor | instead, where tensors are whole: all of the tensor; its tag is in the last word, which has room |
@@ -10,6 +10,8 @@
 //!
 //! It is as long as the arguments, not a fixed record: four packed inputs and an output are 21 words, and no arguments
 //! are none. [`store`](crate::write::store) writes it.
+
+use core::iter;
 
 use prewire_abi::{ChipTensor, DataType, MAX_TENSOR_DIMS, PredicateOp, TensorArgType, ValidTensor};
 use prewire_ring::{ArgTable, Rings, SlotRef};
@@ -28,6 +30,8 @@ pub(crate) const PREDICATE: u64 = 1 << 32;
 pub(crate) const UNEVEN: u64 = 1 << 33;
 /// Of word 0, beside `UNEVEN`: every tensor is whole.
 pub(crate) const WHOLE: u64 = 1 << 34;
+/// Of word 0: from this bit on, one for each tensor of which the tensor map was not told that it is read.
+pub(crate) const LEFT_SHIFT: u32 = 35;
 
 /// Where the last word of a whole tensor has its tag: in the half that the tensor leaves free.
 pub(crate) const TAG_SHIFT: u32 = if cfg!(target_endian = "little") { 32 } else { 0 };
@@ -102,6 +106,9 @@ const fn shape_of(w1: u64, w2: u64, w3: u64) -> [u32; MAX_TENSOR_DIMS] {
 pub struct Record<'a>(ArgTable<'a>);
 
 impl<'a> Record<'a> {
+    /// Of so many tensors, the first ones, it can be left to a record that they are read.
+    pub(crate) const LEAVES: usize = (u64::BITS - LEFT_SHIFT) as usize;
+
     /// The arguments of the task in `slot`.
     #[must_use]
     #[inline]
@@ -271,6 +278,36 @@ impl<'a> Record<'a> {
         let record = *self;
         let start = self.start_of(self.header(), self.tensors());
         (start..start + self.scalars() as u32).map(move |at| record.word(at))
+    }
+
+    /// What the tensor map was not told of: all of the buffer at an address is read, and has so many bytes.
+    #[inline]
+    pub(crate) fn left(&self) -> impl Iterator<Item = (u64, u64)> + use<'a> {
+        let (record, header) = (*self, self.header());
+        let mut rest = header >> LEFT_SHIFT;
+        iter::from_fn(move || {
+            if rest == 0 {
+                return None;
+            }
+            let tensor = rest.trailing_zeros() as usize;
+            rest &= rest - 1;
+            Some(record.whole_buffer(header, tensor))
+        })
+    }
+
+    /// The address and the bytes of tensor `i`, which is all of its buffer.
+    #[inline]
+    fn whole_buffer(&self, header: u64, i: usize) -> (u64, u64) {
+        let start = self.start_of(header, i);
+        if header & WHOLE != 0 {
+            let (tensor, _) = self.whole_at(start);
+            return (tensor.buffer_addr(), tensor.buffer_size());
+        }
+        let [addr, w1, w2, w3] = self.0.words(start);
+        let (kind, shape) = (w1 as u32, shape_of(w1, w2, w3));
+        let ndims = (kind >> 8 & 0xFF) as usize;
+        let elements: u64 = shape.iter().take(ndims).copied().map(u64::from).product();
+        (addr, elements * DataType::try_from(kind as u8).map_or(0, |dtype| u64::from(dtype.size())))
     }
 
     /// The tensor that is not whole and whose words begin at `start`.

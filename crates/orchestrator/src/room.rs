@@ -112,7 +112,7 @@ impl Orchestrator {
                     Poll::Impossible
                 } else if is_there {
                     Poll::Ready
-                } else if map.capacity() - map.len().min(map.capacity()) + to_come.get() < entries {
+                } else if map.len().saturating_sub(to_come.get()) + entries > map.capacity() {
                     // It has looked at every entry.
                     Poll::Impossible
                 } else {

@@ -73,6 +73,9 @@ impl Orchestrator {
         if !self.late.is_empty() {
             self.record_accesses(&placed, args);
         }
+        if self.rings().has_failed() {
+            self.recall_left(placed.id);
+        }
         if need.args > 0 {
             self.fill(wait, &placed, need.args, args);
         }
@@ -114,6 +117,10 @@ impl Orchestrator {
         let taken = self.reserve(wait, ring, args)?;
         let holds = taken.need.heap > 0 || args.is_foreign();
         let placed = self.place(ring, &taken, holds, task, site);
+        self.left.allocs += 1;
+        if self.rings().has_failed() {
+            self.recall_left(placed.id);
+        }
         // Without words there is no header either: its place may be the oldest live task's.
         if taken.need.args > 0 {
             self.fill(wait, &placed, taken.need.args, args);
@@ -142,7 +149,7 @@ impl Orchestrator {
             return None;
         }
         let placed = self.allocator.take(ring, need, task, site)?;
-        self.recorded.note(ring, self.accesses, self.map.len() + late);
+        self.recorded.note(ring, self.accesses, self.left.count, self.map.len() + late);
         Some(placed)
     }
 
@@ -166,7 +173,7 @@ impl Orchestrator {
             }
         }
         self.allocator.note(ring, need, in_use);
-        self.recorded.note(ring, *entries, self.map.len() + *entries);
+        self.recorded.note(ring, *entries + self.left.count, self.left.count, self.map.len() + *entries);
         self.allocator.commit_at(ring, need, task, site)
     }
 
@@ -176,7 +183,7 @@ impl Orchestrator {
         if args.sums().outputs() > 0 {
             self.place_outputs(wait, placed, args);
         }
-        store(self.allocator.rings(), placed, words, args);
+        store(self.allocator.rings(), placed, words, args, self.left.own);
     }
 
     #[inline]

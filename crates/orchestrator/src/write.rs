@@ -8,8 +8,8 @@ use prewire_ring::{ArgWords, Placed, Rings};
 use crate::arg::Arg;
 use crate::args::Args;
 use crate::record::{
-    PACKED_WORDS, PREDICATE, PREDICATE_WORDS, RAW_PREDICATE, STRIDED_WORDS, TAG_SHIFT, UNEVEN, WHOLE,
-    WHOLE_WORDS,
+    LEFT_SHIFT, PACKED_WORDS, PREDICATE, PREDICATE_WORDS, RAW_PREDICATE, STRIDED_WORDS, TAG_SHIFT, UNEVEN,
+    WHOLE, WHOLE_WORDS,
 };
 use crate::sums;
 
@@ -54,31 +54,32 @@ fn is_strided(tensor: &ValidTensor) -> bool {
     tensor.kind() & ValidTensor::STRIDED != 0
 }
 
-/// Stores the record of `args` for a task that was just placed, with as many words as they [take](words).
+/// Stores the record of `args` for a task that was just placed, with as many words as they [take](words). A bit of `left` for each
+/// tensor of which the tensor map was not told that it is read.
 #[inline]
-pub(crate) fn store(rings: &Rings, placed: &Placed, words: u32, args: &Args) {
+pub(crate) fn store(rings: &Rings, placed: &Placed, words: u32, args: &Args, left: u32) {
+    let header = counts(args) | u64::from(left) << LEFT_SHIFT;
     if args.sums().has(UNUSUAL) {
-        store_unusual(rings, placed, words, args);
+        store_unusual(rings, placed, words, args, header);
     } else {
-        rings.put_args(placed, counts(args), args.tensors(), packed, args.scalars());
+        rings.put_args(placed, header, args.tensors(), packed, args.scalars());
     }
 }
 
 /// As `store`, where not every tensor takes as many words as a packed one, or there is a condition.
 #[inline(never)]
-fn store_unusual(rings: &Rings, placed: &Placed, words: u32, args: &Args) {
+fn store_unusual(rings: &Rings, placed: &Placed, words: u32, args: &Args, header: u64) {
     if are_whole(args) {
-        let header = counts(args) | WHOLE | UNEVEN;
-        return rings.put_args(placed, header, args.tensors(), whole_words, args.scalars());
+        return rings.put_args(placed, header | WHOLE | UNEVEN, args.tensors(), whole_words, args.scalars());
     }
     let whole = if args.sums().has(sums::WHOLE) { WHOLE | UNEVEN } else { 0 };
     let strided = if args.sums().has(sums::STRIDED) { UNEVEN } else { 0 };
     let mut to = rings.arg_words(placed, words);
     let Some(predicate) = args.condition() else {
-        to.put(counts(args) | whole | strided);
+        to.put(header | whole | strided);
         return store_one_by_one(to, args);
     };
-    to.put(counts(args) | PREDICATE | whole | strided);
+    to.put(header | PREDICATE | whole | strided);
     let raw = if args.is_foreign() { RAW_PREDICATE } else { 0 };
     let kind = u64::from(predicate.op.code()) | u64::from(predicate.dtype.code()) << 8 | raw;
     to.put_all([predicate.addr, kind, predicate.target as u64]);

@@ -20,7 +20,8 @@ pub struct RingSizes {
     pub heap: [u64; RING_COUNT],
     /// Dep entries: the edges of live tasks; 4 to 2^29.
     pub deps: [u32; RING_COUNT],
-    /// Entries of the tensor map: recorded reads and writes of live tasks; at least 64.
+    /// Entries of the tensor map: recorded reads and writes of live tasks; at least 64. A read of all of a buffer of which
+    /// nothing else is recorded takes one only when something is written that may be that buffer.
     pub tensor_map: u32,
     /// Words for the arguments of each slot of a window, on average: 32 to 1024. A packed tensor takes 4, one that a kernel
     /// of a library is to see whole 12, a scalar 1, a task 1. What is not used costs nothing.

@@ -17,7 +17,8 @@ use crate::ring::RING_COUNT;
 pub struct Mark {
     /// What the program cannot do without: what open scopes held, and the task that was submitted.
     pub needed: u64,
-    /// The most in use at the moment of a submit, its own task included.
+    /// The most in use at the moment of a submit, its own task included. Of the tensor map it may be more than there is: what was
+    /// read and is recorded only now takes entries beyond those that there are.
     pub high: u64,
     /// How much there is.
     pub capacity: u64,

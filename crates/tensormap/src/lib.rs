@@ -13,13 +13,13 @@
 //!
 //! All finds of a task come before its first record, or it would be told to wait for itself. A task's records need
 //! as many free entries as it has arguments at most: [`reserve`](TensorMap::reserve) them first. Under
-//! [`Hazards::All`] reads may be [found and recorded in one](TensorMap::read); then the task is live to its own finds,
-//! and leaves out itself.
+//! [`Hazards::All`] reads may be [found and recorded in one](TensorMap::read), or left to the caller until somebody writes;
+//! then the task is live to its own finds, and leaves out itself.
 //!
-//! The invariant: after `record(Write)` of a region, every task that an access of that region must come after is
-//! either in the map, or an ancestor of a task in the map. That is why a write may remove the entries that it
-//! covers; why a read may remove the reads of its region that came before a write of a part of it, which it waits for; and
-//! why each recorded read is visited about once however many there are.
+//! The invariant: after `record(Write)` of a region, every task that an access of that region must come after is either
+//! in the map, or an ancestor of a task in the map, or has only read what was [left](Read::Left) to the caller. That is
+//! why a write may remove the entries that it covers; why a read may remove the reads of its region that came before a
+//! write of a part of it, which it waits for; and why each recorded read is visited about once however many there are.
 //!
 //! What is accessed is a [`Region`], a rectangular view of a buffer, or any [`Memory`] that has one. Regions of the same strides and element size are compared
 //! exactly, as boxes; the rest by the bytes between their first and last element. Where one buffer is cut into
@@ -54,7 +54,7 @@ extern crate alloc;
 mod buffers;
 mod footprint;
 mod grid;
-mod log;
+mod left;
 mod map;
 mod place;
 mod plane;
@@ -63,6 +63,6 @@ mod reciprocal;
 mod region;
 
 pub use buffers::buffer_hash;
-pub use map::{Access, Full, Hazards, Life, TensorMap};
+pub use map::{Access, Full, Hazards, Life, Read, TensorMap};
 pub use place::Place;
 pub use region::{Memory, Overlap, Region};

@@ -1,13 +1,14 @@
 //! The map itself: which earlier tasks an access must wait for, and what later ones must wait for.
 
-use crate::log::ReadLog;
+use crate::left::Left;
 use crate::plane::Plane;
 use crate::readers::{ReaderPool, Readers};
 use core::fmt;
 use prewire_abi::TaskId;
 
+pub use read::Read;
+
 mod find;
-mod log;
 mod read;
 mod record;
 
@@ -72,10 +73,8 @@ pub struct TensorMap {
     plane: Plane,
     readers: ReaderPool,
     /// Under [`Hazards::All`].
-    log: ReadLog,
+    left: Left,
     hazards: Hazards,
-    /// How many noted reads were looked at so far.
-    visited: u64,
 }
 
 impl TensorMap {
@@ -84,7 +83,7 @@ impl TensorMap {
     #[must_use]
     pub fn new(capacity: u32, hazards: Hazards) -> Self {
         let (plane, readers) = (Plane::new(capacity), ReaderPool::new(capacity));
-        Self { plane, readers, log: ReadLog::new(), hazards, visited: 0 }
+        Self { plane, readers, left: Left::NONE, hazards }
     }
 
     /// Looks at some of the buffers that are remembered, and drops what is over.
@@ -109,9 +108,6 @@ impl TensorMap {
     #[inline(never)]
     fn make_room(&mut self, n: u32, life: &impl Fn(TaskId) -> Life) -> bool {
         const LOOKS: u32 = 64;
-        if !self.log.is_empty() {
-            self.look_over(life);
-        }
         let (mut buffers, mut nodes) = (self.plane.buffers.slots(), self.plane.slots());
         while !self.has_room(n) && (buffers > 0 || nodes > 0) {
             let pool = &mut self.readers;
@@ -130,10 +126,9 @@ impl TensorMap {
     }
 
     /// Drops what is recorded of the buffer at address `buffer`, of failed tasks too: the address is given to new
-    /// memory, which has no past. The caller answers for it that whoever used the old memory has ended.
+    /// memory, which has no past. The caller answers for it that whoever used the old memory has ended; and of who failed it
+    /// records nothing afterwards that was [left](Read::Left) to it.
     pub fn forget(&mut self, buffer: u64) {
-        // What retired goes as well as what lives.
-        self.settle(buffer, &|_| Life::Live);
         let pool = &mut self.readers;
         self.plane.forget(buffer, |writer, readers| {
             pool.drop_all(readers);
@@ -144,11 +139,12 @@ impl TensorMap {
     /// Drops everything.
     pub fn clear(&mut self) {
         self.plane.clear();
-        self.log.clear();
+        self.left = Left::NONE;
         self.readers.clear();
     }
 
-    /// How many entries are in use, those of retired tasks that were not yet met included.
+    /// How many entries are in use, those of retired tasks that were not yet met included. More than there are where what was
+    /// [left](TensorMap::record_left) took more.
     #[must_use]
     #[inline]
     pub fn len(&self) -> u32 {
@@ -178,13 +174,12 @@ impl TensorMap {
     /// used of it is ever touched.
     #[must_use]
     pub fn memory(&self) -> usize {
-        self.plane.memory() + self.log.memory() + self.readers.memory()
+        self.plane.memory() + self.readers.memory()
     }
 
     /// The most bytes that an entry of a map can take, whatever the regions are: with a buffer of its own, and in tables
     /// that have just grown to twice what they hold.
-    pub const MOST_BYTES_AN_ENTRY: u64 =
-        2 * (Plane::MOST_BYTES_A_REGION + ReaderPool::BYTES_A_READER) + ReadLog::BYTES_A_READ;
+    pub const MOST_BYTES_AN_ENTRY: u64 = 2 * (Plane::MOST_BYTES_A_REGION + ReaderPool::BYTES_A_READER);
 
     /// Which orderings are inferred.
     #[must_use]
@@ -192,12 +187,11 @@ impl TensorMap {
         self.hazards
     }
 
-    /// How many entries were looked at so far, those that are found without a search aside, and noted reads that are dropped in their
-    /// order by task: what the cost of an access depends on.
+    /// How many entries were looked at so far, those that are found without a search aside: what the cost of an access depends on.
     #[doc(hidden)]
     #[must_use]
     pub fn visited(&self) -> u64 {
-        self.plane.visited() + self.readers.visited() + self.visited
+        self.plane.visited() + self.readers.visited()
     }
 }
 

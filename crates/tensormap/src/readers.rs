@@ -85,6 +85,9 @@ enum Added {
     No,
 }
 
+/// How many entries there were before one was borrowed.
+pub(crate) struct Borrowed(u32);
+
 /// The chunks of all rings, and the count of the entries that the map has: the readers, and the writers that it is told of.
 /// Chunk 0 is none.
 #[derive(Debug)]
@@ -127,7 +130,19 @@ impl ReaderPool {
     /// How many entries are free.
     #[inline]
     pub(crate) fn left(&self) -> u32 {
-        self.capacity - self.used
+        self.capacity.saturating_sub(self.used)
+    }
+
+    /// Has one entry more until it is [given back](ReaderPool::give_back), if none is free.
+    pub(crate) fn borrow_entry(&mut self) -> Borrowed {
+        let capacity = self.capacity;
+        self.capacity = capacity.max(self.used + 1);
+        Borrowed(capacity)
+    }
+
+    /// Has as many entries as before; what was recorded meanwhile stays.
+    pub(crate) fn give_back(&mut self, borrowed: Borrowed) {
+        self.capacity = borrowed.0;
     }
 
     /// How many readers were looked at so far.
@@ -138,13 +153,6 @@ impl ReaderPool {
     /// How many bytes the chunks take.
     pub(crate) fn memory(&self) -> usize {
         self.chunks.capacity() * size_of::<Chunk>()
-    }
-
-    /// So many entries more, which there are.
-    #[inline]
-    pub(crate) fn count(&mut self, count: u32) {
-        debug_assert!(self.left() >= count, "there are entries for them");
-        self.used += count;
     }
 
     /// So many entries fewer.

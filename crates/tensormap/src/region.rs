@@ -133,8 +133,9 @@ impl Region {
     }
 
     /// All `bytes` of the buffer at `buffer`; as good as none if they are 0.
+    #[must_use]
     #[inline]
-    pub(crate) fn whole(buffer: u64, bytes: u64) -> Self {
+    pub fn whole(buffer: u64, bytes: u64) -> Self {
         Self::interval(buffer, 0, bytes, if bytes == 0 { Form::Empty } else { Form::Interval })
     }
 

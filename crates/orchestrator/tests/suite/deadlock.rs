@@ -163,14 +163,14 @@ fn a_tensor_map_full_of_what_a_scope_holds_is_told() {
     rig.try_alloc(4).unwrap();
     let mut last = Ok(());
     for n in 0..65 {
-        last = rig.try_submit(&mut tensors(&[existing(memory(n), Input)])).map(|_| ());
+        last = rig.try_submit(&mut tensors(&[existing(memory(n), InOut)])).map(|_| ());
         let _ = rig.runner.run_all();
     }
     let error = last.unwrap_err();
     assert_eq!(error, SubmitError::TensorMapDeadlock { wanted: 1, capacity: 64 });
     assert_eq!((error.code(), rig.runner.looks), (Some(ErrorCode::TensorMapOverflow), 1));
     rig.close();
-    rig.submit(&mut tensors(&[existing(memory(65), Input)]));
+    rig.submit(&mut tensors(&[existing(memory(65), InOut)]));
 }
 
 /// A task that runs in another ring, and that the map remembers nothing of, does not delay that; one that it remembers
@@ -179,20 +179,20 @@ fn a_tensor_map_full_of_what_a_scope_holds_is_told() {
 fn a_tensor_map_full_of_what_a_scope_holds_is_told_while_a_task_runs_elsewhere() {
     for remembered in [0, 1] {
         let mut rig = Rig::new(&RingSizes::default().with_tensor_map(64));
-        rig.submit(&mut tensors(&vec![existing(memory(100), Input); remembered]));
+        rig.submit(&mut tensors(&vec![existing(memory(100), InOut); remembered]));
         let runs = rig.runner.ready.queue(Class::Aiv).pop().unwrap();
         rig.open();
         rig.open();
         rig.try_alloc(4).unwrap();
         for n in 0..64 - remembered as u64 {
-            rig.submit(&mut tensors(&[existing(memory(n), Input)]));
+            rig.submit(&mut tensors(&[existing(memory(n), InOut)]));
         }
         assert_eq!(rig.runner.run_all(), 64 - remembered);
         // For the one that runs it waits until that is complete.
         if remembered == 1 {
             rig.runner.ready.queue(Class::Aiv).push(runs);
         }
-        let last = rig.try_submit(&mut tensors(&[existing(memory(65), Input)]));
+        let last = rig.try_submit(&mut tensors(&[existing(memory(65), InOut)]));
         if remembered == 0 {
             let error = last.unwrap_err();
             assert_eq!(error, SubmitError::TensorMapDeadlock { wanted: 1, capacity: 64 });

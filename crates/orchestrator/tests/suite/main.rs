@@ -5,6 +5,7 @@ mod deadlock;
 mod draw;
 mod drawn;
 mod edges;
+mod left;
 mod lines;
 mod overlaps;
 mod reclaim;

@@ -4,8 +4,9 @@ use core::panic::Location;
 use prewire_abi::{DataType, EdgeKind, LaneMask, ScopeMode, Shape, TaskId, TensorArgType, ValidTensor};
 use prewire_orchestrator::{Arg, Args, Capacity, Orchestrator, ScopeKey, Setup, SubmitError};
 use prewire_platform::{Awaited, Limits, Poll, Wait, WaitEnd};
-use prewire_ring::{Allocator, Class, Cold, Ready, RingSizes, Rings, Slot, SlotRef};
+use prewire_ring::{Allocator, Class, Cold, Ready, RingSizes, Rings, Slot, SlotRef, Verdict};
 use prewire_tensormap::Hazards;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Completes what is ready, and counts.
@@ -19,6 +20,10 @@ pub(crate) struct Runner {
     pub(crate) looks: usize,
     /// How often it said that something became ready.
     pub(crate) published: usize,
+    /// Those that fail when they run.
+    pub(crate) fails: BTreeSet<TaskId>,
+    /// What has completed, and whether it was to run.
+    pub(crate) ran: Vec<(TaskId, Verdict)>,
     /// Somebody ends the run while the orchestrator waits for the first time.
     pub(crate) ends_in_wait: bool,
 }
@@ -34,6 +39,11 @@ impl Runner {
     /// Completes the task in `slot`, which is in no queue.
     pub(crate) fn complete(&mut self, slot: SlotRef) {
         let (rings, ready) = (&self.rings, &self.ready);
+        let state = rings.slot(slot);
+        self.ran.push((state.id(), state.verdict()));
+        if self.fails.contains(&state.id()) && state.verdict() == Verdict::Sound {
+            state.fail();
+        }
         let routed = rings.complete(0, &mut vec![slot], &mut |slot| ready.route(rings, slot));
         rings.retire(&routed);
     }
@@ -120,7 +130,17 @@ impl Rig {
             hazards: Hazards::All,
         });
         orch.start_run();
-        Self { orch, runner: Runner { rings, ready, waits: 0, looks: 0, published: 0, ends_in_wait: false } }
+        let runner = Runner {
+            rings,
+            ready,
+            waits: 0,
+            looks: 0,
+            published: 0,
+            fails: BTreeSet::new(),
+            ran: Vec::new(),
+            ends_in_wait: false,
+        };
+        Self { orch, runner }
     }
 
     /// Submits a task on a vector core.

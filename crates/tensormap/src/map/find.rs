@@ -12,7 +12,7 @@ use prewire_abi::TaskId;
 impl TensorMap {
     /// Calls `dep` with each task that an `access` of `region` must come after: one that conflicts with it and has
     /// not retired. A task may be reported more than once; one that is ordered before a reported task may not be
-    /// reported at all.
+    /// reported at all. What was [left](TensorMap::has_left) to the caller is not.
     #[inline(always)]
     pub fn find(
         &mut self,
@@ -21,9 +21,6 @@ impl TensorMap {
         life: impl Fn(TaskId) -> Life,
         mut dep: impl FnMut(TaskId),
     ) -> Place {
-        if access == Access::Write {
-            self.settle(region.buffer(), &life);
-        }
         let buffer = self.plane.buffers.find(region.buffer());
         if buffer == 0 {
             return Place::UNKNOWN;

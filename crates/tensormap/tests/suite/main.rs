@@ -2,7 +2,7 @@
 
 mod behaviour;
 mod cost;
-mod noted;
+mod left;
 mod oracle;
 mod overlap;
 mod views;

@@ -2,7 +2,7 @@
 
 use crate::views::{View, any_view, plain};
 use prewire_abi::TaskId;
-use prewire_tensormap::{Access, Full, Hazards, Life, Place, TensorMap};
+use prewire_tensormap::{Access, Full, Hazards, Life, Place, Read, Region, TensorMap};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 
@@ -56,6 +56,10 @@ fn index_of(id: TaskId) -> usize {
 struct Program {
     map: TensorMap,
     tasks: Vec<Task>,
+    /// What was left to it.
+    left: Vec<(Region, TaskId)>,
+    /// As many entries as there have been with what was left.
+    beyond: u32,
     /// Tasks that were refused count here.
     submits: u32,
 }
@@ -65,14 +69,36 @@ impl Program {
         |id| tasks[index_of(id)].life
     }
 
-    fn submit(&mut self, accesses: Vec<(View, bool)>, exact: bool) -> Result<(), TestCaseError> {
-        while !self.map.reserve(accesses.len() as u32, &Self::life(&self.tasks)) {
+    /// Sees to so many entries.
+    fn make_room(&mut self, entries: u32) {
+        while !self.map.reserve(entries, &Self::life(&self.tasks)) {
             if !self.end(0, false) {
                 // All that is left is of failed tasks.
                 self.map.clear();
                 self.tasks.clear();
+                self.left.clear();
             }
         }
+    }
+
+    /// Records what was left, if the map says that it may matter to a write among `accesses`.
+    fn record_left(&mut self, accesses: &[(View, bool)]) {
+        if !accesses.iter().any(|(view, writes)| *writes && self.map.has_left(view.region.buffer())) {
+            return;
+        }
+        for (region, id) in self.left.drain(..) {
+            let life = |id: TaskId| self.tasks.get(index_of(id)).map_or(Life::Live, |task| task.life);
+            if life(id) != Life::Retired {
+                self.map.record_left(&region, id, life);
+                self.beyond = self.beyond.max(self.map.len());
+            }
+        }
+        self.map.all_recorded();
+    }
+
+    fn submit(&mut self, accesses: Vec<(View, bool)>, exact: bool) -> Result<(), TestCaseError> {
+        self.record_left(&accesses);
+        self.make_room(accesses.len() as u32);
         let now = self.tasks.len();
         let id = id_of(now);
         let life = |id: TaskId| self.tasks.get(index_of(id)).map_or(Life::Live, |task| task.life);
@@ -95,7 +121,23 @@ impl Program {
                 found.extend((task != id).then_some(index_of(task)));
             };
             places.push(match (early, *writes) {
-                (true, false) => self.map.read(&view.region, id, life, dep),
+                (true, false) => match self.map.read(&view.region, id, life, dep) {
+                    Read::Recorded => None,
+                    // Some are recorded with the rest.
+                    Read::Left if now.is_multiple_of(5) => Some(Place::default()),
+                    Read::Left => {
+                        self.left.push((view.region, id));
+                        None
+                    }
+                    Read::Later(place) => Some(place),
+                    Read::Declined => Some(self.map.find(&view.region, Access::Read, life, |task| {
+                        found.extend((task != id).then_some(index_of(task)));
+                    })),
+                },
+                (false, false) if now % 4 == 1 && self.map.leaves(&view.region) => {
+                    self.left.push((view.region, id));
+                    None
+                }
                 (_, false) => Some(self.map.find(&view.region, Access::Read, life, dep)),
                 (_, true) => Some(self.map.find(&view.region, Access::Write, life, dep)),
             });
@@ -118,7 +160,9 @@ impl Program {
         let refused = self.submits % 7 == 3;
         if refused || now.is_multiple_of(3) {
             for ((view, writes), place) in accesses.iter().zip(&mut places) {
-                if !*writes && self.map.unread(&view.region, id) {
+                let own = self.left.iter().rposition(|left| *left == (view.region, id));
+                let was_left = !*writes && own.is_some_and(|own| self.left.remove(own).1 == id);
+                if was_left || (!*writes && self.map.unread(&view.region, id)) {
                     *place = Some(Place::default());
                 }
             }
@@ -147,7 +191,8 @@ impl Program {
                 "an entry was reserved"
             );
         }
-        prop_assert!(self.map.len() <= self.map.capacity() && self.map.len() <= self.map.high_water());
+        let most = self.map.capacity().max(self.beyond);
+        prop_assert!(self.map.len() <= most && self.map.len() <= self.map.high_water());
         self.tasks.push(Task { accesses, ancestors, life: Life::Live, forgotten: BTreeSet::new() });
         Ok(())
     }
@@ -216,6 +261,7 @@ impl Program {
         while self.end(0, false) {}
         let address = 0x1000 * (buffer + 1);
         self.map.forget(address);
+        self.left.retain(|(region, _)| region.buffer() != address);
         self.tasks.iter_mut().for_each(|task| {
             task.forgotten.insert(address);
         });
@@ -223,7 +269,13 @@ impl Program {
 }
 
 fn run(steps: Vec<Step>, hazards: Hazards, capacity: u32, exact: bool) -> Result<(), TestCaseError> {
-    let mut program = Program { map: TensorMap::new(capacity, hazards), tasks: Vec::new(), submits: 0 };
+    let mut program = Program {
+        map: TensorMap::new(capacity, hazards),
+        tasks: Vec::new(),
+        left: Vec::new(),
+        beyond: 0,
+        submits: 0,
+    };
     for step in steps {
         match step {
             Step::Submit(accesses) => program.submit(accesses, exact)?,
