@@ -5,7 +5,7 @@
 
 use prewire_abi::{EdgeKind, ScopeMode, TaskId, TensorArgType, ValidTensor};
 use prewire_ring::{Alive, Allocator, RING_COUNT};
-use prewire_tensormap::{Access, Hazards, Life, Place, Read};
+use prewire_tensormap::{Access, Life, Place, Read};
 
 use crate::arg::Arg;
 use crate::args::Args;
@@ -17,6 +17,8 @@ use crate::orchestrator::{Orchestrator, is_submitted};
 use crate::record::Record;
 use crate::scope::{ScopeKey, Scopes};
 use crate::sums::WRITES;
+
+mod foreign;
 
 /// What is written of the arguments gone over so far.
 struct Written {
@@ -339,55 +341,6 @@ impl Orchestrator {
         Ok(())
     }
 
-    /// As `collect`, by the rules of programs that answer for their memory themselves: what is read or read and written waits
-    /// for writes, and what is only written is remembered and waits for nothing. No read is remembered. What such a program
-    /// says creates an edge to its creator; of one that is retired the memory may be another one's. In a manual scope nothing
-    /// is inferred at all.
-    #[inline(never)]
-    fn collect_foreign(&mut self, args: &Args) {
-        let now = self.now(true);
-        for (number, arg) in args.tensors().iter().enumerate() {
-            if arg.creates() {
-                continue;
-            }
-            let tensor = arg.tensor();
-            let owner = tensor.owner_task_id();
-            if now.alive.has(owner) {
-                self.edges.add(owner, EdgeKind::BOTH);
-            } else if owner.is_valid() {
-                self.collect_owner(number, owner);
-            }
-            let access = match arg.tag() {
-                TensorArgType::Input => Access::Read,
-                TensorArgType::InOut => Access::Write,
-                TensorArgType::OutputExisting if !tensor.is_manual_dep() => {
-                    self.record_later(number as u32, Place::default());
-                    continue;
-                }
-                _ => continue,
-            };
-            if tensor.is_manual_dep() {
-                continue;
-            }
-            let Self { edges, map, allocator, .. } = self;
-            let wait = |id| edges.add(id, EdgeKind::WAIT);
-            let place = map.find(tensor, access, |id| now.life(allocator, id), wait);
-            if access == Access::Write {
-                self.record_later(number as u32, place);
-            }
-        }
-    }
-
-    /// As `collect_foreign`, of the creator of tensor `number`, whether there is such a task: one of another ring, of this run
-    /// and retired, or of another run.
-    #[inline(never)]
-    fn collect_owner(&mut self, number: usize, owner: TaskId) {
-        let waits = add_owner(&mut self.edges, &self.allocator, &self.first, owner);
-        if !waits && self.is_of_this_run(owner) {
-            self.stale.get_or_insert((number, owner));
-        }
-    }
-
     /// Nothing of the task is known: it waits for nobody, and accesses nothing.
     #[inline]
     pub(crate) fn forget_accesses(&mut self) {
@@ -409,12 +362,6 @@ impl Orchestrator {
     fn find(&mut self, tensor: &ValidTensor, access: Access) -> Place {
         let Self { edges, map, allocator, .. } = self;
         map.find(tensor, access, |id| life(allocator, id), |id| edges.add(id, EdgeKind::WAIT))
-    }
-
-    /// Whether the rules are those of programs that answer for their memory themselves.
-    #[inline]
-    pub(crate) fn is_foreign(&self, args: &Args) -> bool {
-        args.is_foreign() && self.hazards == Hazards::RawWaw
     }
 }
 

@@ -62,23 +62,6 @@ impl Orchestrator {
             debug_assert!(recorded.is_ok(), "room was reserved");
         }
     }
-
-    /// As `record_accesses`, by the rules of programs that answer for their memory themselves.
-    #[inline(never)]
-    fn record_foreign(&mut self, placed: &Placed, args: &Args) {
-        let Self { map, allocator, late, .. } = self;
-        let life = |id| life(allocator, id);
-        for &(number, place) in late.iter() {
-            // What is read beside is not theirs.
-            let Some(arg) = args.tensors().get(number as usize) else { continue };
-            let recorded = if matches!(arg.tag(), TensorArgType::OutputExisting) {
-                map.record_beside(arg.tensor(), placed.id, life)
-            } else {
-                map.record_at(place, arg.tensor(), Access::Write, placed.id, life)
-            };
-            debug_assert!(recorded.is_ok(), "room was reserved");
-        }
-    }
 }
 
 /// The tensor that is read beside the arguments as number `number`, counted on from those.

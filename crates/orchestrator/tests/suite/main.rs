@@ -6,6 +6,7 @@ mod draw;
 mod drawn;
 mod edges;
 mod left;
+mod left_drawn;
 mod lines;
 mod overlaps;
 mod reclaim;
