@@ -4,6 +4,8 @@ use alloc::sync::Arc;
 use core::time::Duration;
 use prewire_os::Event;
 use prewire_sync::atomic::{AtomicBool, Ordering};
+use std::fs;
+use std::io::Write as _;
 use std::thread::{self, JoinHandle};
 
 #[derive(Debug)]
@@ -39,9 +41,13 @@ impl Watchdog {
             // ORDERING: Acquire, "watchdog-done"; pairs with the store in drop.
             let done = || watched.done.load(Ordering::Acquire).then_some(());
             if watched.event.wait_until(Some(limit), done).is_none() {
-                eprintln!(
+                // Not by a macro that prints: what a test prints is kept, and lost when the process is aborted.
+                let mut out = std::io::stderr().lock();
+                let _ = writeln!(
+                    out,
                     "watchdog: {test} ({at}) has not ended after {limit:?}: it hangs; the process is aborted"
                 );
+                threads().iter().for_each(|thread| drop(writeln!(out, "watchdog: {thread}")));
                 std::process::abort();
             }
         };
@@ -63,6 +69,19 @@ impl Drop for Watchdog {
             let _ = thread.join();
         }
     }
+}
+
+/// The threads of this process: their names, whether they run, and where in the kernel they wait.
+fn threads() -> Vec<String> {
+    let tasks = fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
+    let read = |task: &fs::DirEntry, what| fs::read_to_string(task.path().join(what)).unwrap_or_default();
+    tasks
+        .map(|task| {
+            let (name, wait, status) = (read(&task, "comm"), read(&task, "wchan"), read(&task, "status"));
+            let state = status.lines().find(|line| line.starts_with("State")).unwrap_or_default();
+            format!("thread {}: {}, at {wait}", name.trim_end(), state.trim_start_matches("State:").trim())
+        })
+        .collect()
 }
 
 /// How many times longer than usual tests may take.

@@ -9,7 +9,7 @@ fn a_test_that_hangs_is_named_and_ends() {
     let me = std::env::current_exe().unwrap();
     for (patience, limit) in [("1", "after 50ms"), ("3", "after 150ms")] {
         let mut child = Command::new(&me);
-        child.args(["--ignored", "--exact", "hangs", "--nocapture"]).env("PREWIRE_PATIENCE", patience);
+        child.args(["--ignored", "--exact", "hangs"]).env("PREWIRE_PATIENCE", patience);
         let child = child.output().unwrap();
         let said = String::from_utf8_lossy(&child.stderr);
         assert!(!child.status.success(), "{said}");
@@ -17,6 +17,8 @@ fn a_test_that_hangs_is_named_and_ends() {
             said.contains("watchdog: hangs") && said.contains("it hangs") && said.contains(limit),
             "{said}"
         );
+        // And where it is.
+        assert!(said.contains("watchdog: thread hangs: S (sleeping), at "), "{said}");
     }
 }
 
