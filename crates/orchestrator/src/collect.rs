@@ -130,8 +130,7 @@ impl Orchestrator {
             let place = match map.read(arg.tensor(), now.own, |id| now.life(allocator, id), wait) {
                 Read::Recorded => continue,
                 Read::Left => {
-                    self.left.own |= 1 << number;
-                    self.left.count += 1;
+                    self.left.add_own(number);
                     continue;
                 }
                 Read::Later(place) => place,
@@ -222,8 +221,7 @@ impl Orchestrator {
             }
             if access == Access::Read && number < Record::LEAVES && self.map.leaves(tensor) {
                 self.accesses += 1;
-                self.left.own |= 1 << number;
-                self.left.count += 1;
+                self.left.add_own(number);
                 continue;
             }
             let Self { edges, map, allocator, .. } = self;
@@ -264,9 +262,9 @@ impl Orchestrator {
         Ok(())
     }
 
-    /// Takes back what is on record of a task that is not there yet: it is recorded once it is. What is left to its own record is so
-    /// still. The id that it is to have
-    /// counts as one that lives, so nothing would make room by dropping it, and is another task's if this one is refused.
+    /// Takes back what is on record of a task that is not there yet: it is recorded once it is. The id that it is to have
+    /// counts as one that lives, so nothing would make room by dropping it, and is another task's if this one is refused. What is
+    /// left to the task's own record is so still.
     #[cold]
     pub(crate) fn take_back(&mut self, args: &Args) {
         let Some(own) = self.early.take() else { return };

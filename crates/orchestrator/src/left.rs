@@ -18,7 +18,7 @@ use crate::record::Record;
 pub(crate) struct Left {
     /// Those of the task that is being submitted: a bit for each argument, as many as a [record](Record::LEAVES) has.
     pub(crate) own: u32,
-    /// How many those are.
+    /// How many those are: kept, as to count bits takes longer than all that is done with it.
     pub(crate) count: u32,
     /// By ring: what tasks before this one have read is recorded.
     from: [u32; RING_COUNT],
@@ -32,6 +32,13 @@ impl Left {
     /// A run begins, in each ring with the task of this number.
     pub(crate) fn start_run(&mut self, first: [u32; RING_COUNT]) {
         *self = Self { from: first, ..Self::default() };
+    }
+
+    /// Argument `number` of the task is left.
+    #[inline]
+    pub(crate) fn add_own(&mut self, number: usize) {
+        self.own |= 1 << number;
+        self.count += 1;
     }
 
     /// Nothing of the task is known.

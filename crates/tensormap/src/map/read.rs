@@ -17,8 +17,8 @@ pub enum Read {
     Left,
     /// It is to be recorded at this place once the task is submitted.
     Later(Place),
-    /// Not all of its buffer is read, that is not all that is remembered of it, or nothing is to be left: it is to be [found](TensorMap::find), and
-    /// recorded once the task is submitted.
+    /// Not all of its buffer is read, that is not all that is remembered of it, or nothing is to be left: it is to be
+    /// [found](TensorMap::find), and recorded once the task is submitted.
     Declined,
 }
 
